@@ -1,0 +1,62 @@
+# One build for everything: always the release profile, always the whole workspace. RocksDB's
+# build script then has the same inputs in `run`, `test`, `lint` and `doc`, and its 15-20
+# minutes of C++ (two cores) are spent once. Building one package alone (`-p jddb-storage`)
+# gives its dependencies other features, and RocksDB starts anew. CARGO_TARGET_DIR is honoured.
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+export CARGO_TARGET_DIR := $(TARGET)
+CARGO ?= cargo
+WHOLE := --release --workspace
+
+# Where the tests find the clients that scripts/setup-clients installs; a test whose client
+# is not there skips itself and says so. `import` ignores NODE_PATH, so scripts use
+# `createRequire(process.env.JDDB_TEST_NODE_PATH + "/")`.
+CLIENTS := $(TARGET)/clients
+export JDDB_TEST_PYTHON ?= $(CLIENTS)/python/bin/python
+export JDDB_TEST_NODE_PATH ?= $(CLIENTS)/node/node_modules
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test bench fmt fmt-check lint doc deny check clean
+
+help: ## Lists the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1 - \2/p' Makefile | awk -F ' - ' '{ printf "%-16s%s\n", $$1, $$2 }'
+
+setup: ## Installs a C++ compiler and libclang where they are missing
+	@scripts/setup
+	@ls $(TARGET)/release/build/librocksdb-sys-*/out/librocksdb.a >/dev/null 2>&1 || \
+		echo 'The first build takes 15 to 20 minutes on two cores: RocksDB is compiled from C++. Later ones reuse it.'
+
+build: setup ## Builds everything
+	$(CARGO) build $(WHOLE)
+
+run: build ## Runs the server on ./data; more options: make run ARGS="--help"
+	$(TARGET)/release/jddb-realtime serve --data ./data $(ARGS)
+
+# The benches run once each, on little input, so that they cannot rot.
+test: setup ## Runs every test; one of them: make test ARGS=name
+	@scripts/setup-clients $(CLIENTS)
+	$(if $(ARGS),,$(CARGO) test $(WHOLE) --bench '*' --quiet)
+	$(CARGO) test $(WHOLE) $(ARGS)
+
+bench: setup ## Measures the hot paths; one of them: make bench ARGS=name
+	$(CARGO) bench --workspace --bench '*' -- $(ARGS)
+
+fmt: ## Formats the code
+	$(CARGO) fmt --all
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+lint: setup ## Clippy, a warning is an error
+	$(CARGO) clippy $(WHOLE) --all-targets -- -D warnings
+
+doc: setup ## Builds the documentation, a warning is an error
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(WHOLE) --no-deps
+
+deny: ## Checks licences, duplicates and sources of the dependencies
+	@scripts/deny
+
+check: ## All that CI checks
+	.ci/run
+
+clean: ## Removes what was built, RocksDB too
+	$(CARGO) clean

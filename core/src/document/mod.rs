@@ -1,0 +1,339 @@
+//! A document: named sections of text, one order of versions, and exactly-once submission.
+//!
+//! [`Document::submit`] is the one way in: it knows resends, transforms what was made against an older
+//! version over everything since, applies it, and keeps it in the [`History`].
+
+mod change;
+mod history;
+mod resend;
+mod session;
+mod snapshot;
+mod submit;
+
+pub use change::{Change, Origin, Part, SectionChange};
+pub use history::{BaseError, History};
+pub use resend::{RESEND_AGE_MAX_MS, RESEND_CLIENTS_MAX, RESENDS_PER_CLIENT};
+pub use session::Session;
+pub use snapshot::{ResendRecord, SectionSnapshot, Snapshot};
+pub use submit::{
+    ChangeKind, Move, MoveReason, Rejection, SentChange, Submission, Submitted, TRANSFORMS_PER_SUBMISSION_MAX,
+};
+
+use std::hash::Hasher;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::ids::{DocumentId, PositionEncoding, SectionName, UnixMillis, Version};
+use crate::text::Text;
+use resend::{Known, ResendKey, ResendTable};
+
+/// After an unclean stop in `fast` durability the next version skips this many, so that no number that
+/// anybody may have seen is used again.
+pub const VERSIONS_SKIPPED: u64 = 1_000_000;
+
+/// The bounds of one document.
+#[derive(Clone, Copy, Debug)]
+pub struct DocumentLimits {
+    /// Sections.
+    pub sections_max: usize,
+    /// One section's text, in bytes of UTF-8.
+    pub section_bytes_max: usize,
+    /// All texts, in bytes of UTF-8.
+    pub document_bytes_max: usize,
+    /// Versions kept as possible bases.
+    pub history_versions_max: usize,
+    /// Memory that history may take, in bytes.
+    pub history_bytes_max: usize,
+}
+
+impl Default for DocumentLimits {
+    fn default() -> Self {
+        Self {
+            sections_max: 64,
+            section_bytes_max: 4 << 20,
+            document_bytes_max: 16 << 20,
+            history_versions_max: 10_000,
+            history_bytes_max: 8 << 20,
+        }
+    }
+}
+
+/// One section: a name that stays, and a text.
+#[derive(Clone, Debug)]
+pub struct Section {
+    name: SectionName,
+    created: Version,
+    text: Text,
+}
+
+impl Section {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &SectionName {
+        &self.name
+    }
+
+    /// Its text.
+    #[must_use]
+    pub const fn text(&self) -> &Text {
+        &self.text
+    }
+}
+
+/// A document in memory, at its newest version.
+#[derive(Clone, Debug)]
+pub struct Document {
+    id: DocumentId,
+    version: Version,
+    skip_versions: u64,
+    sections: Vec<Section>,
+    history: History,
+    resends: ResendTable,
+    last_modified: Option<(UnixMillis, Box<str>)>,
+    limits: DocumentLimits,
+}
+
+/// Why stored records make no document: they do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored change of version {version} does not fit the text before it")]
+pub struct RestoreError {
+    /// The version of the record that does not fit.
+    pub version: Version,
+}
+
+impl Document {
+    /// A document that nobody has changed yet.
+    #[must_use]
+    pub fn new(id: DocumentId, limits: DocumentLimits) -> Self {
+        Self {
+            id,
+            version: Version::ZERO,
+            skip_versions: 0,
+            sections: Vec::new(),
+            history: History::new(Version::ZERO, limits.history_versions_max, limits.history_bytes_max),
+            resends: ResendTable::default(),
+            last_modified: None,
+            limits,
+        }
+    }
+
+    /// The document as storage kept it: a snapshot and, oldest first, the changes around and after it.
+    /// Those before the snapshot only serve as history.
+    ///
+    /// # Errors
+    /// A change does not fit the text that the ones before it make.
+    pub fn restore(
+        id: DocumentId,
+        snapshot: Snapshot,
+        changes: Vec<Change>,
+        limits: DocumentLimits,
+    ) -> Result<Self, RestoreError> {
+        let mut document = Self::new(id, limits);
+        document.version = snapshot.version;
+        document.last_modified = snapshot.last_modified;
+        document.sections = snapshot
+            .sections
+            .into_iter()
+            .map(|section| Section { name: section.name, created: section.created, text: Text::from(&*section.text) })
+            .collect();
+        snapshot.resends.into_iter().for_each(|record| document.resends.insert(record));
+        let floor = changes.first().map_or(snapshot.version, |first| Version(first.version.0 - 1).min(snapshot.version));
+        document.history = History::new(floor, limits.history_versions_max, limits.history_bytes_max);
+        for change in changes {
+            if change.version <= snapshot.version {
+                document.history.push(change);
+            } else {
+                document.replay(change)?;
+            }
+        }
+        Ok(document)
+    }
+
+    /// The next version will leave out `versions` numbers; see [`VERSIONS_SKIPPED`].
+    pub const fn skip_versions(&mut self, versions: u64) {
+        self.skip_versions = versions;
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> &DocumentId {
+        &self.id
+    }
+
+    /// Its newest version.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Its sections, in the order of creation.
+    #[must_use]
+    pub fn sections(&self) -> &[Section] {
+        &self.sections
+    }
+
+    /// Its recent changes.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// When and by whom it was changed last.
+    #[must_use]
+    pub fn last_modified(&self) -> Option<(UnixMillis, &str)> {
+        self.last_modified.as_ref().map(|(at, user_id)| (*at, &**user_id))
+    }
+
+    /// The section of that name.
+    #[must_use]
+    pub fn section_index(&self, name: &SectionName) -> Option<usize> {
+        self.sections.iter().position(|section| section.name == *name)
+    }
+
+    /// Where the section with that index begins if all texts stand one after the other.
+    #[must_use]
+    pub fn section_start(&self, index: usize, encoding: PositionEncoding) -> usize {
+        self.sections[..index].iter().map(|section| section.text.len_in(encoding)).sum()
+    }
+
+    /// Words in all sections, as white space separates them.
+    #[must_use]
+    pub fn word_count(&self) -> usize {
+        let mut words = 0;
+        for section in &self.sections {
+            let mut inside = false;
+            section.text.for_each_str(|part| {
+                for character in part.chars() {
+                    words += usize::from(!inside && !character.is_whitespace());
+                    inside = !character.is_whitespace();
+                }
+            });
+        }
+        words
+    }
+
+    /// The whole document with its resend table, to be stored; `now` decides what is too old to keep.
+    #[must_use]
+    pub fn snapshot(&self, now: UnixMillis) -> Snapshot {
+        let sections = self.sections.iter().map(|section| SectionSnapshot {
+            name: section.name.clone(),
+            created: section.created,
+            text: section.text.to_string(),
+        });
+        Snapshot {
+            version: self.version,
+            sections: sections.collect(),
+            resends: self.resends.records(now),
+            last_modified: self.last_modified.clone(),
+        }
+    }
+
+    /// Takes a change or batch: as the next version, or as the resend of one that was taken before.
+    ///
+    /// # Errors
+    /// See [`Rejection`]; the document is as it was.
+    pub fn submit(&mut self, at: UnixMillis, sent: &Submission<'_>) -> Result<Submitted, Rejection> {
+        let fingerprint = fingerprint(sent);
+        let key = sent.client_id.zip(sent.correlation_id).map(|(client_id, correlation_id)| ResendKey {
+            user_id: sent.user_id,
+            client_id,
+            correlation_id,
+        });
+        match key.and_then(|key| self.resends.find(key, fingerprint, at)) {
+            Some(Known::Applied { version, transformed }) => return Ok(Submitted::Duplicate { version, transformed }),
+            Some(Known::Mismatch) => return Err(Rejection::KeyReused),
+            None => {}
+        }
+        let mut prepared = self.prepare(sent)?;
+        let before = self.version;
+        let transformed = prepared.transformed;
+        let change = Change {
+            version: self.next_version(),
+            at,
+            user_id: sent.user_id.into(),
+            origin: Origin {
+                client_id: sent.client_id.map(Into::into),
+                correlation_id: sent.correlation_id.map(Into::into),
+            },
+            fingerprint,
+            transformed,
+            sections: std::mem::take(&mut prepared.sections),
+        };
+        self.apply(change);
+        let version = self.version;
+        Ok(Submitted::Applied { version, transformed, moves: self.moves(sent, &prepared, before) })
+    }
+
+    fn next_version(&self) -> Version {
+        Version(self.version.0 + self.skip_versions).next()
+    }
+
+    /// Applies a change that is known to fit.
+    fn apply(&mut self, mut change: Change) {
+        for made in &mut change.sections {
+            if let Some(name) = &made.created {
+                self.sections.push(Section { name: name.clone(), created: change.version, text: Text::default() });
+            }
+            made.deleted = made.operation.apply(&mut self.sections[usize::from(made.section)].text);
+        }
+        self.version = change.version;
+        self.skip_versions = 0;
+        self.last_modified = Some((change.at, change.user_id.clone()));
+        self.remember(&change);
+        self.history.push(change);
+    }
+
+    /// Applies a stored change, checking that it fits.
+    fn replay(&mut self, change: Change) -> Result<(), RestoreError> {
+        let misfit = RestoreError { version: change.version };
+        let mut count = self.sections.len();
+        for made in &change.sections {
+            let section = usize::from(made.section);
+            count += usize::from(made.created.is_some() && section == count);
+            let fits = match self.sections.get(section) {
+                Some(there) => made.created.is_none() && made.operation.fits(&there.text),
+                None => section < count && made.operation.fits(&Text::default()),
+            };
+            if !fits {
+                return Err(misfit);
+            }
+        }
+        if change.version <= self.version {
+            return Err(misfit);
+        }
+        self.apply(change);
+        Ok(())
+    }
+
+    fn remember(&mut self, change: &Change) {
+        let Origin { client_id: Some(client_id), correlation_id: Some(correlation_id) } = &change.origin else {
+            return;
+        };
+        self.resends.insert(ResendRecord {
+            user_id: change.user_id.clone(),
+            client_id: client_id.clone(),
+            correlation_id: correlation_id.clone(),
+            fingerprint: change.fingerprint,
+            version: change.version,
+            at: change.at,
+            transformed: change.transformed,
+        });
+    }
+}
+
+/// A hash of what a submission does. It is kept on disk, so it must never change: XXH3, 64 bits, over
+/// each change's kind, position, length, section and content, with lengths before the texts.
+fn fingerprint(sent: &Submission<'_>) -> u64 {
+    let mut hasher = Xxh3::new();
+    for change in sent.changes {
+        hasher.update(&[change.kind as u8]);
+        hasher.update(&change.position.to_le_bytes());
+        hasher.update(&change.length.to_le_bytes());
+        let section = change.section.as_ref().map_or("", SectionName::as_str);
+        for text in [section, &change.content] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+    }
+    hasher.finish()
+}

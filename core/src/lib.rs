@@ -1,0 +1,28 @@
+//! What the JDDB real-time server *is*, without any input or output.
+//!
+//! Everything here is a pure state machine: the time is an argument, bytes come in as slices, and what
+//! is to be sent, stored or closed comes back as values. There is no socket, no clock, no thread and
+//! no source of randomness in this crate, so that whole days of editing can be replayed from a seed.
+//!
+//! It is not a server (the package `jddb-realtime` is), and it does not know how documents are kept
+//! on disk (`jddb-storage` does).
+//!
+//! The parts, each of which uses only those named before it:
+//!
+//! 1. [`ids`]: names and numbers with a meaning: document, section, version, time.
+//! 2. [`text`]: one section's text, addressed in UTF-16 code units.
+//! 3. [`ot`]: operations on a text and their transformation.
+//! 4. [`document`]: sections, versions, history, exactly-once submission.
+//! 5. [`websocket`]: RFC 6455 frames; independent of the others.
+//! 6. [`protocol`]: the messages of the wire, read and written.
+//! 7. [`room`]: the people in a document, and what each of them is sent.
+
+#![forbid(unsafe_code)]
+
+pub mod document;
+pub mod ids;
+pub mod ot;
+pub mod protocol;
+pub mod room;
+pub mod text;
+pub mod websocket;

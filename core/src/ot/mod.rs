@@ -1,0 +1,17 @@
+//! Operations on one section's text, and their transformation against one another.
+//!
+//! An [`Operation`] is a sorted list of [`Edit`]s whose positions all refer to the text before it.
+//! [`transform`] moves an operation over another that was made against the same text and was
+//! ordered before or after it (Ellis and Gibbs, *Concurrency control in groupware systems*, 1989;
+//! with TP1 only, since one server orders everything). The rules, from the protocol:
+//!
+//! - of two inserts at one position the one that was ordered first stays left;
+//! - a delete never removes text that was inserted concurrently inside its range;
+//! - the text of a replace stands where its range begins.
+
+mod operation;
+mod transform;
+
+pub(crate) use operation::split_utf16;
+pub use operation::{Edit, InvalidOperation, Operation, OperationBuilder};
+pub use transform::{Order, map_position, transform};

@@ -1,0 +1,209 @@
+//! What a change does to one text.
+
+use smallvec::SmallVec;
+
+use crate::ids::utf16_len;
+use crate::text::Text;
+
+/// One place of an operation: at `position`, put text in and take `deleted` units away after it.
+///
+/// All numbers but `text_start` are UTF-16 code units; positions refer to the text before the operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// Where the edit begins.
+    pub position: u32,
+    /// How many units from there on are taken away.
+    pub deleted: u32,
+    /// How many units are put in, before the deleted ones.
+    pub inserted: u32,
+    /// Where the inserted text begins in the operation's text, in bytes.
+    pub text_start: u32,
+}
+
+impl Edit {
+    /// The first position after what the edit deletes.
+    #[must_use]
+    pub const fn end(self) -> u32 {
+        self.position + self.deleted
+    }
+
+    /// Whether `next` may follow this edit in a canonical operation.
+    fn ends_before(self, next: Self) -> bool {
+        let end = u64::from(self.position) + u64::from(self.deleted);
+        let touching_is_canonical = self.deleted > 0 && next.inserted > 0;
+        end < u64::from(next.position) || (end == u64::from(next.position) && touching_is_canonical)
+    }
+}
+
+/// A list of edits, sorted, with their texts one after the other.
+///
+/// Canonical: no edit is empty, edits do not overlap, and two edits touch only where the first one
+/// deletes and the second one inserts (an insert *behind* a deleted range).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Operation {
+    edits: SmallVec<[Edit; 1]>,
+    text: String,
+}
+
+/// A list of edits that is no canonical operation; only a damaged record has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("edits are not canonical, or do not agree with their text")]
+pub struct InvalidOperation;
+
+impl Operation {
+    /// An operation from its parts, as storage kept them.
+    ///
+    /// # Errors
+    /// The edits are not canonical, or their lengths do not agree with `text`.
+    pub fn from_parts(edits: &[Edit], text: String) -> Result<Self, InvalidOperation> {
+        let operation = Self { edits: edits.into(), text };
+        let mut text_start = 0;
+        for (index, edit) in edits.iter().enumerate() {
+            let next = edits.get(index + 1);
+            let text_end = next.map_or(operation.text.len(), |next| next.text_start as usize);
+            let text = operation.text.get(text_start..text_end).ok_or(InvalidOperation)?;
+            let in_order = next.is_none_or(|next| edit.ends_before(*next));
+            let sane = edit.text_start as usize == text_start
+                && edit.inserted as usize == utf16_len(text)
+                && edit.position.checked_add(edit.deleted).is_some()
+                && (edit.deleted > 0 || edit.inserted > 0);
+            if !sane || !in_order {
+                return Err(InvalidOperation);
+            }
+            text_start = text_end;
+        }
+        if text_start == operation.text.len() { Ok(operation) } else { Err(InvalidOperation) }
+    }
+
+    /// The edits, in order of position.
+    #[must_use]
+    pub fn edits(&self) -> &[Edit] {
+        &self.edits
+    }
+
+    /// All inserted texts, in the order of the edits.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the operation changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// The edits with the text each inserts.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Edit, &str)> {
+        self.edits.iter().enumerate().map(|(index, &edit)| {
+            let end = self.edits.get(index + 1).map_or(self.text.len(), |next| next.text_start as usize);
+            (edit, &self.text[edit.text_start as usize..end])
+        })
+    }
+
+    /// By how many units the operation makes the text longer.
+    #[must_use]
+    pub fn length_delta(&self) -> i64 {
+        self.edits.iter().map(|edit| i64::from(edit.inserted) - i64::from(edit.deleted)).sum()
+    }
+
+    /// Applies the operation, and returns the deleted texts one after the other.
+    ///
+    /// # Panics
+    /// An edit lies outside the text or splits a surrogate pair; see [`Self::fits`].
+    pub fn apply(&self, text: &mut Text) -> String {
+        let mut deleted = String::new();
+        let mut shift = 0_i64;
+        for (edit, inserted) in self.iter() {
+            let position = usize::try_from(i64::from(edit.position) + shift).unwrap_or(usize::MAX);
+            text.splice(position, edit.deleted as usize, inserted, &mut deleted);
+            shift += i64::from(edit.inserted) - i64::from(edit.deleted);
+        }
+        deleted
+    }
+
+    /// Whether every edit lies within `text` and splits no surrogate pair.
+    #[must_use]
+    pub fn fits(&self, text: &Text) -> bool {
+        self.edits.iter().all(|edit| {
+            edit.end() as usize <= text.len()
+                && text.is_boundary(edit.position as usize)
+                && text.is_boundary(edit.end() as usize)
+        })
+    }
+
+    /// The operation that takes this one back; `deleted` is what [`Self::apply`] returned.
+    #[must_use]
+    pub fn invert(&self, deleted: &str) -> Self {
+        let mut builder = OperationBuilder::default();
+        let mut rest = deleted;
+        let mut shift = 0_i64;
+        for edit in &self.edits {
+            let position = u32::try_from(i64::from(edit.position) + shift).unwrap_or(u32::MAX);
+            let (text, after) = split_utf16(rest, edit.deleted as usize);
+            builder.insert(position, text);
+            builder.delete(position, edit.inserted);
+            rest = after;
+            shift += i64::from(edit.inserted) - i64::from(edit.deleted);
+        }
+        builder.finish()
+    }
+}
+
+/// Splits `text` after `units` UTF-16 code units.
+pub(crate) fn split_utf16(text: &str, units: usize) -> (&str, &str) {
+    let mut seen = 0;
+    let at = text.char_indices().find(|(_, character)| {
+        let found = seen >= units;
+        seen += character.len_utf16();
+        found
+    });
+    text.split_at(at.map_or(text.len(), |(index, _)| index))
+}
+
+/// Builds an operation from left to right, keeping it canonical.
+#[derive(Debug, Default)]
+pub struct OperationBuilder {
+    operation: Operation,
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "texts are bounded far below 4 GiB by the document's size limit")]
+impl OperationBuilder {
+    /// Puts `text` in at `position`, which is not left of the end of the last edit.
+    pub fn insert(&mut self, position: u32, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let inserted = utf16_len(text) as u32;
+        let text_start = self.operation.text.len() as u32;
+        self.operation.text.push_str(text);
+        match self.operation.edits.last_mut() {
+            Some(last) if last.end() == position && last.deleted == 0 => last.inserted += inserted,
+            last => {
+                debug_assert!(last.is_none_or(|last| last.end() <= position), "edits come in order");
+                self.operation.edits.push(Edit { position, deleted: 0, inserted, text_start });
+            }
+        }
+    }
+
+    /// Takes `deleted` units away from `position` on, which is not left of the end of the last edit.
+    pub fn delete(&mut self, position: u32, deleted: u32) {
+        if deleted == 0 {
+            return;
+        }
+        let text_start = self.operation.text.len() as u32;
+        match self.operation.edits.last_mut() {
+            Some(last) if last.end() == position => last.deleted += deleted,
+            last => {
+                debug_assert!(last.is_none_or(|last| last.end() <= position), "edits come in order");
+                self.operation.edits.push(Edit { position, deleted, inserted: 0, text_start });
+            }
+        }
+    }
+
+    /// The operation built.
+    #[must_use]
+    pub fn finish(self) -> Operation {
+        self.operation
+    }
+}

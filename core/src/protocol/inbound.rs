@@ -1,0 +1,533 @@
+//! What clients send.
+
+use std::borrow::Cow;
+
+use simd_json::{Buffers, Node, StaticNode, Tape};
+use smallvec::SmallVec;
+
+use super::error::ErrorCode;
+use super::fields::{Fields, Value, elements};
+use crate::document::{ChangeKind, SentChange};
+use crate::ids::{SectionName, Version};
+
+/// The most envelopes of one frame.
+pub const ENVELOPES_PER_FRAME_MAX: usize = 64;
+/// The longest `client_id`, `correlation_id` and textual `client_time`, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// One envelope, borrowed from the bytes it was read from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inbound<'a> {
+    /// What is said.
+    pub message: Message<'a>,
+    /// `metadata.client_id`.
+    pub client_id: Option<&'a str>,
+    /// `metadata.correlation_id`.
+    pub correlation_id: Option<&'a str>,
+}
+
+/// A message by its `type`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message<'a> {
+    /// `document.change`: one change, or `payload.changes` as an atomic batch.
+    Change(InboundChange<'a>),
+    /// `document.join`: asks for a fresh state.
+    Join {
+        /// The document the client believes to be in.
+        document_id: Option<&'a str>,
+    },
+    /// `document.save`: a manual save point.
+    Save,
+    /// `cursor.position`.
+    Cursor {
+        /// Where the cursor is.
+        position: u64,
+        /// The section that counts from; the whole document without one.
+        section: Option<SectionName>,
+        /// The version the position refers to.
+        base: Option<Version>,
+    },
+    /// `selection.change`.
+    Selection {
+        /// Where it begins.
+        start: u64,
+        /// Where it ends, not left of the start.
+        end: u64,
+        /// The section that counts from; the whole document without one.
+        section: Option<SectionName>,
+        /// The version the positions refer to.
+        base: Option<Version>,
+    },
+    /// `system.heartbeat`.
+    Heartbeat {
+        /// The client's own time, to be echoed as written.
+        client_time: Option<ClientTime<'a>>,
+        /// What the client believes the document to be.
+        document: Option<DocumentChecksum>,
+    },
+    /// `sync.request`.
+    Sync {
+        /// The version the client has.
+        last_known_version: Option<Version>,
+        /// Only these sections.
+        sections: Option<Vec<SectionName>>,
+        /// The full state, whatever has changed.
+        full: bool,
+    },
+}
+
+/// The payload of a `document.change`, or the body of `POST …/changes`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InboundChange<'a> {
+    /// At least one.
+    pub changes: SmallVec<[SentChange<'a>; 1]>,
+    /// `base_version`.
+    pub base: Option<Version>,
+    /// `conflict_resolution: "reject"`.
+    pub reject_conflicts: bool,
+}
+
+/// A heartbeat's `client_time`: the reference's clients send numbers, whole or not; strings are taken too.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+pub enum ClientTime<'a> {
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Float(f64),
+    /// A text of at most [`NAME_BYTES_MAX`] bytes.
+    Text(&'a str),
+}
+
+/// A heartbeat's `document`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DocumentChecksum {
+    /// The version the checksum is of.
+    pub version: Version,
+    /// CRC-32 over every section's name, U+0000, text, U+0000 in UTF-8, in order.
+    pub crc32: u32,
+}
+
+/// Why an envelope was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundError {
+    /// The code to answer with.
+    pub code: ErrorCode,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// The field that is wrong, like `payload.position`.
+    pub field: Option<String>,
+    /// What was expected of it.
+    pub expected: Option<String>,
+    /// The envelope's `correlation_id`, where it could be read.
+    pub correlation_id: Option<String>,
+}
+
+impl InboundError {
+    /// A field that is not what it should be; `field` is empty for the message itself.
+    #[must_use]
+    pub fn invalid(field: String, expected: impl Into<String>) -> Self {
+        Self::about(field, expected.into(), "is not valid")
+    }
+
+    pub(super) fn missing(field: String, expected: &str) -> Self {
+        Self::about(field, expected.to_owned(), "is missing")
+    }
+
+    fn about(field: String, expected: String, what: &str) -> Self {
+        let subject = if field.is_empty() { "the message" } else { &field };
+        Self {
+            code: ErrorCode::ValidationError,
+            message: format!("{subject} {what}: expected {expected}"),
+            field: (!field.is_empty()).then_some(field),
+            expected: Some(expected),
+            correlation_id: None,
+        }
+    }
+
+    fn not_json(error: &simd_json::Error) -> Self {
+        let at = error.index();
+        Self {
+            code: ErrorCode::ValidationError,
+            message: format!("the message is not JSON: malformed near byte {at}"),
+            field: None,
+            expected: Some("one JSON object, or an array of them, in UTF-8".to_owned()),
+            correlation_id: None,
+        }
+    }
+
+    fn unknown_type(kind: &str) -> Self {
+        let shown: String = kind.chars().take(64).collect();
+        Self {
+            code: ErrorCode::UnknownMessageType,
+            message: format!("the message type {shown:?} is not known here"),
+            field: Some("type".to_owned()),
+            expected: Some(TYPES.join(", ")),
+            correlation_id: None,
+        }
+    }
+}
+
+const TYPES: [&str; 7] = [
+    "document.change",
+    "document.join",
+    "document.save",
+    "cursor.position",
+    "selection.change",
+    "system.heartbeat",
+    "sync.request",
+];
+
+/// Reads messages in place, keeping its working memory from one to the next.
+#[derive(Default)]
+pub struct Parser {
+    buffers: Buffers,
+    tape: Option<Tape<'static>>,
+}
+
+impl std::fmt::Debug for Parser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parser").finish_non_exhaustive()
+    }
+}
+
+/// A tape that grew beyond this many nodes is not kept.
+const TAPE_NODES_KEPT_MAX: usize = 16 * 1024;
+
+impl Parser {
+    /// Reads one frame's message, an envelope or an array of them, and hands out each in turn.
+    /// `changes_max` bounds an atomic batch. The bytes are garbled by reading.
+    pub fn read(
+        &mut self,
+        bytes: &mut [u8],
+        changes_max: usize,
+        mut each: impl FnMut(Result<Inbound<'_>, InboundError>),
+    ) {
+        let read = self.on_tape(bytes, |root| {
+            let Some((count, envelopes)) = elements(root) else {
+                each(read_envelope(root, changes_max));
+                return Ok(());
+            };
+            if count == 0 || count > ENVELOPES_PER_FRAME_MAX {
+                let expected = format!("1 to {ENVELOPES_PER_FRAME_MAX} envelopes in one frame");
+                return Err(InboundError::invalid(String::new(), expected));
+            }
+            envelopes.for_each(|envelope| each(read_envelope(envelope, changes_max)));
+            Ok(())
+        });
+        if let Err(error) = read {
+            each(Err(error));
+        }
+    }
+
+    fn on_tape<T>(
+        &mut self,
+        bytes: &mut [u8],
+        read: impl FnOnce(Value<'_, '_>) -> Result<T, InboundError>,
+    ) -> Result<T, InboundError> {
+        let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
+        let result = match simd_json::fill_tape(bytes, &mut self.buffers, &mut tape) {
+            Ok(()) => read(&tape.0),
+            Err(error) => Err(InboundError::not_json(&error)),
+        };
+        if tape.0.capacity() <= TAPE_NODES_KEPT_MAX {
+            self.tape = Some(tape.reset());
+        } else {
+            self.buffers = Buffers::default();
+        }
+        result
+    }
+}
+
+/// Reads the body of `POST …/changes`, handing it to `then` while it is borrowed, together with the
+/// `user_id`s that its changes name.
+///
+/// # Errors
+/// What is wrong with it, or what `then` finds.
+pub fn read_changes_body<T>(
+    parser: &mut Parser,
+    bytes: &mut [u8],
+    changes_max: usize,
+    then: impl FnOnce(Inbound<'_>, &[&str]) -> Result<T, InboundError>,
+) -> Result<T, InboundError> {
+    parser.on_tape(bytes, |root| {
+        let body = Fields::of(root, "")?;
+        let changes = body.get("changes").and_then(elements).map(|(_, values)| values);
+        let changes = body.required("changes", changes, "an array of changes")?;
+        let change = read_change(body, changes_max)?;
+        let mut authors: SmallVec<[&str; 4]> = SmallVec::new();
+        let mut origin = (None, None);
+        for (index, value) in changes.enumerate() {
+            let path = format!("changes[{index}].metadata");
+            let Some(metadata) = Fields::of(value, "")?.get("metadata") else { continue };
+            let metadata = Fields::of(metadata, &path)?;
+            authors.extend(metadata.text("user_id")?);
+            origin.0 = origin.0.or(name_of(metadata, "client_id")?);
+            origin.1 = origin.1.or(name_of(metadata, "correlation_id")?);
+        }
+        let client_id = name_of(body, "client_id")?.or(origin.0);
+        let correlation_id = name_of(body, "correlation_id")?.or(origin.1);
+        then(Inbound { message: Message::Change(change), client_id, correlation_id }, &authors)
+    })
+}
+
+fn read_envelope<'i>(value: Value<'_, 'i>, changes_max: usize) -> Result<Inbound<'i>, InboundError> {
+    let envelope = Fields::of(value, "")?;
+    let metadata = envelope.get("metadata").map(|value| Fields::of(value, "metadata")).transpose()?;
+    let correlation_id = match metadata {
+        Some(metadata) => name_of(metadata, "correlation_id")?,
+        None => None,
+    };
+    let read = || {
+        let client_id = match metadata {
+            Some(metadata) => name_of(metadata, "client_id")?,
+            None => None,
+        };
+        let kind = envelope.required("type", envelope.text("type")?, "a string")?;
+        if !TYPES.contains(&kind) {
+            return Err(InboundError::unknown_type(kind));
+        }
+        let payload = envelope.required("payload", envelope.get("payload"), "an object")?;
+        let message = read_message(kind, Fields::of(payload, "payload")?, changes_max)?;
+        Ok(Inbound { message, client_id, correlation_id })
+    };
+    read().map_err(|mut error: InboundError| {
+        error.correlation_id = correlation_id.map(str::to_owned);
+        error
+    })
+}
+
+fn read_message<'i>(kind: &str, payload: Fields<'_, 'i>, changes_max: usize) -> Result<Message<'i>, InboundError> {
+    let version = |key| Ok::<_, InboundError>(payload.unsigned(key)?.map(Version));
+    let number = |key| payload.required(key, payload.unsigned(key)?, "a non-negative integer");
+    Ok(match kind {
+        "document.change" => Message::Change(read_change(payload, changes_max)?),
+        "document.join" => Message::Join { document_id: payload.text("document_id")? },
+        "document.save" => Message::Save,
+        "cursor.position" => Message::Cursor {
+            position: number("position")?,
+            section: section_of(payload)?,
+            base: version("base_version")?,
+        },
+        "selection.change" => {
+            let (start, end) = (number("start")?, number("end")?);
+            if end < start {
+                return Err(InboundError::invalid(payload.name("end"), "a position not left of start"));
+            }
+            Message::Selection { start, end, section: section_of(payload)?, base: version("base_version")? }
+        }
+        "system.heartbeat" => Message::Heartbeat {
+            client_time: client_time_of(payload)?,
+            document: checksum_of(payload)?,
+        },
+        "sync.request" => Message::Sync {
+            last_known_version: version("last_known_version")?,
+            sections: sections_of(payload)?,
+            full: payload.boolean("full")?.unwrap_or(false),
+        },
+        other => return Err(InboundError::unknown_type(other)),
+    })
+}
+
+/// One change, or an array of them in `changes`; `fields` is a payload or a request's body.
+fn read_change<'i>(fields: Fields<'_, 'i>, changes_max: usize) -> Result<InboundChange<'i>, InboundError> {
+    let mut changes = SmallVec::new();
+    match fields.get("changes") {
+        None => changes.push(read_sent_change(fields)?),
+        Some(value) => {
+            let expected = format!("an array of 1 to {changes_max} changes");
+            let wrong = || InboundError::invalid(fields.name("changes"), expected.clone());
+            let (count, values) = elements(value).ok_or_else(wrong)?;
+            if count == 0 || count > changes_max {
+                return Err(wrong());
+            }
+            for (index, value) in values.enumerate() {
+                let path = fields.name(&format!("changes[{index}]"));
+                changes.push(read_sent_change(Fields::of(value, &path)?)?);
+            }
+        }
+    }
+    let resolution = fields.text("conflict_resolution")?.unwrap_or("operational_transform");
+    if !["operational_transform", "reject"].contains(&resolution) {
+        let field = fields.name("conflict_resolution");
+        return Err(InboundError::invalid(field, "operational_transform or reject"));
+    }
+    let base = fields.unsigned("base_version")?.map(Version);
+    Ok(InboundChange { changes, base, reject_conflicts: resolution == "reject" })
+}
+
+fn read_sent_change<'i>(fields: Fields<'_, 'i>) -> Result<SentChange<'i>, InboundError> {
+    let operation = fields.required("operation", fields.text("operation")?, "insert, delete or replace")?;
+    let kind = match operation {
+        "insert" => ChangeKind::Insert,
+        "delete" => ChangeKind::Delete,
+        "replace" => ChangeKind::Replace,
+        _ => return Err(InboundError::invalid(fields.name("operation"), "insert, delete or replace")),
+    };
+    let number = |key| fields.required(key, fields.unsigned(key)?, "a non-negative integer");
+    let position = number("position")?;
+    let length = if kind == ChangeKind::Insert { 0 } else { number("length")? };
+    let content = match kind {
+        ChangeKind::Delete => "",
+        ChangeKind::Insert | ChangeKind::Replace => {
+            fields.required("content", fields.text("content")?, "a string")?
+        }
+    };
+    Ok(SentChange { kind, position, length, content: Cow::Borrowed(content), section: section_of(fields)? })
+}
+
+fn section_of(fields: Fields<'_, '_>) -> Result<Option<SectionName>, InboundError> {
+    let Some(name) = fields.text("section")? else { return Ok(None) };
+    let section = SectionName::new(name);
+    section.map(Some).map_err(|_| {
+        InboundError::invalid(fields.name("section"), format!("a name matching {}", SectionName::PATTERN))
+    })
+}
+
+fn sections_of(fields: Fields<'_, '_>) -> Result<Option<Vec<SectionName>>, InboundError> {
+    let Some(value) = fields.get("sections") else { return Ok(None) };
+    let wrong = || InboundError::invalid(fields.name("sections"), "an array of section names");
+    let (_, values) = elements(value).ok_or_else(wrong)?;
+    let name = |value: Value<'_, '_>| match value {
+        [Node::String(name)] => SectionName::new(name).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    };
+    values.map(name).collect::<Result<Vec<_>, _>>().map(Some)
+}
+
+fn name_of<'i>(fields: Fields<'_, 'i>, key: &str) -> Result<Option<&'i str>, InboundError> {
+    let name = fields.text(key)?;
+    if name.is_some_and(|name| name.len() > NAME_BYTES_MAX) {
+        return Err(InboundError::invalid(fields.name(key), format!("at most {NAME_BYTES_MAX} bytes")));
+    }
+    Ok(name)
+}
+
+fn client_time_of<'i>(fields: Fields<'_, 'i>) -> Result<Option<ClientTime<'i>>, InboundError> {
+    let wrong = || {
+        let expected = format!("a number, or a string of at most {NAME_BYTES_MAX} bytes");
+        InboundError::invalid(fields.name("client_time"), expected)
+    };
+    let time = match fields.get("client_time") {
+        None => return Ok(None),
+        Some([Node::String(text)]) if text.len() <= NAME_BYTES_MAX => ClientTime::Text(text),
+        Some([Node::Static(StaticNode::I64(number))]) => ClientTime::Integer(*number),
+        Some([Node::Static(StaticNode::U64(number))]) => {
+            ClientTime::Integer(i64::try_from(*number).map_err(|_| wrong())?)
+        }
+        Some([Node::Static(StaticNode::F64(number))]) => ClientTime::Float(*number),
+        Some(_) => return Err(wrong()),
+    };
+    Ok(Some(time))
+}
+
+fn checksum_of(fields: Fields<'_, '_>) -> Result<Option<DocumentChecksum>, InboundError> {
+    let path = fields.name("document");
+    let Some(value) = fields.get("document") else { return Ok(None) };
+    let document = Fields::of(value, &path)?;
+    let version = document.required("version", document.unsigned("version")?, "a version")?;
+    let crc32 = document.required("crc32", document.unsigned("crc32")?, "a CRC-32")?;
+    let crc32 = u32::try_from(crc32)
+        .map_err(|_| InboundError::invalid(document.name("crc32"), "a CRC-32, 0 to 4294967295"))?;
+    Ok(Some(DocumentChecksum { version: Version(version), crc32 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<Result<String, (ErrorCode, Option<String>, Option<String>)>> {
+        let mut parser = Parser::default();
+        let mut seen = Vec::new();
+        let mut bytes = text.as_bytes().to_vec();
+        parser.read(&mut bytes, 3, |result| {
+            seen.push(match result {
+                Ok(inbound) => Ok(format!("{inbound:?}")),
+                Err(error) => Err((error.code, error.field, error.correlation_id)),
+            });
+        });
+        seen
+    }
+
+    fn check_error(text: &str, code: ErrorCode, field: Option<&str>) {
+        let seen = read(text);
+        let [Err(error)] = seen.as_slice() else { panic!("{text} gave {seen:?}") };
+        assert_eq!((error.0, error.1.as_deref()), (code, field), "{text}");
+    }
+
+    #[test]
+    fn the_references_examples_are_read() {
+        for text in [
+            r#"{"type":"document.change","payload":{"operation":"insert","position":0,"content":"Hello "}}"#,
+            r#"{"type":"document.change","payload":{"operation":"replace","position":1250,"content":"New content","length":15,"section":"general_accountability"},"metadata":{"timestamp":"2025-09-21T12:45:30.123456","client_id":"c","version":1,"correlation_id":null}}"#,
+            r#"{"type":"cursor.position","payload":{"position":1250,"section":"general_accountability"}}"#,
+            r#"{"type":"selection.change","payload":{"start":1200,"end":1250,"section":"general_accountability"}}"#,
+            r#"{"type":"system.heartbeat","payload":{"client_time":1632150000.25}}"#,
+            r#"{"type":"sync.request","payload":{"last_known_version":40,"sections":["general_accountability"]}}"#,
+            r#"{"type":"document.join","payload":{"document_id":"jd_test"}}"#,
+            r#"{"type":"document.save","payload":{"version":42}}"#,
+        ] {
+            assert!(read(text)[0].is_ok(), "{text}: {:?}", read(text));
+        }
+    }
+
+    #[test]
+    fn arrays_are_several_messages() {
+        let heartbeat = r#"{"type":"system.heartbeat","payload":{}}"#;
+        assert_eq!(read(&format!("[{heartbeat},{{}},{heartbeat}]")).len(), 3);
+        check_error("[]", ErrorCode::ValidationError, None);
+        let many = [heartbeat; ENVELOPES_PER_FRAME_MAX + 1].join(",");
+        check_error(&format!("[{many}]"), ErrorCode::ValidationError, None);
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        use ErrorCode::{UnknownMessageType, ValidationError};
+        check_error("", ValidationError, None);
+        check_error("{", ValidationError, None);
+        check_error("nonsense", ValidationError, None);
+        check_error("17", ValidationError, None);
+        check_error("{}", ValidationError, Some("type"));
+        check_error(r#"{"type":5}"#, ValidationError, Some("type"));
+        check_error(r#"{"type":"document.delete","payload":{}}"#, UnknownMessageType, Some("type"));
+        check_error(r#"{"type":"document.save"}"#, ValidationError, Some("payload"));
+        check_error(r#"{"type":"document.save","payload":[]}"#, ValidationError, Some("payload"));
+        check_error(r#"{"type":"a","type":"a","payload":{}}"#, ValidationError, Some("type"));
+        for (payload, field) in [
+            (r#"{}"#, "payload.operation"),
+            (r#"{"operation":"move"}"#, "payload.operation"),
+            (r#"{"operation":"insert","content":"a"}"#, "payload.position"),
+            (r#"{"operation":"insert","position":-1,"content":"a"}"#, "payload.position"),
+            (r#"{"operation":"insert","position":1.5,"content":"a"}"#, "payload.position"),
+            (r#"{"operation":"insert","position":"1","content":"a"}"#, "payload.position"),
+            (r#"{"operation":"insert","position":1}"#, "payload.content"),
+            (r#"{"operation":"insert","position":1,"content":5}"#, "payload.content"),
+            (r#"{"operation":"delete","position":1}"#, "payload.length"),
+            (r#"{"operation":"replace","position":1,"content":"a"}"#, "payload.length"),
+            (r#"{"operation":"delete","position":1,"length":1,"section":"1x"}"#, "payload.section"),
+            (r#"{"operation":"delete","position":1,"length":1,"base_version":"a"}"#, "payload.base_version"),
+            (r#"{"changes":[]}"#, "payload.changes"),
+            (r#"{"changes":[{},{},{},{}]}"#, "payload.changes"),
+            (r#"{"changes":[{"operation":"insert","position":0,"content":""},{}]}"#, "payload.changes[1].operation"),
+            (r#"{"operation":"delete","position":1,"length":1,"position":2}"#, "payload.position"),
+        ] {
+            let text = format!(r#"{{"type":"document.change","payload":{payload}}}"#);
+            check_error(&text, ValidationError, Some(field));
+        }
+    }
+
+    #[test]
+    fn lone_surrogates_are_refused() {
+        let lone = r#"{"type":"document.change","payload":{"operation":"insert","position":0,"content":"\ud83d"}}"#;
+        check_error(lone, ErrorCode::ValidationError, None);
+    }
+
+    #[test]
+    fn an_error_carries_the_correlation_id() {
+        let seen = read(r#"{"type":"x","payload":{},"metadata":{"correlation_id":"c1"}}"#);
+        assert_eq!(seen[0].as_ref().unwrap_err().2.as_deref(), Some("c1"));
+        let long = "x".repeat(NAME_BYTES_MAX + 1);
+        let text = format!(r#"{{"type":"document.save","payload":{{}},"metadata":{{"client_id":"{long}"}}}}"#);
+        check_error(&text, ErrorCode::ValidationError, Some("metadata.client_id"));
+    }
+}

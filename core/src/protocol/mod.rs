@@ -1,0 +1,17 @@
+//! The messages of the wire: JSON read in place, and written once for all who get it.
+//!
+//! [`Parser`] turns a received message into [`Inbound`] envelopes that borrow from it. The types of
+//! [`outbound`] are what the server says; [`write_message`] writes one into a buffer.
+
+pub mod close;
+mod error;
+mod fields;
+mod inbound;
+pub mod outbound;
+
+pub use error::{ErrorCode, Severity};
+pub use inbound::{
+    ClientTime, DocumentChecksum, ENVELOPES_PER_FRAME_MAX, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, Parser,
+    read_changes_body,
+};
+pub use outbound::write_message;

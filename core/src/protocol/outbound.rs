@@ -1,0 +1,394 @@
+//! What the server says.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::error::{ErrorCode, Severity};
+use super::inbound::ClientTime;
+use crate::document::Document;
+use crate::ids::{DocumentId, UnixMillis, Version};
+use crate::text::Text;
+
+/// The version of the envelope, always 1; it is not the document's.
+const ENVELOPE_VERSION: u32 = 1;
+
+/// Writes one message, `type`, `payload` and `metadata`, to the end of `out`.
+pub fn write_message(out: &mut Vec<u8>, kind: &str, payload: &impl Serialize, metadata: &Metadata<'_>) {
+    #[derive(Serialize)]
+    struct Envelope<'a, P> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        payload: &'a P,
+        metadata: &'a Metadata<'a>,
+    }
+    write_json(out, &Envelope { kind, payload, metadata });
+}
+
+/// Writes a value as JSON to the end of `out`.
+pub fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
+    // Neither writing to memory nor serialising our own types, whose keys are all strings, can fail.
+    let written = serde_json::to_writer(out, value);
+    debug_assert!(written.is_ok(), "{written:?}");
+}
+
+/// An envelope's `metadata`: of the originator, or empty but for the time where the server speaks itself.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Metadata<'a> {
+    /// When the server sent it, or accepted what it relays.
+    pub timestamp: UnixMillis,
+    /// The originator's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<&'a str>,
+    /// The session it happened in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<&'a str>,
+    /// The originator's client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<&'a str>,
+    version: u32,
+    /// Of the message that this one answers or relays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<&'a str>,
+}
+
+impl<'a> Metadata<'a> {
+    /// Of a message of the server's own.
+    #[must_use]
+    pub const fn of_server(timestamp: UnixMillis, correlation_id: Option<&'a str>) -> Self {
+        Self { timestamp, user_id: None, session_id: None, client_id: None, version: ENVELOPE_VERSION, correlation_id }
+    }
+
+    /// Of a message that relays what a user did.
+    #[must_use]
+    pub const fn of_user(timestamp: UnixMillis, user_id: &'a str, session_id: &'a str) -> Self {
+        let user_id = Some(user_id);
+        let session_id = Some(session_id);
+        Self { timestamp, user_id, session_id, client_id: None, version: ENVELOPE_VERSION, correlation_id: None }
+    }
+
+    /// The same, naming the client and the message that is relayed.
+    #[must_use]
+    pub const fn relaying(self, client_id: Option<&'a str>, correlation_id: Option<&'a str>) -> Self {
+        Self { client_id, correlation_id, ..self }
+    }
+}
+
+/// `document.change`: one part of one version.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ChangePart<'a> {
+    /// `insert`, `delete` or `replace`.
+    pub operation: &'static str,
+    /// Where: in the section, or in the document where the connection asked for that.
+    pub position: u64,
+    /// The inserted text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<&'a str>,
+    /// How much was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+    /// The section.
+    pub section: &'a str,
+    /// The version this is part of.
+    pub version: Version,
+    /// The place in the whole document, where that has several sections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_position: Option<u64>,
+    /// The place in the section, where `position` is the one in the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_position: Option<u64>,
+    /// Which part of the version, from 1, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<usize>,
+    /// How many parts the version has, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<usize>,
+}
+
+/// A change as `sync.response` lists it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ListedChange<'a> {
+    /// What a `document.change` would have said.
+    #[serde(flatten)]
+    pub part: ChangePart<'a>,
+    /// Who made it.
+    pub user_id: &'a str,
+    /// When.
+    pub timestamp: UnixMillis,
+    /// From which client, so that a client knows its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<&'a str>,
+    /// What that client called it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<&'a str>,
+}
+
+/// `document.ack`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Ack<'a> {
+    /// The version the change made.
+    pub version: Version,
+    /// What the client called it.
+    pub correlation_id: &'a str,
+    /// Whether what was applied differs from what was sent.
+    pub transformed: bool,
+}
+
+/// `sync.response`.
+#[derive(Clone, Debug, Serialize)]
+pub struct SyncResponse<'a> {
+    /// The document's newest version.
+    pub current_version: Version,
+    /// What came since, in order.
+    pub changes_since_version: Vec<ListedChange<'a>>,
+    /// The whole content instead.
+    pub full_document_state: Option<Content<'a>>,
+}
+
+/// `document.save`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Saved<'a> {
+    /// The version that is saved.
+    pub version: Version,
+    /// The sections in it.
+    pub saved_sections: Vec<&'a str>,
+    /// `auto` or `manual`.
+    pub save_type: &'static str,
+    /// Always true: what is told is on disk.
+    pub success: bool,
+}
+
+/// `system.heartbeat`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Heartbeat<'a> {
+    /// The server's time.
+    pub server_time: UnixMillis,
+    /// The connection that asked.
+    pub connection_id: &'a str,
+    /// What the client sent as its own time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_time: Option<ClientTime<'a>>,
+}
+
+/// `system.error`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorMessage<'a> {
+    /// What kind of error.
+    pub error_code: ErrorCode,
+    /// What is wrong and what to do.
+    pub message: &'a str,
+    /// Seconds after which a retry may help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// What it means for the connection.
+    pub severity: Severity,
+    /// Which limit was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_type: Option<&'static str>,
+    /// Which field is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<ErrorDetails<'a>>,
+}
+
+/// What is wrong with which field.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ErrorDetails<'a> {
+    /// The field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<&'a str>,
+    /// What it should have been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<&'a str>,
+}
+
+/// `user.presence`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Presence<'a> {
+    /// Who.
+    pub user_id: &'a str,
+    /// `joined`, `active`, `idle` or `left`.
+    pub status: &'static str,
+    /// The name to show.
+    pub display_name: &'a str,
+    /// A picture to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<&'a str>,
+    /// The colour to show.
+    pub color: &'a str,
+}
+
+/// A selected range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Selection {
+    /// Where it begins.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
+}
+
+/// `cursor.position` as it goes out.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CursorMoved<'a> {
+    /// Where, in the section.
+    pub position: u64,
+    /// The section.
+    pub section: &'a str,
+    /// The version the position refers to.
+    pub version: Version,
+}
+
+/// `selection.change` as it goes out.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SelectionMoved<'a> {
+    /// Where it begins, in the section.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
+    /// The section.
+    pub section: &'a str,
+    /// The version the positions refer to.
+    pub version: Version,
+}
+
+/// An entry of `active_editors`; positions count over the whole document.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ActiveEditor<'a> {
+    /// Who.
+    pub user_id: &'a str,
+    /// The name to show.
+    pub display_name: &'a str,
+    /// The colour to show.
+    pub color: &'a str,
+    /// Where the cursor is.
+    pub cursor_position: Option<u64>,
+    /// What is selected.
+    pub selection: Option<Selection>,
+    /// The section the cursor is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section: Option<&'a str>,
+    /// Where the cursor is in that section.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_position: Option<u64>,
+    /// When the user did something last.
+    pub last_activity: UnixMillis,
+}
+
+/// `metadata` of a document's state.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DocumentMetadata<'a> {
+    /// When it was changed last; null at version 0.
+    pub last_modified: Option<UnixMillis>,
+    /// By whom.
+    pub last_modified_by: Option<&'a str>,
+    /// Words in all sections.
+    pub word_count: usize,
+    /// The document's language; null while nobody said.
+    pub language: Option<&'a str>,
+    /// The state of its translation; null while nobody said.
+    pub translation_status: Option<&'a str>,
+}
+
+/// `document.state`, and the answer of `GET …/state` without the fields of a connection.
+#[derive(Clone, Debug, Serialize)]
+pub struct DocumentState<'a> {
+    /// The document.
+    pub document_id: &'a str,
+    /// Its version.
+    pub version: Version,
+    /// Its texts.
+    pub content: Content<'a>,
+    /// Who changed it last, and more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<DocumentMetadata<'a>>,
+    /// Who is editing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_editors: Option<Vec<ActiveEditor<'a>>>,
+    /// What concerns the connection.
+    #[serde(flatten)]
+    pub connection: Option<ConnectionState<'a>>,
+}
+
+/// What a connection learns of itself in `document.state`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ConnectionState<'a> {
+    /// The editing session.
+    pub session_id: &'a str,
+    /// The connection's name.
+    pub connection_id: &'a str,
+    /// How positions are counted for it.
+    pub position_encoding: &'static str,
+    /// The limits in force.
+    pub limits: Limits,
+}
+
+/// The limits in force, so that a client need not find them by trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Connections of the whole server.
+    pub connections: usize,
+    /// Distinct users editing one document.
+    pub document_editors: usize,
+    /// One message, in bytes.
+    pub message_bytes: usize,
+    /// One section's text, in bytes of UTF-8.
+    pub section_bytes: usize,
+    /// All texts of a document, in bytes of UTF-8.
+    pub document_bytes: usize,
+    /// Sections of a document.
+    pub sections: usize,
+    /// Changes in one batch.
+    pub batch_changes: usize,
+    /// Versions back that are accepted as a base.
+    pub base_versions: usize,
+    /// Seconds between the server's pings.
+    pub heartbeat_interval_seconds: u64,
+}
+
+/// `content`: always `{"sections": {…}}`, in the order of the sections.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// The document whose texts these are.
+    pub document: &'a Document,
+    /// Only these sections; all of them without.
+    pub only: Option<&'a [crate::ids::SectionName]>,
+}
+
+impl Serialize for Content<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut content = serializer.serialize_map(Some(1))?;
+        content.serialize_entry("sections", &Sections(*self))?;
+        content.end()
+    }
+}
+
+struct Sections<'a>(Content<'a>);
+
+impl Serialize for Sections<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Content { document, only } = self.0;
+        let mut sections = serializer.serialize_map(None)?;
+        for section in document.sections() {
+            if only.is_none_or(|only| only.contains(section.name())) {
+                sections.serialize_entry(section.name().as_str(), section.text())?;
+            }
+        }
+        sections.end()
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl Serialize for DocumentId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

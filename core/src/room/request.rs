@@ -1,0 +1,147 @@
+//! What is asked of a document over HTTP; answers wait for durability as frames do.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::member::Dialect;
+use super::{Room, refusal};
+use crate::document::{Move, Submission, Submitted};
+use crate::ids::{PositionEncoding, UnixMillis, Version};
+use crate::protocol::outbound::write_json;
+use crate::protocol::{ErrorCode, InboundError, Message, Parser, read_changes_body};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The token's `sub`.
+    pub user_id: &'a str,
+    /// Whether they may act for others (`document:admin`).
+    pub is_admin: bool,
+    /// How they count positions.
+    pub encoding: PositionEncoding,
+    /// `Idempotency-Key`, which makes the request's resend harmless.
+    pub idempotency_key: Option<&'a str>,
+}
+
+/// An answer that may be given.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The number the request was given.
+    pub request: u64,
+    /// A JSON body.
+    pub body: Bytes,
+}
+
+/// The answer of `POST …/changes`.
+#[derive(Serialize)]
+struct ChangesApplied<'a> {
+    applied_changes: usize,
+    new_version: Version,
+    conflicts_resolved: usize,
+    operational_transforms: Vec<MovedPosition<'a>>,
+}
+
+#[derive(Serialize)]
+struct MovedPosition<'a> {
+    original_position: u64,
+    transformed_position: u64,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section_position: Option<u64>,
+}
+
+impl<'a> From<&'a Move> for MovedPosition<'a> {
+    fn from(moved: &'a Move) -> Self {
+        Self {
+            original_position: moved.original_position,
+            transformed_position: moved.transformed_position,
+            reason: moved.reason.name(),
+            section: moved.section.as_ref().map(|(name, _)| name.as_str()),
+            section_position: moved.section.as_ref().map(|(_, position)| *position),
+        }
+    }
+}
+
+impl Room {
+    /// `GET …/state`: answered as `request`, when the current version is durable.
+    pub fn answer_state(&mut self, request: u64, encoding: PositionEncoding, with_metadata: bool) {
+        let mut body = Vec::new();
+        write_json(&mut body, &self.state(Dialect { encoding, over_document: false }, with_metadata));
+        self.answers.push_back((self.version_gate(), Answer { request, body: body.into() }));
+    }
+
+    /// `POST …/changes`: answered as `request` when the changes are durable. The body is garbled by reading.
+    ///
+    /// # Errors
+    /// What is wrong with the body; nothing was changed then.
+    pub fn answer_changes(
+        &mut self,
+        now: UnixMillis,
+        request: u64,
+        caller: Caller<'_>,
+        body: &mut [u8],
+        parser: &mut Parser,
+    ) -> Result<(), InboundError> {
+        let changes_max = self.config.limits.batch_changes;
+        let answer = read_changes_body(parser, body, changes_max, |inbound, authors| {
+            let Message::Change(sent) = &inbound.message else {
+                return Err(InboundError::invalid("changes".to_owned(), "an array of changes"));
+            };
+            let key = caller.idempotency_key.map(|key| ("idempotency-key", key));
+            let submission = Submission {
+                user_id: author(caller, authors)?,
+                client_id: key.map(|(client_id, _)| client_id).or(inbound.client_id),
+                correlation_id: key.map(|(_, key)| key).or(inbound.correlation_id),
+                base: sent.base,
+                encoding: caller.encoding,
+                changes: &sent.changes,
+                reject_conflicts: sent.reject_conflicts,
+            };
+            let submitted = self.document.submit(now, &submission).map_err(|rejection| refusal(&rejection, ""))?;
+            Ok(self.changes_answer(sent.changes.len(), &submitted))
+        })?;
+        self.answers.push_back((self.records, Answer { request, body: answer }));
+        Ok(())
+    }
+
+    fn changes_answer(&mut self, applied_changes: usize, submitted: &Submitted) -> Bytes {
+        let (version, moves) = match submitted {
+            Submitted::Applied { version, moves, .. } => {
+                self.relay_newest(None);
+                (*version, moves.as_slice())
+            }
+            Submitted::Duplicate { version, .. } => (*version, [].as_slice()),
+        };
+        let mut body = Vec::new();
+        write_json(
+            &mut body,
+            &ChangesApplied {
+                applied_changes,
+                new_version: version,
+                conflicts_resolved: moves.len(),
+                operational_transforms: moves.iter().map(MovedPosition::from).collect(),
+            },
+        );
+        body.into()
+    }
+}
+
+/// The one author that the changes name: the caller, or anybody if an admin asks.
+fn author<'a>(caller: Caller<'a>, named: &[&'a str]) -> Result<&'a str, InboundError> {
+    let author = named.first().copied().unwrap_or(caller.user_id);
+    if named.iter().any(|name| *name != author) {
+        return Err(InboundError::invalid("changes".to_owned(), "one user_id in the metadata of all changes"));
+    }
+    if author != caller.user_id && !caller.is_admin {
+        return Err(InboundError {
+            code: ErrorCode::Forbidden,
+            message: "metadata.user_id names somebody else; leave it out, or use a token with document:admin".to_owned(),
+            field: Some("changes[0].metadata.user_id".to_owned()),
+            expected: Some("the user of the token".to_owned()),
+            correlation_id: None,
+        });
+    }
+    Ok(author)
+}

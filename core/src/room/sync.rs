@@ -1,0 +1,84 @@
+//! Catching up: the changes since a version, or the whole state, whichever is smaller.
+
+use super::member::Dialect;
+use super::relay::{self, Starts};
+use super::{MemberKey, Room, frame, note_dirty};
+use crate::document::Change;
+use crate::ids::{PositionEncoding, SectionName, UnixMillis, Version};
+use crate::protocol::outbound::{Content, ListedChange, Metadata, SyncResponse};
+
+/// What a listed change costs on the wire beside its text, roughly, in bytes.
+const LISTED_CHANGE_BYTES: usize = 256;
+
+impl Room {
+    /// Sends `sync.response` with what came after `base`; with the full state where there is no base,
+    /// it is not known, or the list would be larger.
+    pub(super) fn send_sync(
+        &mut self,
+        now: UnixMillis,
+        key: MemberKey,
+        base: Option<Version>,
+        sections: Option<&[SectionName]>,
+        correlation_id: Option<&str>,
+    ) {
+        let member = &self.members[key.0];
+        let changes = base.and_then(|base| self.changes_since(base, member.dialect));
+        let listed = changes.as_ref().map(|changes| self.list(changes, member.dialect, sections));
+        let response = SyncResponse {
+            current_version: self.document.version(),
+            full_document_state: listed.is_none().then_some(Content { document: &self.document, only: sections }),
+            changes_since_version: listed.unwrap_or_default(),
+        };
+        let frame = frame("sync.response", &response, &Metadata::of_server(now, correlation_id));
+        let gate = self.version_gate();
+        let member = &mut self.members[key.0];
+        member.outbox.push_state(frame, gate);
+        note_dirty(&mut self.dirty, key, member, self.durable);
+    }
+
+    /// The changes after `base`, if they are known, can be given in the dialect, and are the smaller answer.
+    fn changes_since(&self, base: Version, dialect: Dialect) -> Option<Vec<&Change>> {
+        // Places in other encodings would have to be found in texts that are gone.
+        if dialect.encoding != PositionEncoding::Utf16 && base != self.document.version() {
+            return None;
+        }
+        let full: usize = self.document.sections().iter().map(|section| section.text().len_in(PositionEncoding::Utf8)).sum();
+        let mut listed = 0;
+        let mut changes = Vec::new();
+        for change in self.document.history().since(base).ok()? {
+            listed += change.sections.iter().map(|made| LISTED_CHANGE_BYTES + made.operation.text().len()).sum::<usize>();
+            if listed > full.max(LISTED_CHANGE_BYTES) {
+                return None;
+            }
+            changes.push(change);
+        }
+        Some(changes)
+    }
+
+    fn list<'a>(
+        &'a self,
+        changes: &[&'a Change],
+        dialect: Dialect,
+        sections: Option<&[SectionName]>,
+    ) -> Vec<ListedChange<'a>> {
+        let mut starts = Starts::now(&self.document, dialect.encoding);
+        let mut newest_first = Vec::new();
+        for change in changes.iter().rev() {
+            starts.step_back(change);
+            newest_first.push(relay::parts(&self.document, change, dialect, &starts));
+        }
+        let wanted = |name: &str| sections.is_none_or(|wanted| wanted.iter().any(|section| section.as_str() == name));
+        let in_order = changes.iter().zip(newest_first.into_iter().rev());
+        in_order
+            .flat_map(|(change, parts)| parts.into_iter().map(move |part| (change, part)))
+            .filter(|(_, part)| wanted(part.section))
+            .map(|(change, part)| ListedChange {
+                part,
+                user_id: &change.user_id,
+                timestamp: change.at,
+                client_id: change.origin.client_id.as_deref(),
+                correlation_id: change.origin.correlation_id.as_deref(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,35 @@
+//! The server's side of the WebSocket protocol (RFC 6455), without I/O.
+//!
+//! It is not a socket: bytes that were read go in, events come out; what is to be sent comes back
+//! as bytes. Nor does it decide anything for the connection: answering a ping, echoing a close and
+//! ending the connection after a [`ProtocolError`] are the caller's.
+//!
+//! The parts, in reading order:
+//! - `handshake`: the upgrade request checked, the accept key, the subprotocol and the token beside
+//!   it.
+//! - `frame`: the header of a frame, and what is refused in it.
+//! - `decoder`: the state of one connection, from bytes to [`Event`]s; `pending` is what it keeps
+//!   of a frame or message that has not arrived in full.
+//! - `mask`: the XOR every client applies to its payloads.
+//! - `encoder`: frames to send, and [`FrameBuilder`] for a message that many recipients share.
+//! - `close`: close codes and the payload of a close frame. `error`: what a peer can do wrong.
+
+mod close;
+mod decoder;
+mod encoder;
+mod error;
+mod frame;
+mod handshake;
+mod mask;
+mod pending;
+
+pub use close::{CloseCode, CloseFrame};
+pub use decoder::{Decoder, DecoderLimits, Event, Message};
+pub use encoder::{FrameBuilder, encode_close, encode_message, encode_ping, encode_pong};
+pub use error::ProtocolError;
+pub use frame::{CONTROL_PAYLOAD_BYTES_MAX, MessageKind};
+pub use handshake::{
+    HandshakeError, SUBPROTOCOL, SubprotocolOffer, UpgradeHeaders, VERSION, accept_key,
+    accept_upgrade, read_subprotocols,
+};
+pub use mask::apply_mask;

@@ -1,0 +1,89 @@
+//! What a connection holds: nothing when idle, little more than what has arrived otherwise.
+
+use jddb_core::websocket::{Decoder, DecoderLimits};
+
+use crate::support::*;
+
+const OVERHEAD: usize = Decoder::PENDING_OVERHEAD_BYTES;
+
+#[test]
+fn idle_decoder_is_small() {
+    const { assert!(size_of::<Decoder>() <= 64 && OVERHEAD <= 288) }
+    assert_eq!(Decoder::new(LIMITS, false).pending_bytes(), 0);
+}
+
+/// Feeds `reads`; after each, at most so many bytes may be held.
+fn check(reads: &[(Vec<u8>, usize)]) {
+    let mut decoder = Decoder::new(LIMITS, false);
+    let mut seen = Vec::new();
+    for (i, (read, held_max)) in reads.iter().enumerate() {
+        feed(&mut decoder, &mut read.clone(), &LIMITS, &mut seen);
+        let held = decoder.pending_bytes();
+        assert!(
+            held <= *held_max,
+            "{held} bytes are held after read {i}, not {held_max}"
+        );
+    }
+    assert!(
+        !seen.iter().any(|event| matches!(event, Seen::Error(_))),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn claimed_length_reserves_nothing() {
+    let large = frame(FIN | BINARY, vec![1; 90_000]);
+    check(&[
+        (large[..13].to_vec(), OVERHEAD),
+        (large[13..14].to_vec(), OVERHEAD),
+    ]);
+    check(&[(large[..15].to_vec(), OVERHEAD + 256)]);
+    check(&[
+        (large[..5_014].to_vec(), OVERHEAD + 5_000),
+        (large[5_014..5_015].to_vec(), OVERHEAD + 10_000),
+    ]);
+}
+
+#[test]
+fn nothing_is_held_between_messages() {
+    let large = frame(FIN | TEXT, vec![b'x'; 90_000]);
+    let (head, tail) = large.split_at(40_000);
+    check(&[(head.to_vec(), OVERHEAD + 40_000), (tail.to_vec(), 0)]);
+    check(&[(frame(FIN | TEXT, "x"), 0)]);
+    check(&[
+        (frame(TEXT, "x"), OVERHEAD + 256),
+        (frame(FIN | CONTINUATION, "y"), 0),
+    ]);
+}
+
+#[test]
+fn unfinished_control_frames_and_headers_hold_no_buffer() {
+    let ping = frame(FIN | PING, [1; 125]);
+    let parts = [1, 2, 7, 130].map(|len| (ping[..len].to_vec(), OVERHEAD));
+    for part in parts {
+        let rest = (ping[part.0.len()..].to_vec(), 0);
+        check(&[part, rest]);
+    }
+}
+
+/// Feeds a frame of `len` bytes one by one; its buffer may come to `buffer_max` bytes.
+fn check_buffer(first: u8, len: usize, buffer_max: usize) {
+    let limits = DecoderLimits {
+        message_bytes_max: 1_000,
+        empty_fragments_max: 1,
+    };
+    let mut decoder = Decoder::new(limits, false);
+    let mut seen = Vec::new();
+    for byte in &mut frame(first, vec![1; len])[..] {
+        feed(&mut decoder, std::slice::from_mut(byte), &limits, &mut seen);
+        assert!(decoder.pending_bytes() <= OVERHEAD + buffer_max);
+    }
+}
+
+#[test]
+fn buffer_never_outgrows_the_message_or_the_limit() {
+    check_buffer(FIN | BINARY, 1, 1);
+    check_buffer(FIN | BINARY, 600, 600);
+    check_buffer(FIN | BINARY, 999, 999);
+    check_buffer(BINARY, 999, 1_000);
+}

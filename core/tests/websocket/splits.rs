@@ -1,0 +1,61 @@
+//! The events do not depend on how the stream is cut into reads.
+
+use crate::support::*;
+
+fn check(stream: &[u8], cuts: &[usize], expected: &[Seen]) {
+    let seen = decode(stream, cuts, LIMITS, false);
+    assert!(
+        seen == expected,
+        "cut at {cuts:?}: {seen:?}, expected {expected:?}"
+    );
+}
+
+#[test]
+fn every_pair_of_cuts_of_a_small_stream() {
+    let stream = [
+        frame(TEXT, "a€"),
+        frame(FIN | PING, "ping"),
+        frame(CONTINUATION, &"😀".as_bytes()[..3]),
+        frame(FIN | CONTINUATION, &"😀".as_bytes()[3..]),
+        frame(FIN | BINARY, [9; 130]),
+        frame(FIN | TEXT, ""),
+        frame(FIN | CLOSE, close_payload(1001, "bye")),
+    ]
+    .concat();
+    let expected = [
+        Seen::Ping(b"ping".into()),
+        Seen::text("a€😀"),
+        Seen::Binary(vec![9; 130]),
+        Seen::text(""),
+        Seen::Close(Some((1001, "bye".into()))),
+    ];
+    for first in 0..=stream.len() {
+        for second in first..=stream.len() {
+            check(&stream, &[first, second], &expected);
+        }
+    }
+}
+
+#[test]
+fn random_streams_cut_at_random() {
+    let mut rng = Rng::from_env(2);
+    for _ in 0..2_000 {
+        let (stream, expected) = rng.stream(8);
+        check(&stream, &[], &expected);
+        let cuts = rng.cuts(stream.len(), 1);
+        check(&stream, &cuts, &expected);
+        let count = rng.below(50);
+        let cuts = rng.cuts(stream.len(), count);
+        check(&stream, &cuts, &expected);
+    }
+}
+
+#[test]
+fn random_streams_byte_by_byte() {
+    let mut rng = Rng::from_env(3);
+    for _ in 0..100 {
+        let (stream, expected) = rng.stream(4);
+        let cuts: Vec<usize> = (1..stream.len()).collect();
+        check(&stream, &cuts, &expected);
+    }
+}

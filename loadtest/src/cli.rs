@@ -1,0 +1,162 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::path::PathBuf;
+
+use crate::disk::{self, DiskReport};
+use crate::edit::{self, EditArgs};
+use crate::failure::Failure;
+use crate::idle::{self, IdleArgs};
+use crate::report::{Report, Table, render};
+use crate::smoke::{self, SmokeArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  Is the server right?  (start it, 8 clients × 25 changes, compare every copy of the text)
+    jddb-loadtest smoke --server-bin target/release/jddb-realtime
+
+  How fast is it?  (1,000 editors; the server has core 0, the generator core 1)
+    jddb-loadtest edit --server-bin target/release/jddb-realtime --server-pin-core 0 --pin-core 1
+
+  The same on a server that runs already
+    jddb-loadtest edit --url ws://127.0.0.1:8000 --data /var/lib/jddb --server-pid $(pgrep -o jddb-realtime)
+
+  What does an idle connection cost?  (10,000 of them)
+    jddb-loadtest idle --server-bin target/release/jddb-realtime
+
+  In CI: fail when a goal is missed, keep the figures
+    jddb-loadtest edit --server-bin … --max-p99-ms 50 --json > edit.json
+
+Figures go to standard output, progress and errors to standard error.
+Exit codes: 0 all well; 1 errors, losses or a goal missed; 2 wrong usage.
+What each figure means, and how not to be fooled by it: loadtest/README.md";
+
+/// Clients at scale for the JDDB real-time server: honest latencies, cost a delivery, memory a connection
+#[derive(Debug, Parser)]
+#[command(version, about, after_long_help = EXAMPLES, after_help = "More with --help.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Many editors type; measures deliveries, latencies and the server's processor time
+    Edit(EditArgs),
+    /// Many connections do nothing; measures the server's memory for each
+    Idle(IdleArgs),
+    /// A few clients type at once; checks that every copy of the text ends equal
+    Smoke(SmokeArgs),
+    /// Measures only the disk: how long a small durable append takes
+    Disk(DiskArgs),
+}
+
+/// Options of `disk`.
+#[derive(Debug, Args)]
+struct DiskArgs {
+    /// Directory on the disk in question; a probe file is written there and removed
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Appends measured
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    rounds: u32,
+    /// Print JSON instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+impl Report for DiskReport {
+    fn table(&self) -> Table {
+        let mut table = Table::default();
+        table.heading(&format!("disk: {}", self.directory));
+        table.latency("256 B append + fdatasync", &self.fdatasync);
+        if self.looks_like_ram {
+            table.heading("note: this is memory, not a disk: durability costs nothing here");
+        }
+        table
+    }
+
+    fn complaints(&self) -> &[String] {
+        &[]
+    }
+}
+
+/// Runs the command and prints its report. False if anything failed that the report tells.
+pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
+    raise_file_limit()?;
+    match &cli.command {
+        Command::Edit(args) => publish(&edit::run(args)?, args.json),
+        Command::Idle(args) => publish(&idle::run(args)?, args.json),
+        Command::Smoke(args) => publish(&smoke::run(args)?, args.json),
+        Command::Disk(args) => publish(&disk::measure(&args.data, args.rounds)?, args.json),
+    }
+}
+
+fn publish(report: &impl Report, json: bool) -> Result<bool, Failure> {
+    let text = render(report, json).map_err(|error| Failure::run("writing JSON", error))?;
+    print!("{text}");
+    Ok(report.complaints().is_empty())
+}
+
+/// Each connection is an open file; a server started here inherits the limit.
+fn raise_file_limit() -> Result<(), Failure> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let all = Rlimit { current: maximum, maximum };
+    setrlimit(Resource::Nofile, all).map_err(|error| Failure::run("raising the limit of open files", error))
+}
+
+/// Open files this process may have.
+pub(crate) fn file_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_teaches() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("Examples:") && help.contains("Exit codes"));
+    }
+
+    #[track_caller]
+    fn check(line: &str, valid: bool) {
+        let parsed = Cli::try_parse_from(line.split_whitespace());
+        assert_eq!(parsed.is_ok(), valid, "{line}");
+    }
+
+    #[test]
+    fn lines() {
+        check("x edit", true);
+        check("x edit --server-bin a -- --durability fast", true);
+        check("x edit --rate 0", false);
+        check("x edit --documents 0", false);
+        check("x edit --token t --data d", false);
+        check("x edit --server-bin a --server-pid 5", false);
+        check("x idle --connections 5 --documents 1", true);
+        check("x smoke --clients 3 --changes 4", true);
+        check("x disk", false);
+        check("x disk --data .", true);
+        check("x", false);
+    }
+
+    #[test]
+    fn the_file_limit_is_raised_to_the_hard_one() {
+        raise_file_limit().unwrap();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+        assert!(file_limit() > 0);
+    }
+
+    #[test]
+    fn the_disk_is_told_in_both_forms() {
+        let directory = tempfile::tempdir().unwrap();
+        let report = disk::measure(directory.path(), 3).unwrap();
+        assert!(render(&report, false).unwrap().contains("fdatasync"));
+        assert!(render(&report, true).unwrap().contains("\"p99_ms\""));
+    }
+}

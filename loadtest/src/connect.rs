@@ -1,0 +1,231 @@
+//! Opening a document's WebSocket, until its state has arrived, and reading messages from it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use fastwebsockets::{Frame, OpCode, WebSocket, WebSocketError};
+use serde::Deserialize;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::http::Head;
+use crate::scan::{Kind, Scanner, ServerError, excerpt};
+use crate::socket::{Socket, Stream};
+use crate::target::Endpoint;
+
+/// The longest wait for connection, upgrade and document state together.
+const JOIN_WITHIN: Duration = Duration::from_secs(30);
+/// The sample key of RFC 6455 section 1.3 and its answer: the nonce protects from caches, of which there are none here,
+/// and a fixed one costs no hashing.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// Why a connection could not be had, or ended. The text says what the server said and what it means.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectionError {
+    /// TCP failed.
+    #[error("{0}; is the server running, and may it and this process open so many files?")]
+    Io(#[from] io::Error),
+    /// Something that is not this protocol.
+    #[error("WebSocket protocol: {0}")]
+    Protocol(String),
+    /// Not upgraded.
+    #[error("the upgrade was refused: {0}")]
+    NotUpgraded(String),
+    /// Closed by the server.
+    #[error("closed by the server with {code} {reason:?} ({}){said}", advice(*.code))]
+    Closed {
+        /// The close code, 1005 if there was none.
+        code: u16,
+        /// The close reason.
+        reason: String,
+        /// The `system.error` before it, if any.
+        said: String,
+    },
+    /// No state in time.
+    #[error("no document.state within 30 s of connecting; an overloaded server, or one whose greeting is `on-join`")]
+    Timeout,
+}
+
+/// What a close code means for whoever runs this.
+fn advice(code: u16) -> &'static str {
+    match code {
+        1001 => "the server is shutting down",
+        1008 => "token missing, invalid or expired: check --data or --token",
+        1011 => "internal error or storage failure: see the server's log",
+        1013 => "this client read too slowly: is the generator short of processor time?",
+        4000 => "a limit: connections, messages or editors; fewer of them, or raise the server's limits",
+        4001 => "the token lacks the scope or the document",
+        4002 => "the document is locked",
+        4004 => "no such document, or an id the server does not accept",
+        _ => "see the server's log",
+    }
+}
+
+/// Which WebSocket to open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    /// The server.
+    pub(crate) endpoint: &'a Endpoint,
+    /// The document's id.
+    pub(crate) document: &'a str,
+    /// Further query parameters, each beginning with `&`.
+    pub(crate) query: &'a str,
+    /// The user's token.
+    pub(crate) token: &'a str,
+    /// The local address to come from, if it matters.
+    pub(crate) source: Option<IpAddr>,
+}
+
+/// A joined document.
+pub(crate) struct Joined {
+    /// The connection.
+    pub(crate) socket: Socket,
+    /// The document as it was.
+    pub(crate) state: State,
+}
+
+/// The parts of `document.state` that matter here.
+#[derive(Debug, Deserialize)]
+pub(crate) struct State {
+    /// The document's version.
+    pub(crate) version: u64,
+    /// Its texts.
+    pub(crate) content: Content,
+}
+
+/// `content` of a document.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Content {
+    /// Text by section.
+    pub(crate) sections: std::collections::BTreeMap<String, String>,
+}
+
+impl State {
+    /// Reads a `document.state` message.
+    pub(crate) fn from_message(message: &[u8]) -> Result<Self, ConnectionError> {
+        #[derive(Deserialize)]
+        struct Message {
+            payload: State,
+        }
+        serde_json::from_slice(message)
+            .map(|Message { payload }| payload)
+            .map_err(|error| ConnectionError::Protocol(format!("document.state {}: {error}", excerpt(message))))
+    }
+
+    /// The text of `section`, empty if it does not exist.
+    pub(crate) fn section(&self, section: &str) -> &str {
+        self.content.sections.get(section).map_or("", String::as_str)
+    }
+}
+
+/// Connects, upgrades, and waits for the document's state.
+pub(crate) async fn join(request: Request<'_>, scanner: &Scanner) -> Result<Joined, ConnectionError> {
+    let joining = async {
+        let mut socket = open(request).await?;
+        let state = first_state(&mut socket.reader, scanner).await?;
+        Ok(Joined { socket, state })
+    };
+    tokio::time::timeout(JOIN_WITHIN, joining).await.unwrap_or(Err(ConnectionError::Timeout))
+}
+
+async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
+    let Request { endpoint, document, query, token, source } = request;
+    let mut tcp = dial(endpoint.address, source).await?;
+    tcp.set_nodelay(true)?;
+    let upgrade = format!(
+        "GET /ws/document/{document}?token={token}{query} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        endpoint.host
+    );
+    tcp.write_all(upgrade.as_bytes()).await?;
+    let head = Head::read(&mut tcp).await?;
+    if head.status() != 101 {
+        let answer = format!("{} {}", head.status_line(), excerpt(&head.rest));
+        return Err(ConnectionError::NotUpgraded(answer));
+    }
+    if head.header("sec-websocket-accept") != Some(ACCEPT) {
+        let wrong = "the answer's Sec-WebSocket-Accept does not match the key".to_owned();
+        return Err(ConnectionError::NotUpgraded(wrong));
+    }
+    Ok(Socket::new(tcp, head.rest))
+}
+
+async fn dial(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    socket.connect(address).await
+}
+
+/// Reads until `document.state`; an error on the way is told with the close that follows it.
+async fn first_state(reader: &mut WebSocket<Stream>, scanner: &Scanner) -> Result<State, ConnectionError> {
+    let mut errors = String::new();
+    loop {
+        match message(reader).await {
+            Ok(frame) => match scanner.kind(&frame.payload) {
+                Kind::State => return State::from_message(&frame.payload),
+                Kind::Error => errors = format!(" after {}", ServerError::describe(&frame.payload)),
+                Kind::Change | Kind::Ack | Kind::Sync | Kind::Other => {}
+            },
+            Err(ConnectionError::Closed { code, reason, said: _ }) => {
+                return Err(ConnectionError::Closed { code, reason, said: errors });
+            }
+            Err(other) => return Err(other),
+        }
+    }
+}
+
+/// The next text message. Must be driven to its end: a dropped read loses bytes.
+pub(crate) async fn message(reader: &mut WebSocket<Stream>) -> Result<Frame<'static>, ConnectionError> {
+    loop {
+        let frame: Frame<'static> = match reader.read_frame().await {
+            Ok(frame) => frame,
+            Err(WebSocketError::IoError(error)) => return Err(ConnectionError::Io(error)),
+            Err(other) => return Err(ConnectionError::Protocol(other.to_string())),
+        };
+        match frame.opcode {
+            OpCode::Text if frame.fin => return Ok(frame),
+            OpCode::Close => return Err(closed(&frame.payload)),
+            OpCode::Ping | OpCode::Pong => {}
+            OpCode::Text | OpCode::Binary | OpCode::Continuation => {
+                let expected = "expected whole text messages, got a fragment or a binary frame";
+                return Err(ConnectionError::Protocol(expected.to_owned()));
+            }
+        }
+    }
+}
+
+fn closed(payload: &[u8]) -> ConnectionError {
+    const NO_STATUS: u16 = 1005;
+    let (code, reason) = match payload {
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), excerpt(reason)),
+        _ => (NO_STATUS, String::new()),
+    };
+    ConnectionError::Closed { code, reason, said: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_tells_code_reason_and_advice() {
+        let error = closed(b"\x0f\xa0connection limit");
+        let text = error.to_string();
+        assert!(text.contains("4000") && text.contains("connection limit"), "{text}");
+        assert!(text.contains("a limit"), "{text}");
+        assert!(closed(b"").to_string().contains("1005"));
+    }
+
+    #[test]
+    fn a_state_with_a_section_called_version() {
+        let message = br#"{"type":"document.state","payload":{"content":{"sections":{"version":"x"}},"version":7}}"#;
+        let state = State::from_message(message).unwrap();
+        assert_eq!((state.version, state.section("version")), (7, "x"));
+        assert_eq!(state.section("body"), "");
+        assert!(State::from_message(b"{}").is_err());
+    }
+}

@@ -1,0 +1,216 @@
+//! One thread of the generator: its documents with all of their editors, so that threads share nothing.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{JoinSet, LocalSet};
+
+use super::editor::{Document, Editor, Field, widen};
+use super::meters::{Tally, Window};
+use crate::clock::{self, Nanos};
+use crate::connect::{self, ConnectionError, Joined, Request};
+use crate::failure::Failure;
+use crate::scan::Scanner;
+use crate::schedule::{Agenda, Cadence};
+use crate::server::pin_this_thread;
+use crate::stamp::RunTag;
+use crate::target::Endpoint;
+
+/// Handshakes under way at once in a worker: enough to be quick, too few to overflow a listen queue.
+const HANDSHAKES_MAX: usize = 32;
+/// The longest wait for the seed texts to be acknowledged and delivered.
+const SEEDED_WITHIN: Duration = Duration::from_secs(30);
+const SETTLE_POLL: Duration = Duration::from_millis(10);
+
+/// What all workers are told before they connect.
+pub(crate) struct Setup {
+    /// The server.
+    pub(crate) endpoint: Endpoint,
+    /// Tells this run's changes, documents and users from others'.
+    pub(crate) run: RunTag,
+    /// Documents in all.
+    pub(crate) documents: usize,
+    /// Editors of each.
+    pub(crate) editors: usize,
+    /// The token of each editor, by number.
+    pub(crate) tokens: Vec<String>,
+    /// The text each document starts with, ASCII.
+    pub(crate) seed: String,
+    /// The time between two changes of an editor.
+    pub(crate) interval: Duration,
+    /// Threads in all.
+    pub(crate) workers: usize,
+    /// The core of the first worker, the next worker's being the next one.
+    pub(crate) pin_core: Option<usize>,
+    /// Editors connected so far, of all workers.
+    pub(crate) connected: AtomicUsize,
+}
+
+/// When the run happens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// Editors begin to type.
+    pub(crate) start: Nanos,
+    /// The measured part; typing ends with it.
+    pub(crate) window: Window,
+    /// What has not arrived by then is given up.
+    pub(crate) drain_until: Nanos,
+}
+
+/// Connects, says so on `ready`, waits for the plan, carries it out.
+pub(crate) fn run(
+    worker: usize,
+    setup: &Setup,
+    ready: impl FnOnce(),
+    plan: oneshot::Receiver<Plan>,
+    progress: Arc<AtomicU64>,
+) -> Result<Tally, Failure> {
+    if let Some(core) = setup.pin_core {
+        pin_this_thread(core + worker).map_err(|error| Failure::run("--pin-core", error))?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::run("starting a worker", error))?;
+    LocalSet::new().block_on(&runtime, async {
+        let room = setup.documents.div_ceil(setup.workers) * setup.editors;
+        let field = Rc::new(Field {
+            run: setup.run.clone(),
+            scanner: Scanner::new(),
+            agenda: Agenda::new(room).map_err(|error| Failure::run("timer", error))?,
+            window: Cell::new(Window::NEVER),
+            tally: RefCell::new(Tally::new()?),
+            progress,
+            closing: Cell::new(false),
+        });
+        let editors = connect_all(worker, setup, &field).await?;
+        seed(setup, &field, &editors).await?;
+        ready();
+        let plan = plan.await.map_err(|_dropped| Failure::Run("given up, as another worker failed".into()))?;
+        type_along(setup, &field, &editors, plan).await;
+        finish(&field, &editors)
+    })
+}
+
+/// All editors of this worker's documents: those whose number leaves the worker's as remainder.
+async fn connect_all(worker: usize, setup: &Setup, field: &Rc<Field>) -> Result<Vec<Rc<Editor>>, Failure> {
+    let gate = Rc::new(Semaphore::new(HANDSHAKES_MAX));
+    let mut joining = JoinSet::new();
+    for number in (worker..setup.documents).step_by(setup.workers) {
+        let document = Rc::new(Document { seed_length: widen(setup.seed.len()), ..Document::default() });
+        for place in 0..setup.editors {
+            let join = Handshake {
+                gate: Rc::clone(&gate),
+                field: Rc::clone(field),
+                endpoint: setup.endpoint.clone(),
+                id: document_id(&setup.run, number),
+                token: setup.tokens[number * setup.editors + place].clone(),
+            };
+            let document = Rc::clone(&document);
+            // Editors of one document are spread over the interval, hence documents first.
+            let number = place * setup.documents + number;
+            joining.spawn_local(async move { (number, document, join.run().await) });
+        }
+    }
+    let mut editors: Vec<Rc<Editor>> = Vec::new();
+    while let Some(joined) = joining.join_next().await {
+        let (number, document, joined) = joined.map_err(|error| Failure::run("connecting", error))?;
+        let Joined { socket, state } =
+            joined.map_err(|error| Failure::run(format!("connecting editor {number}"), error))?;
+        let writer = Rc::clone(&socket.writer);
+        let index = editors.len();
+        let editor = Rc::new(Editor::new(index, number, document, state.version, writer));
+        tokio::task::spawn_local(Rc::clone(&editor).read(Rc::clone(field), socket));
+        editors.push(editor);
+        setup.connected.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(editors)
+}
+
+struct Handshake {
+    gate: Rc<Semaphore>,
+    field: Rc<Field>,
+    endpoint: Endpoint,
+    id: String,
+    token: String,
+}
+
+impl Handshake {
+    async fn run(self) -> Result<Joined, ConnectionError> {
+        // Never closed, so the permit is always had.
+        let _permit = self.gate.acquire().await;
+        let request =
+            Request { endpoint: &self.endpoint, document: &self.id, query: "", token: &self.token, source: None };
+        connect::join(request, &self.field.scanner).await
+    }
+}
+
+/// The id of the document `number` of this run: new in each run, so that each starts empty.
+fn document_id(run: &RunTag, number: usize) -> String {
+    format!("loadtest_{}_{number}", run.as_str())
+}
+
+/// Gives each document its first text and waits until all of its editors have it.
+async fn seed(setup: &Setup, field: &Field, editors: &[Rc<Editor>]) -> Result<(), Failure> {
+    let first_places = editors.iter().filter(|editor| editor.number < setup.documents);
+    first_places.for_each(|editor| editor.seed(field, &setup.seed));
+    let deadline = clock::now().plus(SEEDED_WITHIN);
+    if settle(editors, deadline).await && field.tally.borrow().errors.total() == 0 {
+        return Ok(());
+    }
+    let errors = field.tally.borrow().errors.lines().join("; ");
+    Err(Failure::run("the documents' first texts were not acknowledged and delivered within 30 s", errors))
+}
+
+/// Waits until everything sent has arrived everywhere; false if that took longer than until `deadline`.
+async fn settle(editors: &[Rc<Editor>], deadline: Nanos) -> bool {
+    while !editors.iter().all(|editor| editor.settled()) {
+        if clock::now() > deadline {
+            return false;
+        }
+        tokio::time::sleep(SETTLE_POLL).await;
+    }
+    true
+}
+
+/// Types until the window ends, then waits for what is under way.
+async fn type_along(setup: &Setup, field: &Rc<Field>, editors: &[Rc<Editor>], plan: Plan) {
+    field.window.set(plan.window);
+    let all = setup.documents * setup.editors;
+    for editor in editors {
+        let cadence = Cadence::new(plan.start, setup.interval, widen(editor.number), widen(all));
+        editor.start(field, cadence);
+    }
+    let pacing = tokio::task::spawn_local(pace(Rc::clone(field), editors.to_vec()));
+    tokio::time::sleep(plan.window.to.left(clock::now())).await;
+    settle(editors, plan.drain_until).await;
+    pacing.abort();
+}
+
+/// Hands out turns as they come due.
+async fn pace(field: Rc<Field>, editors: Vec<Rc<Editor>>) {
+    loop {
+        match field.agenda.next().await {
+            Ok(index) => editors[index].due(&field),
+            Err(error) => {
+                let text = format!("waiting for the timer: {error}");
+                field.tally.borrow_mut().errors.add(text);
+                return;
+            }
+        }
+    }
+}
+
+/// Takes the counts out. The connections are closed by the end of their `LocalSet`.
+fn finish(field: &Field, editors: &[Rc<Editor>]) -> Result<Tally, Failure> {
+    field.closing.set(true);
+    let mut tally = field.tally.replace(Tally::new()?);
+    let window = field.window.get();
+    tally.scheduled = editors.iter().map(|editor| editor.scheduled(window)).sum();
+    tally.behind = widen(editors.iter().filter(|editor| editor.behind()).count());
+    Ok(tally)
+}

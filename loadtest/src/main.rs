@@ -1,0 +1,44 @@
+//! Load generator for the real-time server: clients at scale in one process, honest latencies, cost a delivery.
+//!
+//! It is an outsider: it shares no code with the server and believes nothing it is not sent. In reading order: [`cli`]
+//! and [`target`] say what is tested; [`edit`], [`idle`], [`smoke`] and [`disk`] are the scenarios; [`connect`],
+//! [`socket`] and [`scan`] are the client; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
+
+mod cli;
+mod clock;
+mod connect;
+mod disk;
+mod edit;
+mod errors;
+mod failure;
+#[cfg(test)]
+mod fake;
+mod histogram;
+mod http;
+mod idle;
+mod procfs;
+mod replica;
+mod report;
+mod scan;
+mod schedule;
+mod server;
+mod smoke;
+mod socket;
+mod stamp;
+mod target;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::run(&cli::Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("jddb-loadtest: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

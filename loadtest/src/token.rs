@@ -1,0 +1,142 @@
+//! Tokens for the generator's users, signed here with the server's own key: a process each would be too slow.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
+
+use crate::clock;
+use crate::failure::Failure;
+
+/// What every user here may do.
+const SCOPE: &str = "document:read document:write";
+/// Long enough for any run.
+const LIFETIME_SECONDS: u64 = 7_200;
+/// The shortest key the server takes.
+const KEY_BYTES_MIN: usize = 32;
+/// Before a key in base64.
+const BASE64_PREFIX: &str = "base64:";
+/// Where a data directory keeps it.
+const KEY_FILE: &str = "signing.key";
+
+/// Limits a token asks for in place of the server's defaults (claim `limits`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct LimitsClaim {
+    /// Messages a connection may send a minute.
+    pub(crate) messages_per_minute: u32,
+    /// Messages a connection may send a second.
+    pub(crate) burst_per_second: u32,
+}
+
+/// Where tokens come from.
+pub(crate) enum Tokens {
+    /// A fresh one for each user, signed with the server's key.
+    Signed(EncodingKey),
+    /// The one given on the command line, for all: they are one user to the server.
+    Given(String),
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    scope: &'a str,
+    iat: u64,
+    exp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<LimitsClaim>,
+}
+
+impl Tokens {
+    /// Signs with the key in the server's data directory.
+    pub(crate) fn from_data_dir(data: &Path) -> Result<Self, Failure> {
+        let file = data.join(KEY_FILE);
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            let advice = "give --data the directory of a server that has been started once";
+            Failure::Run(format!("{}: {error}; {advice}", file.display()))
+        })?;
+        let key = decode_key(text.trim()).ok_or_else(|| {
+            let expected = "expected `base64:` and 32 bytes or more in base64, or a text of so many bytes; give --data \
+                            the server's own directory";
+            Failure::run(file.display(), expected)
+        })?;
+        Ok(Self::Signed(EncodingKey::from_secret(&key)))
+    }
+
+    /// A token for the user `sub`, with `limits` in place of the server's own.
+    pub(crate) fn user(&self, sub: &str, limits: Option<LimitsClaim>) -> Result<String, Failure> {
+        let key = match self {
+            Self::Given(token) => return Ok(token.clone()),
+            Self::Signed(key) => key,
+        };
+        let iat = clock::unix_seconds();
+        let claims = Claims { sub, scope: SCOPE, iat, exp: iat + LIFETIME_SECONDS, limits };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, key)
+            .map_err(|error| Failure::run("signing a token", error))
+    }
+}
+
+/// The key as the server reads it: base64 in either alphabet behind the prefix, without it the text as it stands.
+fn decode_key(text: &str) -> Option<Vec<u8>> {
+    let key = match text.strip_prefix(BASE64_PREFIX) {
+        Some(encoded) => {
+            let encoded = encoded.trim();
+            STANDARD.decode(encoded).or_else(|_standard| URL_SAFE_NO_PAD.decode(encoded)).ok()?
+        }
+        None => text.as_bytes().to_vec(),
+    };
+    (key.len() >= KEY_BYTES_MIN).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jsonwebtoken::{DecodingKey, Validation};
+
+    const LIMITS: LimitsClaim = LimitsClaim { messages_per_minute: 600, burst_per_second: 60 };
+
+    fn claims(token: &str, secret: &[u8]) -> serde_json::Value {
+        let validation = Validation::new(Algorithm::HS256);
+        let key = DecodingKey::from_secret(secret);
+        jsonwebtoken::decode::<serde_json::Value>(token, &key, &validation).unwrap().claims
+    }
+
+    #[test]
+    fn a_token_verifies_with_the_key_of_the_data_directory() {
+        let data = tempfile::tempdir().unwrap();
+        let secret = [0xfb; 32];
+        let plain = "a key of thirty-two bytes or more";
+        let texts = [
+            (format!("base64:{}\n", STANDARD.encode(secret)), secret.as_slice()),
+            (format!("base64: {}", URL_SAFE_NO_PAD.encode(secret)), secret.as_slice()),
+            (plain.to_owned() + "\n", plain.as_bytes()),
+        ];
+        for (text, secret) in texts {
+            std::fs::write(data.path().join(KEY_FILE), text).unwrap();
+            let tokens = Tokens::from_data_dir(data.path()).unwrap();
+            let claims = claims(&tokens.user("user_7", Some(LIMITS)).unwrap(), secret);
+            assert_eq!(claims["sub"], "user_7");
+            assert_eq!(claims["scope"], SCOPE);
+            assert_eq!(claims["limits"]["messages_per_minute"], 600);
+        }
+    }
+
+    #[test]
+    fn a_missing_or_short_key_says_what_to_do() {
+        let data = tempfile::tempdir().unwrap();
+        let missing = Tokens::from_data_dir(data.path()).err().unwrap();
+        assert!(missing.to_string().contains("--data"), "{missing}");
+        for bad in ["base64:AAAA", "base64:***", "short"] {
+            std::fs::write(data.path().join(KEY_FILE), bad).unwrap();
+            let error = Tokens::from_data_dir(data.path()).err().unwrap();
+            assert!(error.to_string().contains("32 bytes"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_given_token_is_used_as_it_is() {
+        let tokens = Tokens::Given("abc".into());
+        assert_eq!(tokens.user("anyone", None).unwrap(), "abc");
+    }
+}

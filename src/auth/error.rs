@@ -1,0 +1,58 @@
+//! Why a token was refused.
+
+use super::token::TOKEN_BYTES_MAX;
+
+/// Why a caller is not known: answered with 401 by HTTP, with close 1008 by WebSocket.
+///
+/// Messages are for the caller. They say what to do and hold nothing of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// The request has no token.
+    #[error(
+        "no token: send `Authorization: Bearer <token>`, `?token=<token>`, or on WebSocket the subprotocol `bearer.<token>`"
+    )]
+    Missing,
+    /// More than 8 KiB.
+    #[error("the token has more than {TOKEN_BYTES_MAX} bytes: ask the issuer for one with fewer claims")]
+    TooLong,
+    /// Not three base64url parts with JSON in them.
+    #[error("the token is not a signed JWT (three base64url parts separated by dots): send it as the issuer gave it")]
+    Malformed,
+    /// The header names another algorithm than the key's, or `none`.
+    #[error("the token's `alg` is not {expected}: ask the issuer for a token signed with {expected}")]
+    WrongAlgorithm {
+        /// The key's algorithm.
+        expected: &'static str,
+    },
+    /// The header has `crit`: extensions that must be understood, and are not (RFC 7515, section 4.1.11).
+    #[error(
+        "the token's header has `crit` extensions, of which none is supported: ask the issuer for a token without them"
+    )]
+    CriticalExtension,
+    /// Signed with another key, or changed after it was signed.
+    #[error("the token's signature does not match: get a new token from this server's issuer")]
+    BadSignature,
+    /// `exp` lies in the past.
+    #[error("the token has expired: refresh it and try again")]
+    Expired,
+    /// `nbf` lies in the future.
+    #[error("the token is not valid yet: use it after the time in its `nbf`, and check the issuer's clock")]
+    NotYetValid,
+    /// `aud` does not name this server.
+    #[error("the token's `aud` does not name this server: ask the issuer for a token for it")]
+    WrongAudience,
+    /// `iss` is not the issuer this server trusts.
+    #[error("the token's `iss` is not the issuer this server trusts: get a token from that one")]
+    WrongIssuer,
+    /// A claim that every token needs is not there.
+    #[error("the token has no `{0}` claim: ask the issuer for a token with one")]
+    MissingClaim(&'static str),
+    /// A claim is there and is not what it has to be.
+    #[error("the token's `{claim}` claim is not valid: expected {expected}")]
+    InvalidClaim {
+        /// Its name.
+        claim: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+    },
+}

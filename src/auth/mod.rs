@@ -1,0 +1,25 @@
+//! Who is calling, and what they may do.
+//!
+//! A caller shows a [`Token`] (a JWT, RFC 7519), found in a request by [`find_token`]. The [`Authority`] holds the key and
+//! turns a token into an [`Identity`], which says what it [allows](Identity::allows). The time is an argument throughout.
+//!
+//! It is not a store of users: all it knows of a caller is what the issuer signed.
+
+mod authority;
+mod claims;
+mod error;
+mod identity;
+mod key;
+mod key_file;
+mod pattern;
+mod scope;
+mod token;
+
+pub use authority::{Authority, Grant, IssueError};
+pub use error::AuthError;
+pub use identity::{Identity, Refusal, TokenLimits};
+pub use key_file::{ContentError, KeyError};
+pub use pattern::DocumentPattern;
+pub use scope::{Scope, ScopeSet, UnknownScope};
+pub(crate) use token::percent_decode;
+pub use token::{SUBPROTOCOL_PREFIX, TOKEN_BYTES_MAX, Token, find_token};

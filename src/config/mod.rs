@@ -1,0 +1,299 @@
+//! The settings of the server: what they are, their defaults, and how they are read.
+//!
+//! Three sources, each stronger than the one before: a TOML file, environment variables (`JDDB_…`), command line flags.
+//! Reading order: the structs below are the settings; `settings` has the range of each; `load` merges the sources and
+//! reports every mistake at once; `secret` and `document_id` are the two settings with a type of their own.
+//!
+//! Byte sizes are plain numbers of bytes, times are whole seconds; the unit is the last word of the name.
+
+mod document_id;
+mod error;
+mod load;
+mod secret;
+mod settings;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use document_id::{IdPattern, IdPatternError};
+pub use error::{ConfigErrors, Problem};
+pub use load::{Loaded, Sources, load};
+pub use secret::{Secret, SecretError};
+pub use settings::{SETTINGS, Setting, env_name};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Every setting of the server. [`Config::default`] has the documented defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address and port to listen on, 127.0.0.1:8000 by default. Anything but a loopback address needs a configured key.
+    pub listen: SocketAddr,
+    /// Directory of the database and of `signing.key`; created if missing. A relative path starts at the working directory.
+    pub data: PathBuf,
+    /// Number of cores to use, 1 to 1,024; `None` takes what the machine or its cgroup grants.
+    pub cores: Option<usize>,
+    /// What `websocket_url` in answers begins with, e.g. `wss://api.example.org`; `None` derives it from the request.
+    pub public_url: Option<String>,
+    /// When a connection gets the document and others' changes.
+    pub greeting: Greeting,
+    /// Whether others may see a change before it is on disk.
+    pub durability: Durability,
+    /// Seconds a shutdown may take to finish what is under way, 0 to 600.
+    pub drain_seconds: u64,
+    /// Who may connect.
+    pub auth: Auth,
+    /// How documents are named, kept in memory and kept on disk.
+    pub documents: Documents,
+    /// What one client, document or server may use at most.
+    pub limits: Limits,
+    /// How dead WebSocket peers are found.
+    pub heartbeat: Heartbeat,
+    /// Bounds of HTTP requests.
+    pub http: Http,
+    /// Memory and disk figures of the database.
+    pub storage: Storage,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
+            data: PathBuf::from("./data"),
+            cores: None,
+            public_url: None,
+            greeting: Greeting::OnConnect,
+            durability: Durability::Strict,
+            drain_seconds: 10,
+            auth: Auth::default(),
+            documents: Documents::default(),
+            limits: Limits::default(),
+            heartbeat: Heartbeat::default(),
+            http: Http::default(),
+            storage: Storage::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// When a connection gets the document's state and others' changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Greeting {
+    /// As soon as it is open (the default).
+    OnConnect,
+    /// After it sent `document.join`.
+    OnJoin,
+}
+
+/// Whether others may see a change before it is on disk. An acknowledgement always waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// Nobody sees a change that a power cut could take back (the default).
+    Strict,
+    /// Changes are relayed before the sync; a power cut may take back what others have already seen.
+    Fast,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// One readable line an event (the default).
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+/// Who may connect: the key of the tokens and what their claims must say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// The HS256 key shared with the issuer; `None` uses `signing.key` in the data directory. Excludes `key_file`.
+    pub key: Option<Secret>,
+    /// A file with that key, written as in `key`.
+    pub key_file: Option<PathBuf>,
+    /// What a token's `aud` must contain; `None` leaves `aud` unchecked.
+    pub audience: Option<String>,
+    /// What a token's `iss` must be; `None` leaves `iss` unchecked.
+    pub issuer: Option<String>,
+    /// Seconds by which the issuer's clock may differ from ours, 0 to 300.
+    pub leeway_seconds: u64,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { key: None, key_file: None, audience: None, issuer: None, leeway_seconds: 30 }
+    }
+}
+
+/// How documents are named, kept in memory and kept on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Documents {
+    /// The regular expression a whole document id must match; ids have at most 128 bytes whatever it says.
+    pub id_pattern: IdPattern,
+    /// Whether opening an unknown document with `document:write` creates it.
+    pub create_on_open: bool,
+    /// How many versions back a change's `base_version` may lie, 1 to 1,000,000.
+    pub base_versions: u64,
+    /// Seconds after its last member left until a document leaves memory, 1 to 86,400.
+    pub idle_evict_seconds: u64,
+    /// Versions from one snapshot on disk to the next, 1 to 1,000,000.
+    pub snapshot_every_versions: u64,
+    /// Bytes of recent changes one document keeps in memory, 64 KiB to 1 GiB.
+    pub history_bytes: usize,
+    /// Documents in memory at one time, over all cores, 1 to 10,000,000.
+    pub loaded_documents_max: usize,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self {
+            id_pattern: IdPattern::default(),
+            create_on_open: true,
+            base_versions: 10_000,
+            idle_evict_seconds: 60,
+            snapshot_every_versions: 1_000,
+            history_bytes: 8 * MIB,
+            loaded_documents_max: 10_000,
+        }
+    }
+}
+
+/// What one client, document or server may use at most.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Open WebSocket connections of the whole server, 1 to 1,000,000.
+    pub connections: usize,
+    /// Distinct users editing one document, 1 to 100,000.
+    pub document_editors: usize,
+    /// Bytes of one WebSocket message, 1 KiB to 64 MiB; not above `unfinished_message_bytes`.
+    pub message_bytes: usize,
+    /// UTF-8 bytes of one section, 1 KiB to 256 MiB; not above `document_bytes`.
+    pub section_bytes: usize,
+    /// UTF-8 bytes of one document, 1 KiB to 256 MiB.
+    pub document_bytes: usize,
+    /// Sections of one document, 1 to 10,000.
+    pub sections: usize,
+    /// Changes in one atomic batch, 1 to 100,000.
+    pub batch_changes: usize,
+    /// Envelopes in one WebSocket message that is an array, 1 to 1,024.
+    pub envelopes_per_frame: usize,
+    /// Bytes waiting to be sent on one connection, 64 KiB to 1 GiB.
+    pub outbound_queue_bytes: usize,
+    /// Bytes of all messages received in part, over the whole server, 1 KiB to 16 GiB.
+    pub unfinished_message_bytes: usize,
+    /// Bytes of a `correlation_id` or `client_id`, 16 to 1,024.
+    pub correlation_id_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            document_editors: 50,
+            message_bytes: MIB,
+            section_bytes: 4 * MIB,
+            document_bytes: 16 * MIB,
+            sections: 64,
+            batch_changes: 1_000,
+            envelopes_per_frame: 64,
+            outbound_queue_bytes: 4 * MIB,
+            unfinished_message_bytes: 16 * MIB,
+            correlation_id_bytes: 128,
+        }
+    }
+}
+
+/// How dead WebSocket peers are found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Seconds between two pings, 1 to 3,600.
+    pub interval_seconds: u64,
+    /// Seconds of silence after which a peer is dropped, 2 to 7,200; above `interval_seconds`.
+    pub silence_seconds: u64,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self { interval_seconds: 30, silence_seconds: 75 }
+    }
+}
+
+/// Bounds of HTTP requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Seconds a client may take to send a request's head, 1 to 300.
+    pub header_timeout_seconds: u64,
+    /// Seconds a client may take to send a request's body, 1 to 300.
+    pub body_timeout_seconds: u64,
+    /// Bytes of a request's head, 8 KiB to 1 MiB.
+    pub header_bytes: usize,
+    /// Bytes of a request's body, 1 KiB to 64 MiB.
+    pub body_bytes: usize,
+    /// Seconds an idle connection is kept for another request, 1 to 3,600.
+    pub keep_alive_seconds: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            header_timeout_seconds: 10,
+            body_timeout_seconds: 10,
+            header_bytes: 16 * KIB,
+            body_bytes: MIB,
+            keep_alive_seconds: 75,
+        }
+    }
+}
+
+/// Memory and disk figures of the database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Bytes of write-ahead log on disk before the oldest is flushed, 1 MiB to 64 GiB.
+    pub wal_bytes: usize,
+    /// Bytes of the cache of blocks read from disk, 1 MiB to 1 TiB.
+    pub block_cache_bytes: usize,
+    /// Bytes of recent writes kept in memory before they are flushed, 1 MiB to 4 GiB.
+    pub write_buffer_bytes: usize,
+    /// Batches of changes that may wait for the commit thread, 1 to 1,048,576.
+    pub commit_queue_batches: usize,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            wal_bytes: 256 * MIB,
+            block_cache_bytes: 64 * MIB,
+            write_buffer_bytes: 32 * MIB,
+            commit_queue_batches: 1_024,
+        }
+    }
+}
+
+/// What is logged, and how. Logs go to stderr.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// What is logged: a level, or a list such as `info,jddb_realtime=debug` (the syntax of `RUST_LOG`).
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}

@@ -1,0 +1,272 @@
+//! The table of all settings: what each one accepts.
+//!
+//! Checks, error messages, `check-config` and the test of the example file all read this table.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use ::config::ValueKind;
+use tracing_subscriber::EnvFilter;
+
+use super::document_id::IdPattern;
+use super::secret::Secret;
+
+const KIB: i64 = 1024;
+const MIB: i64 = 1024 * KIB;
+const GIB: i64 = 1024 * MIB;
+const TIB: i64 = 1024 * GIB;
+
+/// Texts are bounded so that a mistake cannot put a whole file into every log line.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// One setting: its dotted key, and what values it takes.
+#[derive(Debug)]
+pub struct Setting {
+    /// The key in the file, e.g. `limits.connections`.
+    pub key: &'static str,
+    expects: Expects,
+}
+
+/// What values a setting takes. Displays as the phrase that follows "expected".
+#[derive(Debug)]
+pub(super) enum Expects {
+    Address,
+    Boolean,
+    IdPattern,
+    Integer { min: i64, max: i64 },
+    LogFilter,
+    OneOf(&'static [&'static str]),
+    Secret,
+    Text,
+    WebSocketUrl,
+}
+
+use Expects::{Address, Boolean, Integer, LogFilter, OneOf, Text, WebSocketUrl};
+
+const fn setting(key: &'static str, expects: Expects) -> Setting {
+    Setting { key, expects }
+}
+
+const fn integer(key: &'static str, min: i64, max: i64) -> Setting {
+    setting(key, Integer { min, max })
+}
+
+/// All settings, in the order of the example file.
+pub const SETTINGS: &[Setting] = &[
+    setting("listen", Address),
+    setting("data", Text),
+    integer("cores", 1, 1_024),
+    setting("public_url", WebSocketUrl),
+    setting("greeting", OneOf(&["on-connect", "on-join"])),
+    setting("durability", OneOf(&["strict", "fast"])),
+    integer("drain_seconds", 0, 600),
+    setting("auth.key", Expects::Secret),
+    setting("auth.key_file", Text),
+    setting("auth.audience", Text),
+    setting("auth.issuer", Text),
+    integer("auth.leeway_seconds", 0, 300),
+    setting("documents.id_pattern", Expects::IdPattern),
+    setting("documents.create_on_open", Boolean),
+    integer("documents.base_versions", 1, 1_000_000),
+    integer("documents.idle_evict_seconds", 1, 86_400),
+    integer("documents.snapshot_every_versions", 1, 1_000_000),
+    integer("documents.history_bytes", 64 * KIB, GIB),
+    integer("documents.loaded_documents_max", 1, 10_000_000),
+    integer("limits.connections", 1, 1_000_000),
+    integer("limits.document_editors", 1, 100_000),
+    integer("limits.message_bytes", KIB, 64 * MIB),
+    integer("limits.section_bytes", KIB, 256 * MIB),
+    integer("limits.document_bytes", KIB, 256 * MIB),
+    integer("limits.sections", 1, 10_000),
+    integer("limits.batch_changes", 1, 100_000),
+    integer("limits.envelopes_per_frame", 1, 1_024),
+    integer("limits.outbound_queue_bytes", 64 * KIB, GIB),
+    integer("limits.unfinished_message_bytes", KIB, 16 * GIB),
+    integer("limits.correlation_id_bytes", 16, 1_024),
+    integer("heartbeat.interval_seconds", 1, 3_600),
+    integer("heartbeat.silence_seconds", 2, 7_200),
+    integer("http.header_timeout_seconds", 1, 300),
+    integer("http.body_timeout_seconds", 1, 300),
+    integer("http.header_bytes", 8 * KIB, MIB),
+    integer("http.body_bytes", KIB, 64 * MIB),
+    integer("http.keep_alive_seconds", 1, 3_600),
+    integer("storage.wal_bytes", MIB, 64 * GIB),
+    integer("storage.block_cache_bytes", MIB, TIB),
+    integer("storage.write_buffer_bytes", MIB, 4 * GIB),
+    integer("storage.commit_queue_batches", 1, 1_048_576),
+    setting("log.format", OneOf(&["text", "json"])),
+    setting("log.filter", LogFilter),
+];
+
+/// The environment variable of a setting: `limits.connections` is `JDDB_LIMITS__CONNECTIONS`.
+#[must_use]
+pub fn env_name(key: &str) -> String {
+    format!("{ENV_PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
+/// What all our environment variables begin with.
+pub(super) const ENV_PREFIX: &str = "JDDB_";
+
+pub(super) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// Whether `key` is a section such as `limits`.
+pub(super) fn is_section(key: &str) -> bool {
+    let inside = |setting: &Setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+    SETTINGS.iter().any(inside)
+}
+
+/// The setting somebody probably meant by `key`, or `None` if nothing is near.
+pub(super) fn nearest(key: &str) -> Option<&'static str> {
+    let last = |key: &'static str| key.rsplit('.').next().unwrap_or(key);
+    let distance = |known: &'static str| {
+        let whole = strsim::damerau_levenshtein(key, known);
+        let name = strsim::damerau_levenshtein(key, last(known));
+        // A right name in the wrong section, or without one, is a near miss too.
+        let same_name = key.rsplit('.').next() == Some(last(known));
+        whole.min(name).min(if same_name { 1 } else { usize::MAX })
+    };
+    SETTINGS
+        .iter()
+        .map(|setting| (distance(setting.key), setting.key))
+        .min()
+        .filter(|(distance, known)| *distance <= 1 + known.len().min(key.len()) / 6)
+        .map(|(_, known)| known)
+}
+
+impl Setting {
+    /// What a value must be, as the phrase that follows "expected", e.g. "a whole number from 1 to 1024".
+    #[must_use]
+    pub fn expected(&self) -> String {
+        self.expects.to_string()
+    }
+
+    /// The problem with `value`, if there is one. Never repeats a key's text.
+    pub(super) fn problem(&self, value: &ValueKind) -> Option<String> {
+        let reason = match self.expects.check(value) {
+            Ok(()) => return None,
+            Err(reason) => reason,
+        };
+        let found = match self.expects {
+            Expects::Secret => String::new(),
+            _ => format!(", found {}", Found(value)),
+        };
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        Some(format!("expected {}{found}{reason}", self.expects))
+    }
+
+    /// The value that `text`, from the environment or a flag, stands for.
+    ///
+    /// The setting decides the type, so a key of digits stays a text. What cannot be read stays a text too and is then
+    /// refused by [`Setting::problem`] with everything else.
+    pub(super) fn value_of(&self, text: &str) -> ValueKind {
+        let as_text = || ValueKind::String(text.to_owned());
+        match self.expects {
+            Integer { .. } => text.replace('_', "").parse().map_or_else(|_| as_text(), ValueKind::I64),
+            Boolean => text.parse().map_or_else(|_| as_text(), ValueKind::Boolean),
+            _ => as_text(),
+        }
+    }
+}
+
+impl Expects {
+    /// Fails with the reason where there is more to say than what was expected.
+    fn check(&self, value: &ValueKind) -> Result<(), Option<String>> {
+        match (self, value) {
+            (Integer { min, max }, ValueKind::I64(n)) => holds((min..=max).contains(&n)),
+            (Boolean, ValueKind::Boolean(_)) => Ok(()),
+            (Integer { .. } | Boolean, _) => Err(None),
+            (_, ValueKind::String(text)) => self.check_text(text),
+            (_, _) => Err(None),
+        }
+    }
+
+    fn check_text(&self, text: &str) -> Result<(), Option<String>> {
+        if let Self::Secret = self {
+            return reasoned(Secret::parse(text));
+        }
+        if text.is_empty() || text.len() > TEXT_BYTES_MAX {
+            return Err(None);
+        }
+        match self {
+            Address => holds(text.parse::<SocketAddr>().is_ok()),
+            Self::IdPattern => reasoned(IdPattern::new(text)),
+            LogFilter if has_stray_word(text) => Err(None),
+            LogFilter => reasoned(EnvFilter::try_new(text)),
+            OneOf(names) => holds(names.contains(&text)),
+            WebSocketUrl => holds(is_websocket_url(text)),
+            Text | Self::Secret => Ok(()),
+            Boolean | Integer { .. } => Err(None),
+        }
+    }
+}
+
+fn holds(condition: bool) -> Result<(), Option<String>> {
+    if condition { Ok(()) } else { Err(None) }
+}
+
+fn reasoned<T, E: fmt::Display>(result: Result<T, E>) -> Result<(), Option<String>> {
+    let reason = |error: E| {
+        // The regular expression's error draws a picture first; the reason is its last line.
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        Some(last.trim_start_matches("error: ").to_owned())
+    };
+    result.map(|_| ()).map_err(reason)
+}
+
+/// A word alone that is no level names a target, for the filter's syntax, and silences everything else. That is rarely
+/// meant: a mistyped level would turn the logs off.
+fn has_stray_word(filter: &str) -> bool {
+    let is_level = |word: &str| word.parse::<tracing::level_filters::LevelFilter>().is_ok();
+    let stray = |word: &str| !word.contains('=') && !is_level(word.trim());
+    !filter.contains('[') && filter.split(',').any(stray)
+}
+
+fn is_websocket_url(text: &str) -> bool {
+    let rest = text.strip_prefix("wss://").or_else(|| text.strip_prefix("ws://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.ends_with('/')
+            && rest.bytes().all(|b| b.is_ascii_graphic() && !b"?#\"<>\\".contains(&b))
+    })
+}
+
+impl fmt::Display for Expects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address => write!(f, "an IP address and port such as 127.0.0.1:8000 or [::1]:8000"),
+            Boolean => write!(f, "true or false"),
+            Self::IdPattern => write!(f, "a regular expression of at most {TEXT_BYTES_MAX} bytes"),
+            Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
+            LogFilter => {
+                write!(f, "a level (error, warn, info, debug, trace) or a list such as info,jddb_realtime=debug")
+            }
+            OneOf(names) => write!(f, "{}", names.join(" or ")),
+            Self::Secret => write!(f, "a key of at least 32 bytes, as text or as base64:…"),
+            Text => write!(f, "a text of 1 to {TEXT_BYTES_MAX} bytes"),
+            WebSocketUrl => write!(f, "a URL such as wss://api.example.org, without a slash at its end"),
+        }
+    }
+}
+
+/// Shows a value in an error message, shortened.
+struct Found<'a>(&'a ValueKind);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN_CHARS: usize = 64;
+        match self.0 {
+            ValueKind::String(text) if text.chars().count() <= SHOWN_CHARS => write!(f, "{text:?}"),
+            ValueKind::String(text) => {
+                let start: String = text.chars().take(SHOWN_CHARS).collect();
+                write!(f, "{start:?} and more, {} bytes in all", text.len())
+            }
+            ValueKind::Table(_) => f.write_str("a table"),
+            ValueKind::Array(_) => f.write_str("a list"),
+            ValueKind::Nil => f.write_str("nothing"),
+            number_or_boolean => write!(f, "{number_or_boolean}"),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A WebSocket connection on its document's core: one task that reads, and writing from the core's turns.
+//!
+//! An idle connection owns no buffer: reads go into the core's, and what is queued for it is shared frames.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io::{ErrorKind, IoSlice};
+use std::net::Shutdown;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jddb_core::protocol::Parser;
+use jddb_core::room::{MemberKey, Room};
+use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, encode_pong};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::task::spawn_local;
+
+use crate::clock;
+use crate::cores::{Core, RoomCell};
+
+/// Frames of one `writev`.
+const FRAMES_PER_WRITE_MAX: usize = 64;
+/// How long a peer may take to answer a close, and to take in what was queued before it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection as its core sees it.
+pub(crate) struct Connection {
+    pub(crate) cell: Rc<RoomCell>,
+    pub(crate) member: MemberKey,
+    write: OwnedWriteHalf,
+    /// Its number among the core's connections.
+    number: Cell<usize>,
+    /// A task is waiting for the socket to become writable.
+    draining: Cell<bool>,
+    heard_at: Cell<Duration>,
+    pinged_at: Cell<Duration>,
+    /// When a close frame was queued.
+    closing_at: Cell<Option<Duration>>,
+}
+
+/// The receiving side of a connection.
+pub(crate) struct Receiver {
+    connection: Rc<Connection>,
+    decoder: Decoder,
+}
+
+/// Starts serving a socket that was handed over, for a member whose place was reserved; `read` is what
+/// the client sent right behind its request.
+pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<RoomCell>, member: MemberKey) {
+    let (half, write) = stream.into_split();
+    let now = clock::monotonic();
+    let connection = Rc::new(Connection {
+        cell,
+        member,
+        write,
+        number: Cell::new(0),
+        draining: Cell::new(false),
+        heard_at: Cell::new(now),
+        pinged_at: Cell::new(now),
+        closing_at: Cell::new(None),
+    });
+    connection.number.set(core.register(&connection));
+    connection.cell.connect(&connection);
+    connection.flush(&mut connection.cell.room.borrow_mut());
+    spawn_local(receive(Rc::clone(core), connection, half, read));
+}
+
+/// Reads until the end of the stream. Nobody cancels this task: to end it the socket is shut down.
+async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedReadHalf, read: Bytes) {
+    let limits = DecoderLimits::new(core.message_bytes_max());
+    let mut receiver = Receiver { connection: Rc::clone(&connection), decoder: Decoder::new(limits, false) };
+    if !read.is_empty() {
+        core.take_in(&mut Vec::from(read), &mut receiver);
+    }
+    loop {
+        core.relief().await;
+        match poll_fn(|context| core.poll_read(context, &mut half, &mut receiver)).await {
+            Ok(0) | Err(_) => break,
+            // The others have their turn before this one reads on.
+            Ok(count) if Core::read_was_full(count) => tokio::task::yield_now().await,
+            Ok(_) => {}
+        }
+    }
+    core.forget_unfinished(&mut receiver);
+    core.end(&connection);
+}
+
+impl Receiver {
+    /// Takes in bytes of the stream; whole messages are read where they lie.
+    pub(crate) fn take_in(&mut self, core: &Core, bytes: &mut [u8], parser: &mut Parser) {
+        let connection = &self.connection;
+        connection.heard_at.set(clock::monotonic());
+        let now = crate::cores::now();
+        let unfinished_before = self.decoder.pending_bytes();
+        let mut room = connection.cell.room.borrow_mut();
+        let mut input = bytes;
+        loop {
+            match self.decoder.decode(&mut input) {
+                Ok(None) => break,
+                Ok(Some(Event::Message(message))) => room.receive(now, connection.member, message.payload, parser),
+                Ok(Some(Event::Ping(payload))) => room.send_control(connection.member, encode_pong(payload)),
+                Ok(Some(Event::Pong(_))) => {}
+                Ok(Some(Event::Close(frame))) => {
+                    let code = frame.map_or(CloseCode::NORMAL, |frame| frame.code);
+                    room.close_member(connection.member, code, "");
+                }
+                Err(error) => {
+                    room.close_member(connection.member, error.close_code(), &error.to_string());
+                    break;
+                }
+            }
+        }
+        let unfinished = self.decoder.pending_bytes();
+        if !core.count_unfinished(unfinished_before, unfinished) {
+            let reason = "too many unfinished messages on this server: retry later";
+            room.close_member(connection.member, CloseCode::TRY_AGAIN_LATER, reason);
+        }
+        drop(room);
+        core.touch(&connection.cell);
+    }
+
+    /// Bytes of a message of which the rest has not come.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        self.decoder.pending_bytes()
+    }
+}
+
+impl Connection {
+    pub(crate) fn number(&self) -> usize {
+        self.number.get()
+    }
+
+    /// Writes what may be sent. What the socket does not take is written when it is writable again.
+    pub(crate) fn flush(self: &Rc<Self>, room: &mut Room) {
+        if self.draining.get() {
+            return;
+        }
+        match self.write_queued(room) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.draining.set(true);
+                spawn_local(drain(Rc::clone(self)));
+            }
+            // The reading task finds the same and ends the connection.
+            Err(_) => self.cut(),
+        }
+    }
+
+    fn write_queued(&self, room: &mut Room) -> std::io::Result<()> {
+        let durable = room.durable_records();
+        let Some(member) = room.member_mut(self.member) else { return Ok(()) };
+        let outbox = member.outbox_mut();
+        loop {
+            let mut frames = [IoSlice::new(&[]); FRAMES_PER_WRITE_MAX];
+            let mut count = 0;
+            for (slot, frame) in frames.iter_mut().zip(outbox.sendable(durable)) {
+                *slot = IoSlice::new(frame);
+                count += 1;
+            }
+            if count == 0 {
+                break;
+            }
+            let written = self.write.try_write_vectored(&frames[..count])?;
+            outbox.sent(written);
+        }
+        if outbox.is_closing() {
+            self.closing_at.set(self.closing_at.get().or_else(|| Some(clock::monotonic())));
+            if outbox.is_empty() {
+                // The close frame is on its way; the peer's answer, or its end of the stream, ends the reading.
+                let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Write);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends both directions now; the reading task notices.
+    pub(crate) fn cut(&self) {
+        // It fails where the peer was faster, which is as good.
+        let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Both);
+    }
+
+    /// Whether the peer has been silent for too long, or has not answered a close in time.
+    pub(crate) fn is_dead(&self, now: Duration, silence: Duration) -> bool {
+        let closing_too_long = self.closing_at.get().is_some_and(|at| now.saturating_sub(at) > CLOSE_TIMEOUT);
+        closing_too_long || now.saturating_sub(self.heard_at.get()) > silence
+    }
+
+    /// Whether it is time for a ping; if so it counts as sent.
+    pub(crate) fn is_ping_due(&self, now: Duration, interval: Duration) -> bool {
+        let due = now.saturating_sub(self.pinged_at.get()) >= interval;
+        if due {
+            self.pinged_at.set(now);
+        }
+        due
+    }
+}
+
+/// Writes to a slow socket until its queue is empty.
+async fn drain(connection: Rc<Connection>) {
+    loop {
+        let writable = connection.write.writable().await;
+        let result = writable.and_then(|()| connection.write_queued(&mut connection.cell.room.borrow_mut()));
+        match result {
+            Ok(()) => break,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => {
+                connection.cut();
+                break;
+            }
+        }
+    }
+    connection.draining.set(false);
+}

@@ -1,0 +1,305 @@
+//! What a core owns, and its turns.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use jddb_core::document::DocumentLimits;
+use jddb_core::ids::{DocumentId, UnixMillis};
+use jddb_core::protocol::Parser;
+use jddb_core::room::{Durability, Record, RoomConfig};
+use jddb_core::websocket::encode_ping;
+use jddb_storage::CommitHandle;
+use slab::Slab;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::Notify;
+
+use super::batch::Batch;
+use super::message::CoreMessage;
+use super::rooms::{Place, RoomCell, Slot};
+use crate::clock;
+use crate::config;
+use crate::connection::{Connection, Receiver};
+use crate::shared::Shared;
+
+/// The read buffer that all connections of a core share, in bytes.
+const READ_BUFFER_BYTES: usize = 64 << 10;
+/// How often a core looks for silent peers, idle rooms and forgotten places.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What a core owns. Only its own thread sees it.
+pub(crate) struct Core {
+    pub(super) index: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) room_config: Rc<RoomConfig>,
+    pub(super) document_limits: DocumentLimits,
+    pub(super) slots: RefCell<HashMap<DocumentId, Slot>>,
+    pub(super) places: RefCell<HashMap<u64, Place>>,
+    pub(super) place_number: Cell<u64>,
+    pub(super) connections: RefCell<Slab<Rc<Connection>>>,
+    pub(super) batch: RefCell<Batch>,
+    scratch: RefCell<Scratch>,
+    touched: RefCell<Vec<Rc<RoomCell>>>,
+    turn_due: Cell<bool>,
+    turn: Notify,
+    /// Woken when the batch has room again.
+    relieved: Notify,
+    stopping: Cell<bool>,
+}
+
+/// Working memory that is used anew for every read.
+struct Scratch {
+    read_buffer: Box<[u8]>,
+    parser: Parser,
+}
+
+pub(crate) fn now() -> UnixMillis {
+    UnixMillis(clock::now_unix_ms())
+}
+
+impl Core {
+    pub(super) fn new(index: usize, shared: Arc<Shared>, commit: CommitHandle) -> Self {
+        let (room_config, document_limits) = room_settings(&shared.config);
+        Self {
+            index,
+            shared,
+            room_config: Rc::new(room_config),
+            document_limits,
+            slots: RefCell::default(),
+            places: RefCell::default(),
+            place_number: Cell::new(0),
+            connections: RefCell::default(),
+            batch: RefCell::new(Batch::new(commit)),
+            scratch: RefCell::new(Scratch {
+                read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+                parser: Parser::default(),
+            }),
+            touched: RefCell::default(),
+            turn_due: Cell::new(false),
+            turn: Notify::new(),
+            relieved: Notify::new(),
+            stopping: Cell::new(false),
+        }
+    }
+
+    /// Something has happened in a room: it has its turn when everything that is ready now has been taken in.
+    pub(crate) fn touch(&self, cell: &Rc<RoomCell>) {
+        if !cell.touched.replace(true) {
+            self.touched.borrow_mut().push(Rc::clone(cell));
+        }
+        if !self.turn_due.replace(true) {
+            self.turn.notify_one();
+        }
+    }
+
+    /// Runs the turns: each hands over what is to be stored, then sends what may be sent.
+    pub(super) async fn run_turns(&self) {
+        loop {
+            self.turn.notified().await;
+            self.turn_due.set(false);
+            let cells = std::mem::take(&mut *self.touched.borrow_mut());
+            for cell in &cells {
+                cell.touched.set(false);
+                self.take_records(cell);
+            }
+            if self.batch.borrow_mut().submit().is_err() {
+                self.storage_failed();
+            }
+            cells.iter().for_each(|cell| self.deliver(cell));
+        }
+    }
+
+    /// Goes on whenever something has become durable.
+    pub(super) async fn run_commits(&self) {
+        loop {
+            self.shared.inboxes[self.index].committed().await;
+            let mut settled = Vec::new();
+            let result = self.batch.borrow_mut().settle(|cell| settled.push(cell));
+            let submitted = self.batch.borrow_mut().submit();
+            settled.iter().for_each(|cell| {
+                self.deliver(cell);
+                self.request_snapshot(cell);
+            });
+            if result.is_err() || submitted.is_err() {
+                self.storage_failed();
+            }
+            self.relieved.notify_waiters();
+        }
+    }
+
+    /// Serves the inbox until the core is told to stop.
+    pub(super) async fn run_inbox(self: &Rc<Self>) {
+        loop {
+            match self.shared.inboxes[self.index].receive().await {
+                CoreMessage::ShutDown => return self.shut_down(),
+                message => self.serve(message),
+            }
+        }
+    }
+
+    /// Looks after what nothing else wakes the core for.
+    pub(super) async fn run_ticks(&self) {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            ticks.tick().await;
+            let now = clock::monotonic();
+            self.tend_connections(now);
+            self.forget_places(now);
+            self.evict_idle(now, self.documents_max());
+        }
+    }
+
+    /// Waits until, after [`CoreMessage::ShutDown`], everybody has gone and everything is durable.
+    pub(super) async fn settled(&self) {
+        let mut polls = tokio::time::interval(Duration::from_millis(10));
+        while !(self.connections.borrow().is_empty() && self.batch.borrow().is_settled()) {
+            polls.tick().await;
+        }
+    }
+
+    /// Tells everybody that the server stops. Goes on serving the inbox, where answers are refused by now.
+    fn shut_down(self: &Rc<Self>) {
+        self.stopping.set(true);
+        let now = now();
+        for cell in self.open_cells() {
+            cell.room.borrow_mut().shut_down(now, crate::jitter::retry_ms);
+            self.touch(&cell);
+        }
+        let core = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            loop {
+                let message = core.shared.inboxes[core.index].receive().await;
+                core.serve(message);
+            }
+        });
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// Waits while so much waits for the disk that nothing more should be taken in.
+    pub(crate) async fn relief(&self) {
+        while self.batch.borrow().is_full() {
+            self.relieved.notified().await;
+        }
+    }
+
+    /// Reads what a socket has into the shared buffer, and takes it in. The number of bytes read; 0 at
+    /// the end of the stream.
+    pub(crate) fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        half: &mut OwnedReadHalf,
+        receiver: &mut Receiver,
+    ) -> Poll<std::io::Result<usize>> {
+        let Scratch { read_buffer, parser } = &mut *self.scratch.borrow_mut();
+        let mut buffer = ReadBuf::new(read_buffer);
+        ready!(std::pin::Pin::new(half).poll_read(context, &mut buffer))?;
+        let bytes = buffer.filled_mut();
+        let count = bytes.len();
+        receiver.take_in(self, bytes, parser);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Takes in bytes that were read already.
+    pub(crate) fn take_in(&self, bytes: &mut [u8], receiver: &mut Receiver) {
+        receiver.take_in(self, bytes, &mut self.scratch.borrow_mut().parser);
+    }
+
+    /// A connection has ended: its member leaves, and it no longer counts.
+    pub(crate) fn end(&self, connection: &Rc<Connection>) {
+        connection.cell.disconnect(connection.member, now());
+        self.connections.borrow_mut().remove(connection.number());
+        self.shared.connections.fetch_sub(1, Ordering::AcqRel);
+        self.touch(&connection.cell);
+    }
+
+    /// The loop's read buffer was filled, so there may be more.
+    pub(crate) const fn read_was_full(count: usize) -> bool {
+        count == READ_BUFFER_BYTES
+    }
+
+    fn take_records(&self, cell: &Rc<RoomCell>) {
+        let mut batch = self.batch.borrow_mut();
+        let mut room = cell.room.borrow_mut();
+        let store = &self.shared.store;
+        let document_id = room.document().id().clone();
+        let records = room.take_records(|record| {
+            batch.push(match record {
+                Record::Change(change) => store.encode_change(&document_id, change),
+                Record::Session(session) => store.encode_session(session),
+            });
+        });
+        if records > cell.records_marked.replace(records) {
+            batch.mark(cell, records);
+        }
+    }
+
+    /// Sends what may be sent, and gives the answers that may be given.
+    pub(super) fn deliver(&self, cell: &Rc<RoomCell>) {
+        let mut room = cell.room.borrow_mut();
+        for key in room.take_dirty() {
+            let connection = cell.connection(key);
+            if let Some(connection) = connection {
+                connection.flush(&mut room);
+            }
+        }
+        let answers: Vec<_> = room.take_answers().collect();
+        drop(room);
+        answers.into_iter().for_each(|answer| cell.answer(answer.request, Ok(answer.body)));
+    }
+
+    /// Pings, and lets go of peers that are gone.
+    fn tend_connections(&self, now: Duration) {
+        let heartbeat = &self.shared.config.heartbeat;
+        let (interval, silence) =
+            (Duration::from_secs(heartbeat.interval_seconds), Duration::from_secs(heartbeat.silence_seconds));
+        let connections: Vec<_> = self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
+        for connection in connections {
+            if connection.is_dead(now, silence) {
+                connection.cut();
+            } else if connection.is_ping_due(now, interval) {
+                connection.cell.room.borrow_mut().send_control(connection.member, encode_ping(&[]));
+                self.touch(&connection.cell);
+            }
+        }
+    }
+}
+
+/// What the rooms and documents of this server have in common.
+fn room_settings(config: &config::Config) -> (RoomConfig, DocumentLimits) {
+    let limits = &config.limits;
+    let documents = &config.documents;
+    let document_limits = DocumentLimits {
+        sections_max: limits.sections,
+        section_bytes_max: limits.section_bytes,
+        document_bytes_max: limits.document_bytes,
+        history_versions_max: usize::try_from(documents.base_versions).unwrap_or(usize::MAX),
+        history_bytes_max: documents.history_bytes,
+    };
+    let room_config = RoomConfig {
+        durability: match config.durability {
+            config::Durability::Strict => Durability::Strict,
+            config::Durability::Fast => Durability::Fast,
+        },
+        outbound_bytes_max: limits.outbound_queue_bytes,
+        limits: jddb_core::protocol::outbound::Limits {
+            connections: limits.connections,
+            document_editors: limits.document_editors,
+            message_bytes: limits.message_bytes,
+            section_bytes: limits.section_bytes,
+            document_bytes: limits.document_bytes,
+            sections: limits.sections,
+            batch_changes: limits.batch_changes,
+            base_versions: document_limits.history_versions_max,
+            heartbeat_interval_seconds: config.heartbeat.interval_seconds,
+        },
+    };
+    (room_config, document_limits)
+}

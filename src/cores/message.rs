@@ -1,0 +1,99 @@
+//! What cores ask of one another.
+
+use std::net::TcpStream;
+
+use bytes::Bytes;
+use jddb_core::ids::{DocumentId, PositionEncoding};
+use jddb_core::protocol::InboundError;
+use jddb_core::room::{Dialect, Greeting, JoinRefusal, User};
+use tokio::sync::oneshot;
+
+/// A request to the core that owns a document.
+#[derive(Debug)]
+pub enum CoreMessage {
+    /// Somebody is at the door: make them a member before their upgrade is answered.
+    Reserve(Box<Reserve>),
+    /// Their upgrade is answered; here is the socket.
+    Adopt(Adopt),
+    /// Their upgrade did not come to pass.
+    Abandon(Reservation),
+    /// `GET …/state` of the current version.
+    ReadState(ReadState),
+    /// `POST …/changes`.
+    PostChanges(Box<PostChanges>),
+    /// The server stops: tell everybody and close them.
+    ShutDown,
+}
+
+/// A place in a room that waits for its socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reservation {
+    /// The core that keeps it.
+    pub core: usize,
+    /// Its number there.
+    pub number: u64,
+}
+
+/// See [`CoreMessage::Reserve`].
+#[derive(Debug)]
+pub struct Reserve {
+    /// The document.
+    pub document_id: DocumentId,
+    /// The connection's name, `conn_…`.
+    pub connection_id: Box<str>,
+    /// The name of the document's session, should it need one, `sess_…`.
+    pub session_id: Box<str>,
+    /// Who.
+    pub user: User,
+    /// Whether they may change the document. Only who may, and where configuration permits it, makes one come to be.
+    pub edits: bool,
+    /// How they count positions.
+    pub dialect: Dialect,
+    /// When they want the state.
+    pub greeting: Greeting,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Reservation, JoinRefusal>>,
+}
+
+/// See [`CoreMessage::Adopt`].
+#[derive(Debug)]
+pub struct Adopt {
+    /// The place that was made.
+    pub reservation: Reservation,
+    /// The socket, non-blocking and free of any runtime.
+    pub stream: TcpStream,
+    /// What the client sent right behind its request.
+    pub read: Bytes,
+}
+
+/// See [`CoreMessage::ReadState`].
+#[derive(Debug)]
+pub struct ReadState {
+    /// The document.
+    pub document_id: DocumentId,
+    /// How positions are counted.
+    pub encoding: PositionEncoding,
+    /// Whether `metadata` is wanted.
+    pub with_metadata: bool,
+    /// Where the JSON body, or what is wrong, goes.
+    pub reply: oneshot::Sender<Result<Bytes, InboundError>>,
+}
+
+/// See [`CoreMessage::PostChanges`].
+#[derive(Debug)]
+pub struct PostChanges {
+    /// The document.
+    pub document_id: DocumentId,
+    /// Who asks.
+    pub user_id: Box<str>,
+    /// Whether they may act for others.
+    pub is_admin: bool,
+    /// How they count positions.
+    pub encoding: PositionEncoding,
+    /// The header `Idempotency-Key`.
+    pub idempotency_key: Option<Box<str>>,
+    /// The request's body.
+    pub body: Vec<u8>,
+    /// Where the JSON body, or what is wrong, goes.
+    pub reply: oneshot::Sender<Result<Bytes, InboundError>>,
+}

@@ -1,0 +1,24 @@
+//! The cores: one pinned thread each, with its own documents, connections and buffers.
+//!
+//! A document belongs to one core, so it is plain mutable data: no lock and no atomic on the way of a
+//! message. Other threads reach a core through its [`Inbox`] only.
+//!
+//! In reading order: `message` and `inbox` are what cores ask of one another; `worker` is a core's thread;
+//! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents; `batch` is what waits to
+//! be durable; `machine` says which processors there are.
+
+mod batch;
+mod core;
+mod inbox;
+mod machine;
+mod message;
+mod rooms;
+mod worker;
+
+pub use inbox::Inbox;
+pub use machine::{available_processors, cores_granted};
+pub use message::{Adopt, CoreMessage, PostChanges, ReadState, Reservation, Reserve};
+pub use worker::{Parts, Worker, WorkerError};
+
+pub(crate) use self::core::{Core, now};
+pub(crate) use rooms::RoomCell;

@@ -1,0 +1,473 @@
+//! The documents of a core: opened when somebody asks for them, forgotten when nobody does.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jddb_core::document::{Document, Session};
+use jddb_core::ids::{DocumentId, UnixMillis, Version};
+use jddb_core::protocol::{ErrorCode, InboundError, Parser, close};
+use jddb_core::room::{Caller, JoinRefusal, Joining, MemberKey, Room};
+use jddb_core::websocket::CloseCode;
+use jddb_storage::LoadError;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::{spawn_blocking, spawn_local};
+
+use super::core::{Core, now};
+use super::message::{Adopt, CoreMessage, PostChanges, ReadState, Reservation, Reserve};
+use crate::clock;
+use crate::connection::{self, Connection, Receiver};
+
+/// The most requests that wait for one document to be loaded.
+const LOAD_WAITERS_MAX: usize = 1024;
+/// How long a place is kept for a socket that does not come.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A document that is asked for.
+pub(super) enum Slot {
+    /// It is being read; these wait for it.
+    Loading(Vec<CoreMessage>),
+    /// It is here.
+    Open(Rc<RoomCell>),
+}
+
+/// A member whose socket has not come yet.
+pub(super) struct Place {
+    cell: Rc<RoomCell>,
+    member: MemberKey,
+    since: Duration,
+}
+
+/// A room with its sockets.
+pub(crate) struct RoomCell {
+    pub(crate) room: RefCell<Room>,
+    connections: RefCell<Vec<Option<Rc<Connection>>>>,
+    answers: RefCell<HashMap<u64, oneshot::Sender<Result<Bytes, InboundError>>>>,
+    answer_number: Cell<u64>,
+    /// It waits for its turn.
+    pub(super) touched: Cell<bool>,
+    /// Of its records, how many have been handed over to be stored.
+    pub(super) records_marked: Cell<u64>,
+    used_at: Cell<Duration>,
+    snapshot_at: Cell<Version>,
+}
+
+impl RoomCell {
+    fn new(room: Room) -> Self {
+        let snapshot_at = room.document().version();
+        Self {
+            room: RefCell::new(room),
+            connections: RefCell::default(),
+            answers: RefCell::default(),
+            answer_number: Cell::new(0),
+            touched: Cell::new(false),
+            records_marked: Cell::new(0),
+            used_at: Cell::new(clock::monotonic()),
+            snapshot_at: Cell::new(snapshot_at),
+        }
+    }
+
+    /// A member's socket has come.
+    pub(crate) fn connect(&self, connection: &Rc<Connection>) {
+        let mut connections = self.connections.borrow_mut();
+        let index = connection.member.index();
+        if connections.len() <= index {
+            connections.resize_with(index + 1, || None);
+        }
+        connections[index] = Some(Rc::clone(connection));
+    }
+
+    /// A member has gone.
+    pub(crate) fn disconnect(&self, member: MemberKey, now: UnixMillis) {
+        if let Some(slot) = self.connections.borrow_mut().get_mut(member.index()) {
+            *slot = None;
+        }
+        self.room.borrow_mut().leave(now, member);
+        self.used_at.set(clock::monotonic());
+    }
+
+    pub(super) fn connection(&self, member: MemberKey) -> Option<Rc<Connection>> {
+        self.connections.borrow().get(member.index()).cloned().flatten()
+    }
+
+    /// Gives an answer to whom it was promised, if they still wait.
+    pub(super) fn answer(&self, request: u64, answer: Result<Bytes, InboundError>) {
+        if let Some(reply) = self.answers.borrow_mut().remove(&request) {
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn promise(&self, reply: oneshot::Sender<Result<Bytes, InboundError>>) -> u64 {
+        let request = self.answer_number.get() + 1;
+        self.answer_number.set(request);
+        self.answers.borrow_mut().insert(request, reply);
+        request
+    }
+}
+
+/// A document and its session as they are stored.
+struct Stored {
+    document: Document,
+    session: Option<Session>,
+    /// Whether the document has ever been changed. Without that it is not one yet.
+    exists: bool,
+}
+
+impl Core {
+    /// Does what another thread asks for.
+    pub(super) fn serve(self: &Rc<Self>, message: CoreMessage) {
+        let document_id = match &message {
+            CoreMessage::Reserve(reserve) => reserve.document_id.clone(),
+            CoreMessage::ReadState(read) => read.document_id.clone(),
+            CoreMessage::PostChanges(post) => post.document_id.clone(),
+            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => return self.settle(message),
+        };
+        if let Some(trouble) = self.trouble(&message) {
+            return refuse(message, &trouble);
+        }
+        let mut slots = self.slots.borrow_mut();
+        match slots.get_mut(&document_id) {
+            Some(Slot::Open(cell)) => {
+                let cell = Rc::clone(cell);
+                drop(slots);
+                self.attend(&cell, message);
+            }
+            Some(Slot::Loading(waiting)) if waiting.len() < LOAD_WAITERS_MAX => waiting.push(message),
+            Some(Slot::Loading(_)) => refuse(message, &Trouble::Busy),
+            None => {
+                drop(slots);
+                self.load(document_id, message);
+            }
+        }
+    }
+
+    /// Why nothing of this kind can be done at the moment.
+    fn trouble(&self, message: &CoreMessage) -> Option<Trouble> {
+        let reads_only = matches!(message, CoreMessage::ReadState(_));
+        if self.is_stopping() {
+            Some(Trouble::Stopping)
+        } else if self.shared.store.poisoned() && !reads_only {
+            Some(Trouble::Storage)
+        } else if self.batch.borrow().is_full() && !reads_only {
+            Some(Trouble::Busy)
+        } else {
+            None
+        }
+    }
+
+    /// What has to do with places that were reserved.
+    fn settle(self: &Rc<Self>, message: CoreMessage) {
+        match message {
+            CoreMessage::Adopt(Adopt { reservation, stream, read }) => {
+                let place = self.places.borrow_mut().remove(&reservation.number);
+                match (place, TcpStream::from_std(stream)) {
+                    (Some(place), Ok(stream)) => connection::adopt(self, stream, read, place.cell, place.member),
+                    (place, _) => {
+                        tracing::warn!("a socket came too late for its place, or cannot be taken over");
+                        self.shared.connections.fetch_sub(1, Ordering::AcqRel);
+                        place.into_iter().for_each(|place| self.give_up(&place));
+                    }
+                }
+            }
+            CoreMessage::Abandon(reservation) => {
+                let place = self.places.borrow_mut().remove(&reservation.number);
+                place.into_iter().for_each(|place| self.give_up(&place));
+            }
+            CoreMessage::Reserve(_)
+            | CoreMessage::ReadState(_)
+            | CoreMessage::PostChanges(_)
+            | CoreMessage::ShutDown => {}
+        }
+    }
+
+    /// The socket for a place will not come. Until it comes whoever asked for the place counts the connection.
+    fn give_up(&self, place: &Place) {
+        place.cell.disconnect(place.member, now());
+        self.touch(&place.cell);
+    }
+
+    /// Reads a document from disk, away from this thread, and goes on with who waits for it.
+    fn load(self: &Rc<Self>, document_id: DocumentId, message: CoreMessage) {
+        let documents_max = self.documents_max();
+        if self.slots.borrow().len() >= documents_max {
+            self.evict_idle(Duration::MAX, documents_max);
+        }
+        if self.slots.borrow().len() >= documents_max {
+            return refuse(message, &Trouble::Busy);
+        }
+        self.slots.borrow_mut().insert(document_id.clone(), Slot::Loading(vec![message]));
+        let core = Rc::clone(self);
+        spawn_local(async move {
+            let (shared, limits) = (Arc::clone(&core.shared), core.document_limits);
+            let id = document_id.clone();
+            let loaded = spawn_blocking(move || read_stored(&shared, &id, limits)).await;
+            let stored = loaded.unwrap_or_else(|panic| Err(panic.to_string()));
+            core.opened(&document_id, stored);
+        });
+    }
+
+    fn opened(self: &Rc<Self>, document_id: &DocumentId, stored: Result<Stored, String>) {
+        let waiting = match self.slots.borrow_mut().remove(document_id) {
+            Some(Slot::Loading(waiting)) => waiting,
+            Some(Slot::Open(_)) | None => return,
+        };
+        let Stored { document, session, exists } = match stored {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::error!(document = %document_id, %error, "a document cannot be read");
+                return waiting.into_iter().for_each(|message| refuse(message, &Trouble::Unreadable));
+            }
+        };
+        if !exists && !waiting.iter().any(|message| self.may_create(message)) {
+            return waiting.into_iter().for_each(|message| refuse(message, &Trouble::NotFound));
+        }
+        let cell = self.open(document, session);
+        let mut exists = exists;
+        for message in waiting {
+            exists |= self.may_create(&message);
+            if exists {
+                self.attend(&cell, message);
+            } else {
+                refuse(message, &Trouble::NotFound);
+            }
+        }
+    }
+
+    fn open(&self, document: Document, session: Option<Session>) -> Rc<RoomCell> {
+        let document_id = document.id().clone();
+        let cell = Rc::new(RoomCell::new(Room::new(document, session, Rc::clone(&self.room_config))));
+        self.slots.borrow_mut().insert(document_id, Slot::Open(Rc::clone(&cell)));
+        cell
+    }
+
+    /// Whether a document comes to be by this request; a viewer never makes one.
+    fn may_create(&self, message: &CoreMessage) -> bool {
+        let writes = match message {
+            CoreMessage::Reserve(reserve) => reserve.edits,
+            CoreMessage::PostChanges(_) => true,
+            CoreMessage::ReadState(_) | CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => false,
+        };
+        writes && self.shared.config.documents.create_on_open
+    }
+
+    /// Serves a request on an open document.
+    fn attend(&self, cell: &Rc<RoomCell>, message: CoreMessage) {
+        cell.used_at.set(clock::monotonic());
+        match message {
+            CoreMessage::Reserve(reserve) => self.reserve(cell, *reserve),
+            CoreMessage::ReadState(ReadState { encoding, with_metadata, reply, .. }) => {
+                let request = cell.promise(reply);
+                cell.room.borrow_mut().answer_state(request, encoding, with_metadata);
+            }
+            CoreMessage::PostChanges(post) => post_changes(cell, *post),
+            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => {}
+        }
+        self.touch(cell);
+    }
+
+    fn reserve(&self, cell: &Rc<RoomCell>, reserve: Reserve) {
+        let Reserve { document_id: _, connection_id, session_id, user, edits, dialect, greeting, reply } = reserve;
+        let joining = Joining { connection_id, user: Rc::new(user), edits, dialect, greeting, session_id };
+        let joined = cell.room.borrow_mut().join(now(), joining);
+        let reserved = joined.map(|member| {
+            let number = self.place_number.get() + 1;
+            self.place_number.set(number);
+            let place = Place { cell: Rc::clone(cell), member, since: clock::monotonic() };
+            self.places.borrow_mut().insert(number, place);
+            Reservation { core: self.index, number }
+        });
+        // Whoever no longer waits never sends a socket, and the place is forgotten in time.
+        let _ = reply.send(reserved);
+    }
+
+    /// Forgets the places whose sockets did not come in time.
+    pub(super) fn forget_places(&self, now: Duration) {
+        let late = |place: &Place| now.saturating_sub(place.since) > PLACE_TIMEOUT;
+        let forgotten: Vec<Place> =
+            self.places.borrow_mut().extract_if(|_, place| late(place)).map(|(_, place)| place).collect();
+        forgotten.iter().for_each(|place| self.give_up(place));
+    }
+
+    /// Forgets documents that nobody has used for long; all that have no members where there are
+    /// `documents_max` or more.
+    pub(super) fn evict_idle(&self, now: Duration, documents_max: usize) {
+        let mut slots = self.slots.borrow_mut();
+        let crowded = slots.len() >= documents_max;
+        let idle_for = Duration::from_secs(self.shared.config.documents.idle_evict_seconds);
+        slots.retain(|_, slot| match slot {
+            Slot::Loading(_) => true,
+            Slot::Open(cell) => {
+                let unused = crowded || now.saturating_sub(cell.used_at.get()) > idle_for;
+                !(unused && !cell.touched.get() && cell.room.borrow().is_idle())
+            }
+        });
+    }
+
+    /// The most documents this core keeps in memory.
+    pub(super) fn documents_max(&self) -> usize {
+        self.shared.config.documents.loaded_documents_max.div_ceil(self.shared.inboxes.len())
+    }
+
+    pub(super) fn open_cells(&self) -> Vec<Rc<RoomCell>> {
+        let open = |slot: &Slot| match slot {
+            Slot::Open(cell) => Some(Rc::clone(cell)),
+            Slot::Loading(_) => None,
+        };
+        self.slots.borrow().values().filter_map(open).collect()
+    }
+
+    /// Asks for a snapshot where the last one is far behind what is durable.
+    pub(super) fn request_snapshot(&self, cell: &RoomCell) {
+        let room = cell.room.borrow();
+        let version = room.document().version();
+        let due = version.0.saturating_sub(cell.snapshot_at.get().0) >= self.shared.config.documents.snapshot_every_versions;
+        if due && room.is_durable() && self.shared.snapshots.request(room.document().id(), version) {
+            cell.snapshot_at.set(version);
+        }
+    }
+
+    /// Nothing will be durable any more: everybody is told, and the rooms, which show what is lost, are forgotten.
+    pub(super) fn storage_failed(&self) {
+        self.batch.borrow_mut().abandon();
+        let cells = self.open_cells();
+        self.slots.borrow_mut().retain(|_, slot| matches!(slot, Slot::Loading(_)));
+        for cell in cells {
+            let answers: Vec<_> = cell.room.borrow_mut().storage_failed(now()).collect();
+            answers.into_iter().for_each(|answer| cell.answer(answer.request, Err(Trouble::Storage.error())));
+            self.deliver(&cell);
+        }
+    }
+
+    /// Takes a connection among those of this core; returns its number.
+    pub(crate) fn register(&self, connection: &Rc<Connection>) -> usize {
+        self.connections.borrow_mut().insert(Rc::clone(connection))
+    }
+
+    /// The largest message, in bytes.
+    pub(crate) fn message_bytes_max(&self) -> usize {
+        self.shared.config.limits.message_bytes
+    }
+
+    /// Counts what a connection holds of unfinished messages; false where there is too much in all.
+    pub(crate) fn count_unfinished(&self, before: usize, after: usize) -> bool {
+        let total = self.shared.count_unfinished(before, after);
+        after <= before || total <= self.shared.config.limits.unfinished_message_bytes
+    }
+
+    /// A connection ends: what it held no longer counts.
+    pub(crate) fn forget_unfinished(&self, receiver: &mut Receiver) {
+        self.shared.count_unfinished(receiver.unfinished_bytes(), 0);
+    }
+}
+
+fn post_changes(cell: &RoomCell, post: PostChanges) {
+    let PostChanges { document_id: _, user_id, is_admin, encoding, idempotency_key, mut body, reply } = post;
+    let request = cell.promise(reply);
+    let caller = Caller { user_id: &user_id, is_admin, encoding, idempotency_key: idempotency_key.as_deref() };
+    let mut room = cell.room.borrow_mut();
+    if let Err(error) = room.answer_changes(now(), request, caller, &mut body, &mut Parser::default()) {
+        drop(room);
+        cell.answer(request, Err(error));
+    }
+}
+
+/// Reads a document with its session. On a thread that may wait for the disk.
+fn read_stored(
+    shared: &crate::shared::Shared,
+    document_id: &DocumentId,
+    limits: jddb_core::document::DocumentLimits,
+) -> Result<Stored, String> {
+    let describe = |error: LoadError| error.to_string();
+    let documents = &shared.config.documents;
+    let loaded = shared.store.load(document_id, documents.base_versions, documents.history_bytes).map_err(describe)?;
+    let session = shared.store.load_session(document_id).map_err(describe)?;
+    let Some(loaded) = loaded else {
+        return Ok(Stored { document: Document::new(document_id.clone(), limits), session, exists: false });
+    };
+    let exists = loaded.version() > Version::ZERO;
+    let mut document = Document::restore(document_id.clone(), loaded.snapshot, loaded.changes, limits)
+        .map_err(|error| error.to_string())?;
+    document.skip_versions(loaded.skip_versions);
+    Ok(Stored { document, session, exists })
+}
+
+/// Why a request cannot be served, whatever it says.
+enum Trouble {
+    /// There is no such document.
+    NotFound,
+    /// Too much is under way.
+    Busy,
+    /// The disk takes no writes.
+    Storage,
+    /// The server stops.
+    Stopping,
+    /// The document's records are damaged.
+    Unreadable,
+}
+
+impl Trouble {
+    const fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound => ErrorCode::DocumentNotFound,
+            Self::Busy => ErrorCode::CapacityExceeded,
+            Self::Storage => ErrorCode::StorageUnavailable,
+            Self::Stopping => ErrorCode::ShuttingDown,
+            Self::Unreadable => ErrorCode::InternalError,
+        }
+    }
+
+    const fn message(&self) -> &'static str {
+        match self {
+            Self::NotFound => "there is no such document; somebody with document:write creates it by opening it",
+            Self::Busy => "the server has too much to do; retry in a few seconds",
+            Self::Storage => "the server cannot write to its disk and takes no changes until it is restarted",
+            Self::Stopping => "the server is stopping; retry in a few seconds",
+            Self::Unreadable => "the document cannot be read; the operator finds the reason in the server's log",
+        }
+    }
+
+    const fn close(&self) -> CloseCode {
+        match self {
+            Self::NotFound => close::NOT_FOUND,
+            Self::Busy => CloseCode::TRY_AGAIN_LATER,
+            Self::Storage | Self::Unreadable => CloseCode::INTERNAL_ERROR,
+            Self::Stopping => CloseCode::GOING_AWAY,
+        }
+    }
+
+    fn error(&self) -> InboundError {
+        InboundError {
+            code: self.code(),
+            message: self.message().to_owned(),
+            field: None,
+            expected: None,
+            correlation_id: None,
+        }
+    }
+}
+
+fn refuse(message: CoreMessage, trouble: &Trouble) {
+    match message {
+        CoreMessage::Reserve(reserve) => {
+            let _ = reserve.reply.send(Err(JoinRefusal {
+                code: trouble.code(),
+                message: trouble.message().to_owned(),
+                limit_type: None,
+                close: trouble.close(),
+                retry_after: matches!(trouble, Trouble::Busy).then_some(5),
+            }));
+        }
+        CoreMessage::ReadState(ReadState { reply, .. }) => {
+            let _ = reply.send(Err(trouble.error()));
+        }
+        CoreMessage::PostChanges(post) => {
+            let _ = post.reply.send(Err(trouble.error()));
+        }
+        CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => {}
+    }
+}

@@ -1,0 +1,139 @@
+//! A core's thread.
+
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use jddb_storage::CommitHandle;
+use tokio::runtime::{LocalOptions, LocalRuntime};
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+
+use super::core::Core;
+use super::machine;
+use crate::http;
+use crate::shared::Shared;
+
+/// Threads of one core that wait for the disk on its behalf.
+const BLOCKING_THREADS_MAX: usize = 4;
+/// How long such a thread may take to end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A core's thread, from start to end.
+#[derive(Debug)]
+pub struct Worker {
+    thread: JoinHandle<()>,
+}
+
+/// Why a core could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}; raise the limit on processes (ulimit -u)")]
+    Thread(std::io::Error),
+    /// The system gives no event queue.
+    #[error("cannot start a runtime: {0}; raise the limit on open files (ulimit -n)")]
+    Runtime(std::io::Error),
+}
+
+/// What a core is made of.
+pub struct Parts {
+    /// Its number, from 0.
+    pub index: usize,
+    /// What all threads see.
+    pub shared: Arc<Shared>,
+    /// Its way to the disk.
+    pub commit: CommitHandle,
+    /// Its listener; the kernel deals connections out among those of all cores.
+    pub listener: TcpListener,
+    /// Turns true when no more connections are to be accepted.
+    pub drain: watch::Receiver<bool>,
+    /// The processors there are.
+    pub processors: Arc<[usize]>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// Starts a core's thread, pinned to a processor of its own where there are enough.
+    ///
+    /// # Errors
+    /// The system does not give what it takes.
+    pub fn start(parts: Parts) -> Result<Self, WorkerError> {
+        let name = format!("core-{}", parts.index);
+        let (started, report) = sync_channel(1);
+        let run = move || match runtime(&parts.processors) {
+            Ok(runtime) => {
+                let _ = started.send(Ok(()));
+                runtime.block_on(run(parts));
+                // What is still at a socket ends with the runtime.
+                runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+            }
+            Err(error) => {
+                let _ = started.send(Err(WorkerError::Runtime(error)));
+            }
+        };
+        let thread = Builder::new().name(name).spawn(run).map_err(WorkerError::Thread)?;
+        match report.recv() {
+            Ok(Ok(())) => Ok(Self { thread }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(WorkerError::Thread(std::io::Error::other("it ended at once"))),
+        }
+    }
+
+    /// Waits for the thread's end; false if it panicked.
+    #[must_use]
+    pub fn join(self) -> bool {
+        self.thread.join().is_ok()
+    }
+}
+
+fn runtime(processors: &Arc<[usize]>) -> std::io::Result<LocalRuntime> {
+    let processors = Arc::clone(processors);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .on_thread_start(move || {
+            // Threads that wait for the disk inherit the core's processor, and would keep it from its work.
+            let _ = machine::release(&processors);
+        })
+        .build_local(LocalOptions::default())
+}
+
+/// Serves until the server stops, and then until everybody has gone and everything is durable, but no
+/// longer than the drain time.
+async fn run(parts: Parts) {
+    let Parts { index, shared, commit, listener, drain, processors } = parts;
+    let drain_time = Duration::from_secs(shared.config.drain_seconds);
+    pin(index, &processors);
+    let core = Rc::new(Core::new(index, Arc::clone(&shared), commit));
+    let (turns, commits, ticks) = (Rc::clone(&core), Rc::clone(&core), Rc::clone(&core));
+    spawn_local(async move { turns.run_turns().await });
+    spawn_local(async move { commits.run_commits().await });
+    spawn_local(async move { ticks.run_ticks().await });
+    let front = spawn_local(http::serve(listener, shared, index, drain));
+    core.run_inbox().await;
+    let settled = async {
+        core.settled().await;
+        // Answers that were waiting for the disk have been given by now; they still have to be written.
+        let _ = front.await;
+    };
+    if tokio::time::timeout(drain_time, settled).await.is_err() {
+        tracing::warn!(core = index, "some clients did not go within the drain time and are cut off");
+    }
+}
+
+/// One processor for each core. With fewer processors than cores the scheduler does better than we would.
+fn pin(index: usize, processors: &[usize]) {
+    let Some(&processor) = processors.get(index) else { return };
+    if let Err(error) = machine::pin(processor) {
+        tracing::warn!(core = index, processor, %error, "the core is not pinned; it runs all the same");
+    }
+}

@@ -1,0 +1,72 @@
+//! One client's HTTP connection, from its first byte to its last, or to its hand-over.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::head_timer::{HeadTimer, ReadCount};
+use super::linger;
+use super::parse_error;
+use super::service::answer;
+use super::site::Site;
+use super::slots::Slot;
+use super::socket::Socket;
+use crate::config::Http;
+
+/// Serves a connection until it ends or is upgraded. When the server stops, after the request in flight.
+pub(super) async fn serve_connection(stream: TcpStream, site: Rc<Site>, slot: Rc<Slot>) {
+    let reads = ReadCount::default();
+    let socket = Socket::new(stream, reads.clone());
+    let mut drain = site.drain.clone();
+    let builder = builder(&site.shared.config.http, reads);
+    let service_slot = Rc::clone(&slot);
+    let service = service_fn(move |request| answer(Rc::clone(&site), Rc::clone(&service_slot), request));
+    let mut connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
+    let mut told = false;
+    let result = loop {
+        tokio::select! {
+            result = &mut connection => break result,
+            _ = drain.wait_for(|draining| *draining), if !told => {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    };
+    // Nothing is left of an upgraded one.
+    let Some(parts) = connection.into_parts() else { return };
+    let socket = parts.io.into_inner();
+    let last_words = result.err().and_then(|error| unanswered(&error, &socket, &parts.read_buf));
+    let last_words = last_words.map(|status| parse_error::error_for(status).to_bytes());
+    let last_words: Vec<&[u8]> = last_words.iter().map(|bytes| &**bytes).collect();
+    linger::close(socket.into_stream(), &last_words).await;
+    drop(slot);
+}
+
+/// Hyper's settings. At most 100 headers are hyper's own, which cost no allocation.
+fn builder(config: &Http, reads: ReadCount) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(HeadTimer::new(reads, Duration::from_secs(config.header_timeout_seconds)))
+        .header_read_timeout(Duration::from_secs(config.keep_alive_seconds))
+        .max_buf_size(config.header_bytes)
+        .half_close(false);
+    builder
+}
+
+/// The status for a client that sent something and has had no answer to it, not even from hyper.
+fn unanswered(error: &hyper::Error, socket: &Socket, unread: &[u8]) -> Option<StatusCode> {
+    if socket.has_answered_error() {
+        None
+    } else if error.is_timeout() {
+        // An idle connection just ends.
+        (!unread.is_empty()).then_some(StatusCode::REQUEST_TIMEOUT)
+    } else {
+        error.is_parse().then_some(StatusCode::BAD_REQUEST)
+    }
+}

@@ -1,0 +1,39 @@
+//! The HTTP front: what a client meets before, or instead of, a WebSocket.
+//!
+//! Every core runs [`serve`] on a listener of its own. A request is read by hyper, answered here or by the core that
+//! owns its document, and a WebSocket leaves for that core as a bare socket, with nothing of HTTP left behind.
+//!
+//! It holds no document and speaks no WebSocket beyond the frames that refuse one.
+//!
+//! In reading order: `accept` is the loop and its bounds; `connection` one client's connection over `socket` (with
+//! `parse_error` and `head_timer`, for what hyper does not do), ended by `linger`; `service` answers one request, which
+//! `route`, `query`, `body` and `caller` take apart; `health` and `documents` are the answers, `response` and `error`
+//! their form; `handshake`, `upgrade` and `refusal` lead a WebSocket in, or out.
+
+mod accept;
+mod body;
+mod caller;
+mod connection;
+mod documents;
+mod error;
+mod handshake;
+mod head_timer;
+mod health;
+mod history;
+mod ids;
+mod linger;
+mod parse_error;
+mod query;
+mod refusal;
+mod response;
+mod route;
+mod service;
+mod site;
+mod slots;
+mod socket;
+mod upgrade;
+
+#[cfg(test)]
+mod tests;
+
+pub use accept::serve;

@@ -1,0 +1,98 @@
+//! Counted places, given back when dropped.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::Notify;
+
+use crate::shared::Shared;
+
+/// The HTTP connections of one core, counted.
+#[derive(Debug)]
+pub(super) struct Slots {
+    taken: Cell<usize>,
+    max: usize,
+    all_free: Notify,
+}
+
+/// One HTTP connection's place, held until the last of it is gone.
+#[derive(Debug)]
+pub(super) struct Slot(Rc<Slots>);
+
+impl Slots {
+    pub(super) fn new(max: usize) -> Rc<Self> {
+        Rc::new(Self { taken: Cell::new(0), max, all_free: Notify::new() })
+    }
+
+    /// A place, unless all are taken.
+    pub(super) fn take(self: &Rc<Self>) -> Option<Slot> {
+        if self.taken.get() >= self.max {
+            return None;
+        }
+        self.taken.set(self.taken.get() + 1);
+        Some(Slot(Rc::clone(self)))
+    }
+
+    /// Waits until every place is free. For when none is taken any more.
+    pub(super) async fn all_free(&self) {
+        while self.taken.get() > 0 {
+            self.all_free.notified().await;
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let left = self.0.taken.get() - 1;
+        self.0.taken.set(left);
+        if left == 0 {
+            self.0.all_free.notify_one();
+        }
+    }
+}
+
+/// A WebSocket's share of `limits.connections`, over all cores.
+#[derive(Debug)]
+pub(super) struct WebSocketSlot(Option<Arc<Shared>>);
+
+impl WebSocketSlot {
+    /// Counts one more, unless there are as many as may be.
+    pub(super) fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let max = shared.config.limits.connections;
+        let more = |count| (count < max).then_some(count + 1);
+        shared.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        Some(Self(Some(Arc::clone(shared))))
+    }
+
+    /// The document's core has the socket, and counts it off when it closes.
+    pub(super) fn hand_over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for WebSocketSlot {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.0 {
+            shared.connections.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_come_back() {
+        let slots = Slots::new(2);
+        let first = slots.take().unwrap();
+        let second = slots.take().unwrap();
+        assert!(slots.take().is_none());
+        drop(first);
+        assert!(slots.take().is_some());
+        drop(second);
+        assert_eq!(slots.taken.get(), 0);
+    }
+}

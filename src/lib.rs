@@ -1,0 +1,23 @@
+//! The JDDB real-time server around its pure core: configuration, authentication, sockets, storage and signals.
+//!
+//! What the product *is* lives in `jddb-core`, how documents are kept on disk in `jddb-storage`; this is
+//! the shell. In reading order:
+//!
+//! 1. [`cli`] and [`config`]: what the operator says. [`logging`], [`clock`]: what everything uses.
+//! 2. [`server`]: start and stop. [`shared`]: what all threads see.
+//! 3. [`cores`]: one pinned thread each, with its own documents.
+//! 4. [`http`] accepts, authenticates and answers; [`connection`] serves a WebSocket on its document's core.
+//! 5. [`auth`]: tokens, and who may do what.
+
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+mod connection;
+pub mod cores;
+pub mod http;
+mod jitter;
+pub mod logging;
+pub mod server;
+pub mod shared;
+mod welcome;

@@ -1,0 +1,60 @@
+//! What somebody who has just started the server may want to do next.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use crate::auth::{Grant, ScopeSet};
+use crate::clock;
+use crate::shared::Shared;
+
+/// How long the token that is printed is good for, in seconds: a day.
+const TOKEN_SECONDS: u64 = 24 * 60 * 60;
+
+/// Prints where the server is, and how to try it. A ready token is printed only where the server made its
+/// own key, so that no configured key's token ends up in a journal.
+pub(crate) fn print(shared: &Shared, address: SocketAddr) {
+    let own_key = shared.config.auth.key.is_none() && shared.config.auth.key_file.is_none();
+    let text = if own_key { with_token(shared, address) } else { without_token(address) };
+    // Nobody reads it if the output is closed, which is no reason not to serve.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn with_token(shared: &Shared, address: SocketAddr) -> String {
+    let grant = Grant {
+        user_id: "demo".to_owned(),
+        scopes: ScopeSet::from_names(["document:read", "document:write"]),
+        documents: Vec::new(),
+        display_name: Some("Demo".to_owned()),
+        limits: None,
+        expires_in_seconds: TOKEN_SECONDS,
+    };
+    let Ok(token) = shared.authority.issue(&grant, clock::now_unix_seconds()) else { return without_token(address) };
+    let token = token.expose();
+    let data = shared.config.data.display();
+    format!(
+        "\
+JDDB real-time server on http://{address}, documents in {data}
+
+Connect a WebSocket client (the token is good for a day):
+  ws://{address}/ws/document/jd_12345?token={token}
+
+Change the document and read it back:
+  TOKEN={token}
+  curl -H \"Authorization: Bearer $TOKEN\" -d '{{\"changes\":[{{\"operation\":\"insert\",\"position\":0,\"content\":\"Hello\"}}]}}' \\
+    http://{address}/api/documents/jd_12345/changes
+  curl -H \"Authorization: Bearer $TOKEN\" http://{address}/api/documents/jd_12345/state
+
+More tokens: jddb-realtime token --data {data} --sub USER --scope \"document:read document:write\"
+Read on: README.md; all settings: tuning/jddb-realtime.toml. Stop with Ctrl-C.
+"
+    )
+}
+
+fn without_token(address: SocketAddr) -> String {
+    format!(
+        "\
+JDDB real-time server on http://{address}
+Tokens come from your issuer, or from `jddb-realtime token` with the same configuration. Read on: README.md
+"
+    )
+}

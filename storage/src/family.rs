@@ -1,0 +1,38 @@
+//! The kinds of records, each of which has a column family of its own.
+
+use std::fmt;
+
+/// A kind of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Every change of every document. Key: document, 0x00, version (8 bytes, big endian).
+    Journal,
+    /// Whole documents at some versions. The same key.
+    Snapshots,
+    /// The one live session of a document. Key: document.
+    Sessions,
+    /// What is true of the whole store. Key: a name.
+    Meta,
+}
+
+impl Family {
+    /// All kinds.
+    pub(crate) const ALL: [Self; 4] = [Self::Journal, Self::Snapshots, Self::Sessions, Self::Meta];
+
+    /// The name of the column family. It is on disk: never change one.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Journal => "journal",
+            Self::Snapshots => "snapshots",
+            Self::Sessions => "sessions",
+            Self::Meta => "meta",
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

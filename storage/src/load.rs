@@ -1,0 +1,179 @@
+//! Reading a document back, and making sure that nothing is missing in it.
+
+mod cursor;
+mod journal;
+
+use jddb_core::document::{Change, Session, Snapshot, VERSIONS_SKIPPED};
+use jddb_core::ids::{DocumentId, Version};
+
+use crate::error::LoadError;
+use crate::family::Family;
+use crate::record::{self, ArchivedSessionRecord, ArchivedSnapshotRecord, Damage};
+use crate::store::Store;
+use cursor::Cursor;
+use journal::{History, Newest};
+
+/// A document as it is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The newest snapshot; the empty document at version 0 if there is none.
+    pub snapshot: Snapshot,
+    /// The changes in ascending order: all after the snapshot, and history before it.
+    pub changes: Vec<Change>,
+    /// How many numbers the next version has to leave out, beyond the one after the newest. 0 but after an
+    /// unclean stop in fast durability; then [`VERSIONS_SKIPPED`] for every epoch that may have shown
+    /// versions which are lost. (Once for all of them would be too little: two unclean stops in a row
+    /// would lead to the same numbers.)
+    pub skip_versions: u64,
+}
+
+impl Loaded {
+    /// The newest version; 0 if nothing of the document is stored.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.changes.last().map_or(self.snapshot.version, |change| change.version)
+    }
+}
+
+impl Store {
+    /// Loads the newest version of a document with what is needed to transform late arrivals.
+    ///
+    /// `history_versions` is how far before the newest version the changes begin, `history_bytes` bounds
+    /// those of them that are in the snapshot already. The changes after the snapshot are always there.
+    ///
+    /// `None` if nothing of the document is stored, but for one case: if there ever was an unclean stop
+    /// in fast durability, versions of a document that left no trace may have been seen, so the answer
+    /// is the empty document ([`Loaded::version`] 0) with its `skip_versions`.
+    ///
+    /// # Errors
+    /// A record that is needed is damaged, missing or of a newer server, or the disk fails. Other documents
+    /// are not affected. A damaged snapshot is passed over where the journal reaches back far enough.
+    pub fn load(
+        &self,
+        document: &DocumentId,
+        history_versions: u64,
+        history_bytes: usize,
+    ) -> Result<Option<Loaded>, LoadError> {
+        let history = History { versions: history_versions, bytes: history_bytes };
+        Ok(self.read(document, None, history)?.or_else(|| self.lost_without_trace()))
+    }
+
+    /// Loads a document as it was at `version`: the nearest snapshot at or before it, and the changes
+    /// from there to exactly that version. `skip_versions` is 0: there is nothing to go on with.
+    ///
+    /// `None` if that version never existed or is not kept.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_at(&self, document: &DocumentId, version: Version) -> Result<Option<Loaded>, LoadError> {
+        let loaded = self.read(document, Some(version), History { versions: 0, bytes: 0 })?;
+        Ok(loaded.map(|loaded| Loaded { skip_versions: 0, ..loaded }))
+    }
+
+    /// The document's live session, if one was stored.
+    ///
+    /// # Errors
+    /// The record is damaged or of a newer server, or the disk fails.
+    pub fn load_session(&self, document: &DocumentId) -> Result<Option<Session>, LoadError> {
+        let family = Family::Sessions;
+        let key = document.as_str().as_bytes();
+        let value = self.db().get_pinned_cf(self.family(family), key);
+        let Some(value) = value.map_err(|error| LoadError::rocksdb(family, document, error))? else {
+            return Ok(None);
+        };
+        record::access::<ArchivedSessionRecord<'_>>(key, &value)
+            .map(|session| Some(session.to_session(document)))
+            .map_err(|damage| LoadError::damage(family, document, None, damage))
+    }
+
+    /// Reads the version asked for, or the newest.
+    fn read(
+        &self,
+        document: &DocumentId,
+        version: Option<Version>,
+        history: History,
+    ) -> Result<Option<Loaded>, LoadError> {
+        let wanted = version.unwrap_or(Version(u64::MAX));
+        // The snapshots are read as they are before the journal is, so that a commit in between cannot
+        // make a snapshot look newer than the journal.
+        let mut snapshots = Cursor::at(self, Family::Snapshots, document, wanted);
+        let mut journal = Cursor::at(self, Family::Journal, document, wanted);
+        let Some(newest) = Newest::read(&journal)? else {
+            return self.nothing_before(document, version);
+        };
+        if version.is_some_and(|version| version != newest.version) {
+            return if version == Some(Version::ZERO) { Ok(Some(empty())) } else { Ok(None) };
+        }
+        let (snapshot, passed_over) = newest_snapshot(&mut snapshots, document)?;
+        match (journal::changes_since(&mut journal, newest, snapshot.version, history), passed_over) {
+            (Ok(changes), _) => {
+                let skip_versions = u64::from(self.epochs().since(newest.epoch)) * VERSIONS_SKIPPED;
+                Ok(Some(Loaded { snapshot, changes, skip_versions }))
+            }
+            // What the journal lacks, the damaged snapshot would have had.
+            (Err(_), Some(error)) | (Err(error), None) => Err(error),
+        }
+    }
+
+    /// There is no change at or before the version asked for.
+    fn nothing_before(&self, document: &DocumentId, version: Option<Version>) -> Result<Option<Loaded>, LoadError> {
+        if version == Some(Version::ZERO) {
+            let any = Newest::read(&Cursor::at(self, Family::Journal, document, Version(u64::MAX)))?;
+            return Ok(any.map(|_| empty()));
+        }
+        if version.is_some() {
+            return Ok(None);
+        }
+        match Cursor::at(self, Family::Snapshots, document, Version(u64::MAX)).entry()? {
+            None => Ok(None),
+            Some(entry) => {
+                let damage =
+                    Damage::Content("the journal has no change of this document, but there is a snapshot".into());
+                Err(LoadError::damage(Family::Journal, document, Some(entry.version), damage))
+            }
+        }
+    }
+
+    fn lost_without_trace(&self) -> Option<Loaded> {
+        let epochs = self.epochs();
+        let skip_versions = u64::from(epochs.last_unclean_fast) * VERSIONS_SKIPPED;
+        (skip_versions > 0).then(|| Loaded { skip_versions, ..empty() })
+    }
+}
+
+fn empty() -> Loaded {
+    Loaded { snapshot: Snapshot::default(), changes: Vec::new(), skip_versions: 0 }
+}
+
+/// The newest snapshot that can be read, and what was wrong with the first that could not.
+fn newest_snapshot(
+    snapshots: &mut Cursor<'_>,
+    document: &DocumentId,
+) -> Result<(Snapshot, Option<LoadError>), LoadError> {
+    let mut passed_over = None;
+    loop {
+        let error = match snapshots.entry() {
+            Ok(None) => return Ok((Snapshot::default(), passed_over)),
+            Ok(Some(entry)) => {
+                let record = record::access::<ArchivedSnapshotRecord<'_>>(entry.key, entry.value);
+                match record.and_then(|record| record.to_snapshot(entry.version)) {
+                    Ok(snapshot) => return Ok((snapshot, passed_over)),
+                    Err(damage) => LoadError::damage(Family::Snapshots, document, Some(entry.version), damage),
+                }
+            }
+            // A whole block is damaged: older snapshots are behind it, out of reach.
+            Err(error @ LoadError::Corrupt { .. }) => {
+                tracing::warn!(%error, "snapshots passed over; the document is made from its journal alone");
+                return Ok((Snapshot::default(), Some(passed_over.unwrap_or(error))));
+            }
+            Err(error) => return Err(error),
+        };
+        // A newer server's snapshot is no damage, and its journal is not to be read either.
+        if matches!(error, LoadError::NewerFormat { .. }) {
+            return Err(error);
+        }
+        tracing::warn!(%error, "snapshot passed over; the document is made from an older one and its journal");
+        passed_over.get_or_insert(error);
+        snapshots.step_back();
+    }
+}

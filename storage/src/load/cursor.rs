@@ -1,0 +1,60 @@
+//! A walk over one document's records, from new to old.
+
+use jddb_core::ids::{DocumentId, Version};
+use rocksdb::{DBRawIterator, ReadOptions};
+
+use crate::error::LoadError;
+use crate::family::Family;
+use crate::key;
+use crate::record::Damage;
+use crate::store::Store;
+
+/// Where the walk is. It shows the store as it was when the cursor was made.
+pub(super) struct Cursor<'a> {
+    rows: DBRawIterator<'a>,
+    family: Family,
+    document: &'a DocumentId,
+}
+
+/// A record in place, in RocksDB's memory.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) version: Version,
+    pub(super) key: &'a [u8],
+    pub(super) value: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor on the document's newest record that is not newer than `version`.
+    pub(super) fn at(store: &'a Store, family: Family, document: &'a DocumentId, version: Version) -> Self {
+        let (from, to) = key::bounds(document);
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from);
+        options.set_iterate_upper_bound(to);
+        let mut rows = store.db().raw_iterator_cf_opt(store.family(family), options);
+        rows.seek_for_prev(key::versioned(document, version));
+        Self { rows, family, document }
+    }
+
+    /// The record here; `None` before the oldest.
+    pub(super) fn entry(&self) -> Result<Option<Entry<'_>>, LoadError> {
+        let Some((key, value)) = self.rows.item() else {
+            let status = self.rows.status();
+            return status.map(|()| None).map_err(|error| LoadError::rocksdb(self.family, self.document, error));
+        };
+        match key::version_of(key) {
+            Some(version) => Ok(Some(Entry { version, key, value })),
+            None => Err(self.damaged(None, Damage::Content("its key has no version".to_owned()))),
+        }
+    }
+
+    /// Goes on to the next older record.
+    pub(super) fn step_back(&mut self) {
+        self.rows.prev();
+    }
+
+    /// The error for a damaged record of this walk.
+    pub(super) fn damaged(&self, version: Option<Version>, damage: Damage) -> LoadError {
+        LoadError::damage(self.family, self.document, version, damage)
+    }
+}

@@ -1,0 +1,144 @@
+//! Format 1 on disk, byte by byte, and what is found when bytes change.
+
+use jddb_core::document::{Change, Origin, ResendRecord, SectionChange, SectionSnapshot, Session, Snapshot};
+use jddb_core::ids::{DocumentId, SectionName, UnixMillis, Version};
+use jddb_core::ot::OperationBuilder;
+
+use super::*;
+
+const KEY: &[u8] = b"jd_12345\0\0\0\0\0\0\0\0\x2a";
+
+fn change() -> Change {
+    let mut edits = OperationBuilder::default();
+    edits.insert(3, "Ingénieur 😀");
+    edits.delete(3, 4);
+    edits.delete(20, 2);
+    let first = SectionChange { section: 0, created: None, operation: edits.finish(), deleted: "Chefde".to_owned() };
+    let second = SectionChange {
+        section: 7,
+        created: Some(SectionName::new("skills").unwrap()),
+        operation: OperationBuilder::default().finish(),
+        deleted: String::new(),
+    };
+    Change {
+        version: Version(42),
+        at: UnixMillis(1_758_458_730_123),
+        user_id: "user_1".into(),
+        origin: Origin { client_id: Some("client_9".into()), correlation_id: None },
+        fingerprint: 0x0123_4567_89AB_CDEF,
+        transformed: true,
+        sections: [first, second].into_iter().collect(),
+    }
+}
+
+fn snapshot() -> Snapshot {
+    let section = |name: &str, created, text: &str| SectionSnapshot {
+        name: SectionName::new(name).unwrap(),
+        created: Version(created),
+        text: text.to_owned(),
+    };
+    let resend = ResendRecord {
+        user_id: "user_1".into(),
+        client_id: "client_9".into(),
+        correlation_id: "m-17".into(),
+        fingerprint: 5,
+        version: Version(41),
+        at: UnixMillis(1_758_458_730_000),
+        transformed: false,
+    };
+    Snapshot {
+        version: Version(42),
+        sections: vec![section("body", 1, "Titre : ingénieur 😀"), section("skills", 42, "")],
+        resends: vec![resend],
+        last_modified: Some((UnixMillis(1_758_458_730_123), "user_1".into())),
+    }
+}
+
+fn session() -> Session {
+    Session {
+        session_id: "sess_abc".into(),
+        document_id: DocumentId::new("jd_12345").unwrap(),
+        started_at: UnixMillis(1_758_458_730_000),
+        started_by: "user_1".into(),
+    }
+}
+
+/// Compares a value with the file of that name; writes it instead where the environment asks for that.
+fn check_fixture(name: &str, value: &[u8]) -> Vec<u8> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    if std::env::var_os("JDDB_WRITE_FIXTURES").is_some() {
+        std::fs::write(&path, value).unwrap();
+    }
+    let stored = std::fs::read(&path).unwrap();
+    assert!(stored == value, "{name} would be written differently: raise FORMAT, and go on reading the old one");
+    stored
+}
+
+#[test]
+fn records_of_format_1_are_read_and_written_as_ever() {
+    let stored = check_fixture("change-1.bin", &encode(KEY, &ChangeRecord::new(&change(), 3)));
+    let read = access::<ArchivedChangeRecord<'_>>(KEY, &stored).unwrap();
+    assert_eq!(read.epoch(), 3);
+    assert_eq!(read.to_change(Version(42)).unwrap(), change());
+
+    let stored = check_fixture("snapshot-1.bin", &encode(KEY, &SnapshotRecord::new(&snapshot())));
+    let read = access::<ArchivedSnapshotRecord<'_>>(KEY, &stored).unwrap();
+    assert_eq!(read.to_snapshot(Version(42)).unwrap(), snapshot());
+
+    let stored = check_fixture("session-1.bin", &encode(b"jd_12345", &SessionRecord::new(&session())));
+    let read = access::<ArchivedSessionRecord<'_>>(b"jd_12345", &stored).unwrap();
+    assert_eq!(read.to_session(&session().document_id), session());
+
+    let stored = check_fixture("meta-1.bin", &encode_plain(b"epoch", &7_u32.to_le_bytes()));
+    assert_eq!(open(b"epoch", &stored).unwrap(), 7_u32.to_le_bytes());
+}
+
+#[test]
+fn a_record_is_read_at_any_address() {
+    let value = encode(KEY, &SnapshotRecord::new(&snapshot()));
+    for offset in 0..16 {
+        let moved = [&vec![0; offset][..], &value].concat();
+        let read = access::<ArchivedSnapshotRecord<'_>>(KEY, &moved[offset..]).unwrap();
+        assert_eq!(read.to_snapshot(Version(42)).unwrap(), snapshot());
+    }
+}
+
+#[test]
+fn every_flipped_bit_and_every_lost_byte_is_noticed() {
+    let value = encode(KEY, &ChangeRecord::new(&change(), 3));
+    for bit in 0..value.len() * 8 {
+        let mut damaged = value.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(matches!(open(KEY, &damaged), Err(Damage::Checksum { .. })), "bit {bit}");
+    }
+    for length in 0..value.len() {
+        assert!(open(KEY, &value[..length]).is_err(), "{length} bytes");
+    }
+    assert!(open(b"another key", &value).is_err());
+}
+
+/// What the checksum does not notice (a bug that wrote it so) must not be taken for memory either.
+#[test]
+fn a_wrong_structure_with_a_right_checksum_is_an_error_and_never_undefined() {
+    let value = encode(KEY, &ChangeRecord::new(&change(), 3));
+    let mut refused = 0;
+    for bit in HEADER_BYTES * 8..value.len() * 8 {
+        let mut damaged = value.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let damaged = seal(KEY, damaged);
+        let read = access::<ArchivedChangeRecord<'_>>(KEY, &damaged).and_then(|record| record.to_change(Version(42)));
+        refused += usize::from(read.is_err());
+    }
+    assert!(refused > 0);
+}
+
+#[test]
+fn a_newer_format_is_told_from_damage() {
+    let mut value = encode_plain(KEY, b"something new");
+    value[0] = FORMAT + 1;
+    let newer = Damage::NewerFormat { found: FORMAT + 1, supported: FORMAT };
+    assert_eq!(open(KEY, &seal(KEY, value.clone())), Err(newer));
+    assert!(matches!(open(KEY, &value), Err(Damage::Checksum { .. })));
+    value[0] = 0;
+    assert!(matches!(open(KEY, &seal(KEY, value)), Err(Damage::Content(_))));
+}

@@ -1,0 +1,142 @@
+//! Stopping politely and starting again: who is told what, and what is still there.
+
+#[expect(dead_code, reason = "each test uses its own part of what they share")]
+mod support;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::client::Client;
+use support::socket::{Received, Socket};
+use support::{Home, Server, http, within};
+
+/// The default of `drain_seconds`, and a little for the process to end.
+const DRAIN: Duration = Duration::from_secs(12);
+
+/// Waits for a server that was asked to stop; returns its exit code.
+async fn stopped_in_time(mut server: Server) -> Option<i32> {
+    tokio::time::timeout(DRAIN, server.wait()).await.expect("the server stops within its drain time").code()
+}
+
+fn check_farewell(messages: &[Value], code: u16, reason: &str) {
+    let last = messages.last().expect("an error before the close");
+    assert_eq!(last["type"], "system.error", "{last}");
+    assert_eq!(last["payload"]["error_code"], "SHUTTING_DOWN", "{last}");
+    assert_eq!(last["payload"]["severity"], "critical", "{last}");
+    assert_eq!(code, 1001, "{reason}");
+    let retry = reason.strip_prefix("SHUTTING_DOWN retry_ms=").unwrap_or_else(|| panic!("the reason is {reason:?}"));
+    assert!(retry.parse::<u64>().is_ok(), "{reason}");
+}
+
+#[tokio::test]
+async fn everyone_is_told_and_everything_is_kept() {
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let (mut watcher, state) = Socket::joined(server.port(), "kept", &home.token("watcher")).await;
+    let mut client = Client::joined("kept", &home.token("alice"), "a", server.port()).await;
+    for index in 0..200 {
+        client.editor().edit("body", index, 0, "x");
+    }
+    client.flush().await;
+    let text = client.editor().sections();
+    let port = server.port();
+    server.ask_to_stop();
+    assert_eq!(stopped_in_time(server).await, Some(0));
+    for socket in [client.socket(), &mut watcher] {
+        let (messages, code, reason) = socket.closed().await;
+        check_farewell(&messages, code, &reason);
+    }
+    assert!(http::try_get(port, "/readyz").await.is_err(), "nobody listens any more");
+
+    let server = home.start().ready().await;
+    let token = home.token("reader");
+    assert_eq!(http::state(server.port(), "kept", &token).await, (200, text));
+    let (_socket, again) = Socket::joined(server.port(), "kept", &token).await;
+    assert_eq!(again["session_id"], state["session_id"]);
+    assert!(again["session_id"].as_str().is_some_and(|id| id.starts_with("sess_")), "{again}");
+}
+
+#[tokio::test]
+async fn a_stop_under_load_loses_nothing() {
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let mut client = Client::joined("busy", &home.token("alice"), "a", server.port()).await;
+    for index in 0..2_000 {
+        client.editor().edit("body", index, 0, "x");
+    }
+    // Asked to stop in the middle of it.
+    while client.editor().acknowledged.len() < 50 {
+        client.push();
+        within("an acknowledgement", client.step()).await.expect("the connection stays open");
+    }
+    server.ask_to_stop();
+    let typed = async {
+        loop {
+            client.push();
+            let message = match client.socket().receive_any().await {
+                Received::Message(message) => message,
+                ended => return ended,
+            };
+            if message["type"] != "system.error" {
+                client.editor().take(&message);
+            }
+        }
+    };
+    let end = within("the close", typed).await;
+    assert!(matches!(end, Received::Closed(1001, _)), "{end:?}");
+    assert_eq!(stopped_in_time(server).await, Some(0));
+
+    let server = home.start().ready().await;
+    let acknowledged = client.editor().acknowledged.len() as u64;
+    let (version, _) = http::state(server.port(), "busy", &home.token("reader")).await;
+    assert!(version == acknowledged || version == acknowledged + 1, "{version} versions, {acknowledged} acknowledged");
+    within("a reconnect", client.connect(server.port())).await.expect("the server takes the client back");
+    client.flush().await;
+    assert_eq!(http::state(server.port(), "busy", &home.token("reader")).await, (2_000, client.editor().sections()));
+}
+
+#[tokio::test]
+async fn a_resend_after_a_restart_is_acknowledged_with_its_first_version() {
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let token = home.token("alice");
+    let change = |index: u64| {
+        json!({
+            "type": "document.change",
+            "payload": {"operation": "insert", "position": 0, "content": format!("{index},"), "base_version": index},
+            "metadata": {"client_id": "a", "correlation_id": format!("change-{index}")},
+        })
+    };
+    let (mut socket, _) = Socket::joined(server.port(), "again", &token).await;
+    for index in 0..70 {
+        socket.send(&change(index));
+        let ack = socket.next("document.ack").await;
+        assert_eq!(ack["payload"]["version"], index + 1, "{ack}");
+        assert_eq!(ack["payload"]["correlation_id"], format!("change-{index}"), "{ack}");
+    }
+    let before = http::state(server.port(), "again", &token).await;
+    server.kill_nine();
+    for polite in [true, false] {
+        let server = home.start().ready().await;
+        let (mut socket, state) = Socket::joined(server.port(), "again", &token).await;
+        assert_eq!(state["version"], 70);
+        // The last 64 are known.
+        for index in 6..70 {
+            socket.send(&change(index));
+            let ack = socket.next("document.ack").await;
+            assert_eq!(ack["payload"]["version"], index + 1, "{ack}");
+        }
+        let mut other = change(20);
+        other["payload"]["content"] = "something else".into();
+        socket.send(&other);
+        let error = socket.error("VALIDATION_ERROR").await;
+        assert_eq!(error["details"]["field"], "metadata.correlation_id", "{error}");
+        assert_eq!(http::state(server.port(), "again", &token).await, before);
+        if polite {
+            server.ask_to_stop();
+            assert_eq!(stopped_in_time(server).await, Some(0));
+        } else {
+            server.kill_nine();
+        }
+    }
+}

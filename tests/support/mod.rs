@@ -1,0 +1,53 @@
+//! What the end-to-end tests share: the real server as a process, and clients of it.
+//!
+//! Every wait here is for an event, with [`DEADLINE`] as the point at which a test gives up.
+//!
+//! [`Home`] is a data directory that outlives its servers, [`server`] starts and stops them, [`http`]
+//! and [`socket`] speak to them, [`editor`] is what a good client library does with a document, and
+//! [`client`] is that editor on a connection that may break.
+
+pub(crate) mod client;
+pub(crate) mod editor;
+pub(crate) mod faults;
+pub(crate) mod home;
+pub(crate) mod http;
+pub(crate) mod rng;
+pub(crate) mod server;
+pub(crate) mod socket;
+
+use std::time::Duration;
+
+pub(crate) use home::Home;
+pub(crate) use server::Server;
+
+/// How long an event may take before a test fails. Far more than any takes, even on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// How often a state is looked at that nobody reports.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Waits for `future`, at most [`DEADLINE`].
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {DEADLINE:?} in vain for {what}"),
+    }
+}
+
+/// Looks until there is something to see, at most [`DEADLINE`].
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let mut clock = tokio::time::interval(LOOK_EVERY);
+    within(what, async {
+        loop {
+            clock.tick().await;
+            if let Some(seen) = look().await {
+                return seen;
+            }
+        }
+    })
+    .await
+}
+
+/// Says that a test was not run, and how to have it run.
+pub(crate) fn skipped(test: &str, why: &str) {
+    eprintln!("SKIPPED: {test}: {why}");
+}

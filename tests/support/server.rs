@@ -1,0 +1,174 @@
+//! Servers as processes: started, waited for, stopped politely or not.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::home::{Home, program};
+use super::{http, until};
+
+/// How much of a server's log is shown when a test fails.
+const LOG_LINES_SHOWN: usize = 60;
+/// How often another port is tried if somebody else took the one that had just been free.
+const PORTS_TRIED: usize = 5;
+
+/// A server about to be started.
+pub(crate) struct Start<'h> {
+    home: &'h Home,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+/// A running server; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+    log: PathBuf,
+}
+
+/// How a server ended that was expected to.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    /// Its exit code; `None` if a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// All that it wrote to stderr.
+    pub(crate) stderr: String,
+}
+
+impl<'h> Start<'h> {
+    pub(super) fn new(home: &'h Home) -> Self {
+        Self { home, arguments: Vec::new(), environment: Vec::new() }
+    }
+
+    /// Adds arguments to the command line.
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn command(&self, log: &Path) -> Command {
+        let mut command = program(&self.home.path("."));
+        command.arg("serve").arg("--data").arg(self.home.data()).args(&self.arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let log = File::create(log).expect("a log file");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
+    }
+
+    /// Starts it on a free port of this machine, and waits until it says that it is ready.
+    pub(crate) async fn ready(self) -> Server {
+        let mut refusals = String::new();
+        for _ in 0..PORTS_TRIED {
+            let port = free_port();
+            let log = self.home.next_log();
+            let mut command = self.command(&log);
+            command.args(["--listen", &format!("127.0.0.1:{port}"), "--cores", "2"]);
+            let child = command.spawn().expect("the server starts");
+            let mut server = Server { child, port, log };
+            match server.wait_until_ready().await {
+                Ok(()) => return server,
+                Err(status) => refusals = format!("{status}: {}", server.log()),
+            }
+        }
+        panic!("the server does not start on a free port: {refusals}");
+    }
+
+    /// Runs it with the given arguments only, and waits for it to end by itself.
+    pub(crate) async fn exit(self) -> Exit {
+        let log = self.home.next_log();
+        let child = self.command(&log).spawn().expect("the server starts");
+        let mut server = Server { child, port: 0, log };
+        let status = server.wait().await;
+        Exit { code: status.code(), stderr: server.log() }
+    }
+}
+
+impl Server {
+    /// The port it listens on, on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All that it has written to stderr.
+    pub(crate) fn log(&self) -> String {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<(), ExitStatus> {
+        let port = self.port;
+        let child = &mut self.child;
+        until("the server to be ready", async || {
+            if let Some(status) = child.try_wait().expect("a child can be waited for") {
+                return Some(Err(status));
+            }
+            let answer = http::try_get(port, "/readyz").await.ok()?;
+            (answer.status == 200).then_some(Ok(()))
+        })
+        .await
+    }
+
+    /// Waits for it to end by itself.
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        until("the server to exit", async || child.try_wait().expect("a child can be waited for")).await
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn ask_to_stop(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Ends it at once, in whatever it is doing.
+    pub(crate) fn kill_nine(mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().expect("a killed child can be waited for");
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, signal).expect("the server can be signalled");
+    }
+
+    /// Its resident memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line VmRSS");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
+            eprintln!("--- the server's stderr ({})\n{}\n---", self.log.display(), shown.join("\n"));
+        }
+    }
+}
+
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
