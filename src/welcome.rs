@@ -40,7 +40,8 @@ Connect a WebSocket client (the token is good for a day):
 
 Change the document and read it back:
   TOKEN={token}
-  curl -H \"Authorization: Bearer $TOKEN\" -d '{{\"changes\":[{{\"operation\":\"insert\",\"position\":0,\"content\":\"Hello\"}}]}}' \\
+  curl -H \"Authorization: Bearer $TOKEN\" -H \"Content-Type: application/json\" \\
+    -d '{{\"changes\":[{{\"operation\":\"insert\",\"position\":0,\"content\":\"Hello\"}}]}}' \\
     http://{address}/api/documents/jd_12345/changes
   curl -H \"Authorization: Bearer $TOKEN\" http://{address}/api/documents/jd_12345/state
 

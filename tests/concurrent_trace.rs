@@ -149,7 +149,10 @@ impl Author {
 #[tokio::test]
 async fn three_people_writing_at_the_same_time() {
     let Some(path) = shared("traces/concurrent/clownschool.json.gz") else {
-        return support::skipped("concurrent_trace", "the editing traces are not here; set JDDB_SHARED to their directory");
+        return support::skipped(
+            "concurrent_trace",
+            "the editing traces are not here; set JDDB_SHARED to their directory",
+        );
     };
     let trace = Arc::new(Trace::read(&path));
     // In memory: each of the 23,182 patches waits for the disk, which other tests are about.

@@ -67,7 +67,6 @@ fn flags_beat_the_environment_which_beats_the_file() {
 fn every_setting_can_be_set_by_the_environment() {
     let text = |key: &str, value: &serde_json::Value| match key {
         "cores" => "2".to_owned(),
-        "public_url" => "wss://example.org".to_owned(),
         "auth.key" => KEY.to_owned(),
         "auth.audience" | "auth.issuer" => "123".to_owned(),
         _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
@@ -129,8 +128,6 @@ fn wrong_types_are_refused() {
     );
     check_file("[log]\nfilter = \"inof\"", "log.filter: expected a level");
     check_file("[log]\nfilter = \"info,x=loud\"", "log.filter: expected a level");
-    check_file("public_url = \"https://x\"", "public_url: expected a URL such as wss://");
-    check_file("public_url = \"wss://x/\"", "public_url: & without a slash");
     check_file("data = \"\"", "data: expected a text of 1 to 1024 bytes");
     check_refused(
         "",
@@ -292,7 +289,7 @@ fn the_example_files_optional_settings_are_valid() {
     let lines: Vec<String> = example().lines().map(uncomment).collect();
     let config = load_from(&lines.join("\n"), &[], &[]).unwrap().config;
     assert_eq!(config.cores, Some(2));
-    assert!(config.auth.key.is_some() && config.auth.audience.is_some() && config.public_url.is_some());
+    assert!(config.auth.key.is_some() && config.auth.audience.is_some());
 }
 
 #[test]

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use support::client::{Client, Lost};
 use support::editor::Editor;
+use support::home::Home;
 use support::rng::Rng;
-use support::{Home, http, within};
+use support::{http, within};
 use tokio::sync::{mpsc, watch};
 
 const KILLS: usize = 30;

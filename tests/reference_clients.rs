@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
-use support::{Home, http, until};
+use support::home::Home;
+use support::{http, until};
 
 fn script(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
@@ -152,7 +153,8 @@ async fn the_python_and_the_javascript_client_work_together() {
     let section = "body";
     let from_node = json!({"operation": "insert", "position": 6, "content": "World", "section": section, "version": 2});
     check_events("python", &by_python, "node", "joined", &from_node);
-    let from_python = json!({"operation": "insert", "position": 0, "content": "Hello ", "section": section, "version": 1});
+    let from_python =
+        json!({"operation": "insert", "position": 0, "content": "Hello ", "section": section, "version": 1});
     check_events("node", &by_node, "python", "left", &from_python);
 
     let (version, sections) = http::state(server.port(), "jd_12345", &token("reader")).await;

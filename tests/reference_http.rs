@@ -4,9 +4,10 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::home::EDIT;
+use support::home::{EDIT, Home};
+use support::http;
+use support::server::Server;
 use support::socket::Socket;
-use support::{Home, Server, http};
 
 const SECTIONS: [(&str, usize); 3] =
     [("general_accountability", 700), ("organization_structure", 500), ("nature_and_scope", 500)];
@@ -116,7 +117,8 @@ async fn a_state_has_the_fields_of_the_example() {
     let server = home.start().ready().await;
     let token = home.token_with("user_123", EDIT, &["--name", "Jane Smith"]);
     for (base, (section, length)) in (0..).zip(&SECTIONS) {
-        let insert = json!({"operation": "insert", "position": 0, "content": text(section, *length), "section": section});
+        let insert =
+            json!({"operation": "insert", "position": 0, "content": text(section, *length), "section": section});
         change(&server, "jd_12345", &token, base, insert).await;
     }
     let (socket, _) = Socket::joined(server.port(), "jd_12345", &token).await;
@@ -138,7 +140,8 @@ async fn a_state_has_the_fields_of_the_example() {
 
     let state = http::get(server.port(), "/api/documents/jd_12345/state", &token).await.ok();
     assert_eq!((&state["document_id"], &state["version"]), (&json!("jd_12345"), &json!(3)), "{state}");
-    let names: Vec<&str> = state["content"]["sections"].as_object().expect("sections").keys().map(String::as_str).collect();
+    let names: Vec<&str> =
+        state["content"]["sections"].as_object().expect("sections").keys().map(String::as_str).collect();
     for (section, _) in SECTIONS {
         assert!(names.contains(&section), "{names:?}");
     }
@@ -160,7 +163,8 @@ async fn old_versions_and_metadata_on_request() {
         let insert = json!({"operation": "insert", "position": base, "content": base.to_string()});
         change(&server, "digits", &token, base, insert).await;
     }
-    let get = async |query: &str| http::get(server.port(), &format!("/api/documents/digits/state{query}"), &token).await;
+    let get =
+        async |query: &str| http::get(server.port(), &format!("/api/documents/digits/state{query}"), &token).await;
     for version in 1..=10_u64 {
         let state = get(&format!("?version={version}")).await.ok();
         assert_eq!(state["version"], version, "{state}");
@@ -171,7 +175,9 @@ async fn old_versions_and_metadata_on_request() {
     assert!(get("?include_metadata=true").await.ok()["metadata"].is_object());
     assert!(get("?include_metadata=false").await.ok()["metadata"].is_null());
     get("?version=11").await.error(409, "VERSION_UNKNOWN");
-    for (query, field) in [("?version=x", "version"), ("?version=-1", "version"), ("?include_metadata=7", "include_metadata")] {
+    for (query, field) in
+        [("?version=x", "version"), ("?version=-1", "version"), ("?include_metadata=7", "include_metadata")]
+    {
         let error = get(query).await.error(400, "VALIDATION_ERROR");
         assert_eq!(error["details"]["field"], field, "{error}");
         assert!(error["details"]["expected"].is_string(), "{error}");
@@ -225,7 +231,8 @@ async fn every_refusal_has_the_form_of_the_reference() {
         assert_eq!(error["details"]["field"], field, "{error}");
         assert!(error["details"]["expected"].is_string(), "{error}");
     }
-    let beyond = json!({"changes": [insert, {"operation": "insert", "position": 2, "content": "x"}], "base_version": 1});
+    let beyond =
+        json!({"changes": [insert, {"operation": "insert", "position": 2, "content": "x"}], "base_version": 1});
     let error = post(beyond, &token).await.error(400, "INVALID_POSITION");
     assert_eq!(error["details"]["field"], "changes[1].position", "{error}");
 

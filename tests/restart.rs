@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::client::Client;
+use support::home::Home;
+use support::server::Server;
 use support::socket::{Received, Socket};
-use support::{Home, Server, http, within};
+use support::{http, within};
 
 /// The default of `drain_seconds`, and a little for the process to end.
 const DRAIN: Duration = Duration::from_secs(12);
@@ -61,6 +63,8 @@ async fn a_stop_under_load_loses_nothing() {
     let home = Home::new();
     let server = home.start().ready().await;
     let mut client = Client::joined("busy", &home.token("alice"), "a", server.port()).await;
+    // Long enough that what is missed is shorter than the whole text, and is sent instead of it.
+    client.editor().edit("body", 0, 0, &"y".repeat(10_000));
     for index in 0..2_000 {
         client.editor().edit("body", index, 0, "x");
     }
@@ -92,7 +96,7 @@ async fn a_stop_under_load_loses_nothing() {
     assert!(version == acknowledged || version == acknowledged + 1, "{version} versions, {acknowledged} acknowledged");
     within("a reconnect", client.connect(server.port())).await.expect("the server takes the client back");
     client.flush().await;
-    assert_eq!(http::state(server.port(), "busy", &home.token("reader")).await, (2_000, client.editor().sections()));
+    assert_eq!(http::state(server.port(), "busy", &home.token("reader")).await, (2_001, client.editor().sections()));
 }
 
 #[tokio::test]

@@ -36,8 +36,6 @@ pub struct Config {
     pub data: PathBuf,
     /// Number of cores to use, 1 to 1,024; `None` takes what the machine or its cgroup grants.
     pub cores: Option<usize>,
-    /// What `websocket_url` in answers begins with, e.g. `wss://api.example.org`; `None` derives it from the request.
-    pub public_url: Option<String>,
     /// When a connection gets the document and others' changes.
     pub greeting: Greeting,
     /// Whether others may see a change before it is on disk.
@@ -66,7 +64,6 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
             data: PathBuf::from("./data"),
             cores: None,
-            public_url: None,
             greeting: Greeting::OnConnect,
             durability: Durability::Strict,
             drain_seconds: 10,
@@ -185,14 +182,10 @@ pub struct Limits {
     pub sections: usize,
     /// Changes in one atomic batch, 1 to 100,000.
     pub batch_changes: usize,
-    /// Envelopes in one WebSocket message that is an array, 1 to 1,024.
-    pub envelopes_per_frame: usize,
     /// Bytes waiting to be sent on one connection, 64 KiB to 1 GiB.
     pub outbound_queue_bytes: usize,
     /// Bytes of all messages received in part, over the whole server, 1 KiB to 16 GiB.
     pub unfinished_message_bytes: usize,
-    /// Bytes of a `correlation_id` or `client_id`, 16 to 1,024.
-    pub correlation_id_bytes: usize,
 }
 
 impl Default for Limits {
@@ -205,10 +198,8 @@ impl Default for Limits {
             document_bytes: 16 * MIB,
             sections: 64,
             batch_changes: 1_000,
-            envelopes_per_frame: 64,
             outbound_queue_bytes: 4 * MIB,
             unfinished_message_bytes: 16 * MIB,
-            correlation_id_bytes: 128,
         }
     }
 }

@@ -38,10 +38,9 @@ pub(super) enum Expects {
     OneOf(&'static [&'static str]),
     Secret,
     Text,
-    WebSocketUrl,
 }
 
-use Expects::{Address, Boolean, Integer, LogFilter, OneOf, Text, WebSocketUrl};
+use Expects::{Address, Boolean, Integer, LogFilter, OneOf, Text};
 
 const fn setting(key: &'static str, expects: Expects) -> Setting {
     Setting { key, expects }
@@ -56,7 +55,6 @@ pub const SETTINGS: &[Setting] = &[
     setting("listen", Address),
     setting("data", Text),
     integer("cores", 1, 1_024),
-    setting("public_url", WebSocketUrl),
     setting("greeting", OneOf(&["on-connect", "on-join"])),
     setting("durability", OneOf(&["strict", "fast"])),
     integer("drain_seconds", 0, 600),
@@ -79,10 +77,8 @@ pub const SETTINGS: &[Setting] = &[
     integer("limits.document_bytes", KIB, 256 * MIB),
     integer("limits.sections", 1, 10_000),
     integer("limits.batch_changes", 1, 100_000),
-    integer("limits.envelopes_per_frame", 1, 1_024),
     integer("limits.outbound_queue_bytes", 64 * KIB, GIB),
     integer("limits.unfinished_message_bytes", KIB, 16 * GIB),
-    integer("limits.correlation_id_bytes", 16, 1_024),
     integer("heartbeat.interval_seconds", 1, 3_600),
     integer("heartbeat.silence_seconds", 2, 7_200),
     integer("http.header_timeout_seconds", 1, 300),
@@ -195,7 +191,6 @@ impl Expects {
             LogFilter if has_stray_word(text) => Err(None),
             LogFilter => reasoned(EnvFilter::try_new(text)),
             OneOf(names) => holds(names.contains(&text)),
-            WebSocketUrl => holds(is_websocket_url(text)),
             Text | Self::Secret => Ok(()),
             Boolean | Integer { .. } => Err(None),
         }
@@ -224,15 +219,6 @@ fn has_stray_word(filter: &str) -> bool {
     !filter.contains('[') && filter.split(',').any(stray)
 }
 
-fn is_websocket_url(text: &str) -> bool {
-    let rest = text.strip_prefix("wss://").or_else(|| text.strip_prefix("ws://"));
-    rest.is_some_and(|rest| {
-        !rest.is_empty()
-            && !rest.ends_with('/')
-            && rest.bytes().all(|b| b.is_ascii_graphic() && !b"?#\"<>\\".contains(&b))
-    })
-}
-
 impl fmt::Display for Expects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -246,7 +232,6 @@ impl fmt::Display for Expects {
             OneOf(names) => write!(f, "{}", names.join(" or ")),
             Self::Secret => write!(f, "a key of at least 32 bytes, as text or as base64:…"),
             Text => write!(f, "a text of 1 to {TEXT_BYTES_MAX} bytes"),
-            WebSocketUrl => write!(f, "a URL such as wss://api.example.org, without a slash at its end"),
         }
     }
 }

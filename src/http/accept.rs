@@ -30,22 +30,18 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// To be run as a local task on the runtime of core number `core`. WebSockets are handed over to the cores of their
 /// documents and are not waited for. A client that does not finish its request is bounded by the settings' timeouts; for
 /// a shorter end drop the future together with its runtime.
-///
-/// # Errors
-/// The listener cannot be given to the runtime.
-pub async fn serve(
-    listener: std::net::TcpListener,
-    shared: Arc<Shared>,
-    core: usize,
-    drain: watch::Receiver<bool>,
-) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
+pub async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, core: usize, drain: watch::Receiver<bool>) {
+    let listener = match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(core, %error, "cannot listen: this core accepts no connections");
+            return;
+        }
+    };
     let slots = Slots::new(connections_max(&shared));
     let site = Rc::new(Site::new(shared, drain.clone()));
     accept_until_drained(listener, &site, &slots, core, drain).await;
     slots.all_free().await;
-    Ok(())
 }
 
 /// A core's share of the WebSockets, for when they all connect at once, and some more.

@@ -28,12 +28,16 @@ pub(super) async fn serve_connection(stream: TcpStream, site: Rc<Site>, slot: Rc
     let service_slot = Rc::clone(&slot);
     let service = service_fn(move |request| answer(Rc::clone(&site), Rc::clone(&service_slot), request));
     let mut connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
-    let mut told = false;
+    let mut is_last = false;
     let result = loop {
-        tokio::select! {
-            result = &mut connection => break result,
-            _ = drain.wait_for(|draining| *draining), if !told => {
-                told = true;
+        let ended = tokio::select! {
+            result = &mut connection => Some(result),
+            _ = drain.wait_for(|draining| *draining), if !is_last => None,
+        };
+        match ended {
+            Some(result) => break result,
+            None => {
+                is_last = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
         }

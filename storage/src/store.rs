@@ -52,7 +52,7 @@ impl Store {
             DB::open_cf_descriptors(&options.database().map_err(failed)?, &path, options.families()).map_err(failed)?;
         let epochs = meta::begin_epoch(&db, handle(&db, Family::Meta), &path, durability)?;
         tracing::info!(path = %path.display(), epoch = epochs.current, ?durability, "store opened");
-        if epochs.last_unclean_fast + 1 == epochs.current {
+        if epochs.last_unclean_fast > 0 && epochs.last_unclean_fast + 1 == epochs.current {
             tracing::warn!("the last run had fast durability and ended uncleanly: documents skip versions");
         }
         Ok(Arc::new(Self { db, epochs, poisoned: AtomicBool::new(false), _directory: directory.hold() }))

@@ -208,7 +208,8 @@ impl Editor {
 
 /// An operation as the payload of a `document.change` at `base`.
 fn payload(section: &str, operation: &Operation, base: u64) -> Value {
-    let changes: Vec<Value> = operation.iter().map(|(edit, text)| change(section, edit.position, edit.deleted, text)).collect();
+    let changes: Vec<Value> =
+        operation.iter().map(|(edit, text)| change(section, edit.position, edit.deleted, text)).collect();
     match changes.as_slice() {
         [] => with_base(change(section, 0, 0, ""), base),
         [one] => with_base(one.clone(), base),

@@ -27,7 +27,8 @@ impl Faults {
     /// # Errors
     /// Why that is not possible here.
     pub(crate) fn compile(home: &Home) -> Result<Self, String> {
-        let source = shared("tools/powercut.c").ok_or("tools/powercut.c is not there; set JDDB_SHARED to its directory")?;
+        let source =
+            shared("tools/powercut.c").ok_or("tools/powercut.c is not there; set JDDB_SHARED to its directory")?;
         let library = home.path("powercut.so");
         let mut compiler = Command::new("cc");
         compiler.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl");

@@ -11,8 +11,7 @@ use super::server::Start;
 /// Both scopes that editing needs.
 pub(crate) const EDIT: &str = "document:read document:write";
 /// A `limits` claim under which no rate limit is met.
-pub(crate) const UNLIMITED: &str =
-    r#"{"connections": 1000, "messages_per_minute": 100000000, "burst_per_second": 10000000, "requests_per_minute": 100000000}"#;
+pub(crate) const UNLIMITED: &str = r#"{"connections": 1000, "messages_per_minute": 100000000, "burst_per_second": 10000000, "requests_per_minute": 100000000}"#;
 
 /// A directory that goes when the test ends; servers come and go on it.
 #[derive(Debug)]

@@ -17,9 +17,6 @@ pub(crate) mod socket;
 
 use std::time::Duration;
 
-pub(crate) use home::Home;
-pub(crate) use server::Server;
-
 /// How long an event may take before a test fails. Far more than any takes, even on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// How often a state is looked at that nobody reports.

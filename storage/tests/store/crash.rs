@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use jddb_storage::{
     CommitBatch, CommitHandle, Committer, DataDirectory, Durability, OpenError, RefusalReason, Refused, Store, Waker,
@@ -21,7 +22,9 @@ const CORES: usize = 2;
 /// Batches that wait for their sync at a time, of each core.
 const IN_FLIGHT: u64 = 8;
 /// The child ends by itself after so many, should nobody kill it.
-const VERSIONS_MAX: u64 = 200_000;
+const VERSIONS_MAX: u64 = 20_000;
+/// And after this long, whatever happens: a test that hangs says less than one that fails.
+const LIFETIME: Duration = Duration::from_secs(30);
 
 fn document(core: usize) -> jddb_core::ids::DocumentId {
     id(&format!("doc{core}"))
@@ -38,6 +41,10 @@ fn say(line: &str) {
 #[test]
 fn child() {
     let Some(path) = std::env::var_os(CHILD_DIRECTORY) else { return };
+    thread::spawn(|| {
+        thread::sleep(LIFETIME);
+        std::process::abort()
+    });
     let directory = match DataDirectory::lock(Path::new(&path)) {
         Ok(directory) => directory,
         Err(error) => return say(&format!("not-locked {error}")),

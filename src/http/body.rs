@@ -1,0 +1,90 @@
+//! The body of a request.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::HeaderMap;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use jddb_core::protocol::ErrorCode;
+use tokio::time::timeout;
+
+use super::error::HttpError;
+use crate::config::Http;
+
+/// Reads a JSON body as a whole.
+///
+/// # Errors
+/// It says that it is something else, is larger than `http.body_bytes`, does not arrive within `http.body_timeout_seconds`,
+/// or breaks off.
+pub(super) async fn read_json(headers: &HeaderMap, body: Incoming, config: &Http) -> Result<Bytes, HttpError> {
+    check_media_type(headers)?;
+    // Refused before the client is told to go on (RFC 9110, section 10.1.1).
+    if body.size_hint().lower() > config.body_bytes as u64 {
+        return Err(too_large(config));
+    }
+    let reading = Limited::new(body, config.body_bytes).collect();
+    match timeout(Duration::from_secs(config.body_timeout_seconds), reading).await {
+        Err(_) => Err(HttpError::new(
+            ErrorCode::RequestTimeout,
+            format!("the body did not arrive within {} seconds: send it at once, then retry", config.body_timeout_seconds),
+        )),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(config)),
+        Ok(Err(_)) => Err(HttpError::invalid("body", "a body that is complete and framed as its headers say")),
+    }
+}
+
+fn too_large(config: &Http) -> HttpError {
+    let max = config.body_bytes;
+    HttpError::new(ErrorCode::MessageTooLarge, format!("the body is larger than {max} bytes: send the changes in parts"))
+}
+
+/// A body without a type is taken for what it has to be.
+fn check_media_type(headers: &HeaderMap) -> Result<(), HttpError> {
+    let refused = |what| Err(HttpError::new(ErrorCode::UnsupportedMediaType, what));
+    if headers.get(CONTENT_TYPE).is_some_and(|value| !is_json(value.as_bytes())) {
+        return refused("the body is not JSON by its Content-Type: send application/json");
+    }
+    let is_identity = |value: &[u8]| value.eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).iter().any(|value| !is_identity(value.as_bytes())) {
+        return refused("the body has a Content-Encoding: send it without");
+    }
+    Ok(())
+}
+
+/// `application/json`, or a type built on it (RFC 6839, section 3.1), whatever its parameters.
+fn is_json(content_type: &[u8]) -> bool {
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    essence == b"application/json" || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_goes_by_several_names() {
+        for json in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json", "application/json "] {
+            assert!(is_json(json.as_bytes()), "{json}");
+        }
+        for other in ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp", "text/json+x", "application/"] {
+            assert!(!is_json(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_body_must_not_say_that_it_is_something_else() {
+        let check = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            check_media_type(&headers).is_ok()
+        };
+        assert!(check_media_type(&HeaderMap::new()).is_ok());
+        assert!(check("content-type", "application/json"));
+        assert!(!check("content-type", "text/plain"));
+        assert!(check("content-encoding", "identity"));
+        assert!(!check("content-encoding", "gzip"));
+    }
+}

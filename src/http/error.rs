@@ -1,0 +1,261 @@
+//! What went wrong, as HTTP says it.
+
+use bytes::Bytes;
+use hyper::header::{ALLOW, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
+use hyper::StatusCode;
+use jddb_core::ids::UnixMillis;
+use jddb_core::protocol::outbound::write_json;
+use jddb_core::protocol::{ErrorCode, InboundError};
+use jddb_core::websocket;
+use serde::Serialize;
+
+use super::ids;
+use super::response::{self, HttpResponse};
+use crate::auth::{AuthError, Refusal};
+use crate::clock;
+
+/// Seconds after which a request that found the server busy, or stopping, is worth repeating.
+pub(super) const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) struct HttpError {
+    status: StatusCode,
+    code: ErrorCode,
+    message: String,
+    field: Option<String>,
+    expected: Option<String>,
+    hint: Hint,
+}
+
+/// The header that tells a client what to do instead.
+#[derive(Clone, Copy, Debug)]
+enum Hint {
+    None,
+    /// The methods there are.
+    Allow(&'static str),
+    /// Seconds to wait.
+    RetryAfter(u64),
+    /// The WebSocket version to speak.
+    WebSocketVersion,
+}
+
+impl HttpError {
+    /// An error with its code's own status. `message` says what is wrong and what to do, and names no internals.
+    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let hint = match code {
+            ErrorCode::CapacityExceeded | ErrorCode::ShuttingDown => Hint::RetryAfter(RETRY_AFTER_SECONDS),
+            _ => Hint::None,
+        };
+        Self { status, code, message: message.into(), field: None, expected: None, hint }
+    }
+
+    /// A part of the request, `field`, is not what it has to be.
+    pub(super) fn invalid(field: &str, expected: impl Into<String>) -> Self {
+        let error = Self::new(ErrorCode::ValidationError, format!("{field} is not valid"));
+        Self { field: Some(field.to_owned()), expected: Some(expected.into()), ..error }
+    }
+
+    /// There is no such document, since `id` is no name of one.
+    pub(super) fn invalid_document_id(pattern: &str) -> Self {
+        let error = Self::invalid("document_id", format!("string matching pattern {pattern}"));
+        Self { message: "Invalid document ID format".to_owned(), ..error }
+    }
+
+    /// The route takes other methods only.
+    pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
+        let error = Self::new(ErrorCode::MethodNotAllowed, format!("this route takes {allowed} only"));
+        Self { hint: Hint::Allow(allowed), ..error }
+    }
+
+    /// What a core should have answered, it did not. The reason is in the log.
+    pub(super) fn internal() -> Self {
+        Self::new(ErrorCode::InternalError, "the server failed to answer: retry, and report the request_id if that fails")
+    }
+
+    /// The server is stopping.
+    pub(super) fn shutting_down() -> Self {
+        Self::new(ErrorCode::ShuttingDown, "the server is stopping: retry in a moment")
+    }
+
+    /// The document's core has too much to do.
+    pub(super) fn at_capacity() -> Self {
+        Self::new(ErrorCode::CapacityExceeded, "the server is too busy for this request: retry in a moment")
+    }
+
+    /// The same error under another status, where the code's own is less exact.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The answer to the request of that name.
+    pub(super) fn into_response(self, request_id: &str) -> HttpResponse {
+        let mut response = response::json(self.status, self.body(request_id));
+        response.headers_mut().extend(self.headers());
+        response
+    }
+
+    /// A whole answer to what is no request, after which the connection closes.
+    pub(super) fn to_bytes(&self) -> Bytes {
+        let request_id = ids::request_id();
+        let body = self.body(&request_id);
+        let status = self.status;
+        let mut answer = format!(
+            "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n{}: {request_id}\r\n\r\n",
+            status.as_str(),
+            status.canonical_reason().unwrap_or_default(),
+            body.len(),
+            ids::REQUEST_ID,
+        )
+        .into_bytes();
+        answer.extend(body);
+        answer.into()
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let mut set = |name: HeaderName, value: HeaderValue| drop(headers.insert(name, value));
+        if self.status == StatusCode::UNAUTHORIZED {
+            set(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        match self.hint {
+            Hint::None => {}
+            Hint::Allow(methods) => set(ALLOW, HeaderValue::from_static(methods)),
+            Hint::RetryAfter(seconds) => set(RETRY_AFTER, seconds.into()),
+            Hint::WebSocketVersion => {
+                set(UPGRADE, HeaderValue::from_static("websocket"));
+                set(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(websocket::VERSION));
+            }
+        }
+        headers
+    }
+
+    fn body(&self, request_id: &str) -> Vec<u8> {
+        let details = Details { field: self.field.as_deref(), expected: self.expected.as_deref() };
+        let has_details = details.field.is_some() || details.expected.is_some();
+        let error = ErrorBody {
+            code: self.code,
+            message: &self.message,
+            details: has_details.then_some(details),
+            request_id,
+            timestamp: UnixMillis(clock::now_unix_ms()),
+        };
+        let mut body = Vec::new();
+        write_json(&mut body, &Envelope { error });
+        body
+    }
+}
+
+/// The reference's error body.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: ErrorCode,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+    request_id: &'a str,
+    timestamp: UnixMillis,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<&'a str>,
+}
+
+impl From<AuthError> for HttpError {
+    fn from(error: AuthError) -> Self {
+        Self::new(ErrorCode::Unauthenticated, error.to_string())
+    }
+}
+
+impl From<Refusal> for HttpError {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(ErrorCode::Forbidden, refusal.to_string())
+    }
+}
+
+impl From<InboundError> for HttpError {
+    fn from(error: InboundError) -> Self {
+        let InboundError { code, message, field, expected, correlation_id: _ } = error;
+        Self { field, expected, ..Self::new(code, message) }
+    }
+}
+
+impl From<websocket::HandshakeError> for HttpError {
+    fn from(error: websocket::HandshakeError) -> Self {
+        let refused = Self::new(ErrorCode::ValidationError, error.to_string());
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        match error {
+            websocket::HandshakeError::Version => Self { hint: Hint::WebSocketVersion, ..refused.with_status(status) },
+            websocket::HandshakeError::Upgrade
+            | websocket::HandshakeError::Connection
+            | websocket::HandshakeError::Key => refused.with_status(status),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn check(error: HttpError, status: u16, header: Option<(&str, &str)>, expected: Value) {
+        let response = error.into_response("req_1");
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["content-type"], "application/json");
+        if let Some((name, value)) = header {
+            assert_eq!(response.headers()[name], value);
+        }
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        let timestamp = body["error"].as_object_mut().unwrap().remove("timestamp").unwrap();
+        assert!(timestamp.as_str().unwrap().ends_with('Z'));
+        assert_eq!(body, json!({ "error": expected }));
+    }
+
+    #[tokio::test]
+    async fn the_references_body_and_the_headers_that_belong_to_it() {
+        check(
+            HttpError::invalid_document_id("jd_[0-9]+"),
+            400,
+            None,
+            json!({
+                "code": "VALIDATION_ERROR",
+                "message": "Invalid document ID format",
+                "details": {"field": "document_id", "expected": "string matching pattern jd_[0-9]+"},
+                "request_id": "req_1",
+            }),
+        )
+        .await;
+        check(
+            HttpError::at_capacity(),
+            503,
+            Some(("retry-after", "2")),
+            json!({
+                "code": "CAPACITY_EXCEEDED",
+                "message": "the server is too busy for this request: retry in a moment",
+                "request_id": "req_1",
+            }),
+        )
+        .await;
+        let status_and_header = |error: HttpError, name: &str| {
+            let response = error.into_response("req_1");
+            (response.status().as_u16(), response.headers()[name].to_str().unwrap().to_owned())
+        };
+        let of = status_and_header;
+        assert_eq!(of(AuthError::Missing.into(), "www-authenticate"), (401, "Bearer".to_owned()));
+        assert_eq!(of(HttpError::method_not_allowed("GET, HEAD"), "allow"), (405, "GET, HEAD".to_owned()));
+        assert_eq!(of(websocket::HandshakeError::Version.into(), "sec-websocket-version"), (426, "13".to_owned()));
+    }
+}

@@ -1,0 +1,101 @@
+//! A document as it was at a version, read from disk on a thread that may wait for it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jddb_core::document::{Document, DocumentLimits};
+use jddb_core::ids::{DocumentId, Version};
+use jddb_core::protocol::ErrorCode;
+use jddb_core::protocol::outbound::{Content, DocumentState, write_json};
+use jddb_core::room::metadata_of;
+use jddb_storage::{LoadError, Store};
+use tokio::time::timeout;
+
+use super::error::HttpError;
+use super::site::Site;
+
+/// The JSON of the document at `version`; `None` if that version is not stored.
+///
+/// # Errors
+/// Too many are being read, or its records cannot be.
+pub(super) async fn read(
+    site: &Site,
+    document_id: &DocumentId,
+    version: Version,
+    with_metadata: bool,
+) -> Result<Option<Bytes>, HttpError> {
+    let permit = timeout(site.answer_timeout, Arc::clone(&site.version_reads).acquire_owned()).await;
+    let Ok(Ok(permit)) = permit else { return Err(HttpError::at_capacity()) };
+    let store = Arc::clone(&site.shared.store);
+    let document_id = document_id.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        let result = read_blocking(&store, document_id, version, with_metadata);
+        // Given back when the disk is done, even if the client no longer waits.
+        drop(permit);
+        result
+    });
+    reading.await.unwrap_or_else(|panic| {
+        tracing::error!(%panic, "reading an old version panicked");
+        Err(HttpError::internal())
+    })
+}
+
+/// The JSON of a document that exists at a version that is not stored: only version 0 needs nothing to be stored.
+///
+/// # Errors
+/// It is another version.
+pub(super) fn unstored(document_id: &DocumentId, version: Version, with_metadata: bool) -> Result<Bytes, HttpError> {
+    if version == Version::ZERO {
+        let document = Document::new(document_id.clone(), limits());
+        return Ok(write(&document, with_metadata));
+    }
+    Err(HttpError::new(
+        ErrorCode::VersionUnknown,
+        format!("the document has no version {version}: leave `version` out for the current one"),
+    ))
+}
+
+fn read_blocking(
+    store: &Store,
+    document_id: DocumentId,
+    version: Version,
+    with_metadata: bool,
+) -> Result<Option<Bytes>, HttpError> {
+    let Some(loaded) = store.load_at(&document_id, version).map_err(|error| unreadable(&error))? else { return Ok(None) };
+    match Document::restore(document_id.clone(), loaded.snapshot, loaded.changes, limits()) {
+        Ok(document) => Ok(Some(write(&document, with_metadata))),
+        Err(error) => {
+            tracing::error!(%document_id, %error, "a stored version cannot be restored");
+            Err(HttpError::internal())
+        }
+    }
+}
+
+/// The document is read once and forgotten: no change needs to be remembered, and what was stored is within its limits.
+fn limits() -> DocumentLimits {
+    DocumentLimits { history_versions_max: 1, history_bytes_max: 0, ..DocumentLimits::default() }
+}
+
+fn write(document: &Document, with_metadata: bool) -> Bytes {
+    let state = DocumentState {
+        document_id: document.id().as_str(),
+        version: document.version(),
+        content: Content { document, only: None },
+        metadata: with_metadata.then(|| metadata_of(document)),
+        active_editors: Some(Vec::new()),
+        connection: None,
+    };
+    let mut body = Vec::new();
+    write_json(&mut body, &state);
+    body.into()
+}
+
+fn unreadable(error: &LoadError) -> HttpError {
+    tracing::error!(%error, "an old version cannot be read");
+    match error {
+        LoadError::Unreadable { .. } => {
+            HttpError::new(ErrorCode::StorageUnavailable, "the server cannot read from its disk: retry later")
+        }
+        LoadError::Corrupt { .. } | LoadError::NewerFormat { .. } => HttpError::internal(),
+    }
+}

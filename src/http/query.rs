@@ -1,0 +1,153 @@
+//! The parameters after the `?`.
+
+use jddb_core::ids::{PositionEncoding, Version};
+use jddb_core::room::{Dialect, Greeting};
+
+use super::error::HttpError;
+use crate::auth::percent_decode;
+use crate::config;
+
+/// A request's query. Parameters that a route does not know are passed over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Query<'a>(Option<&'a str>);
+
+/// A parameter that is not what it has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BadParameter {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What it has to be.
+    pub(super) expected: &'static str,
+}
+
+impl From<BadParameter> for HttpError {
+    fn from(bad: BadParameter) -> Self {
+        Self::invalid(bad.name, bad.expected)
+    }
+}
+
+impl<'a> Query<'a> {
+    /// The query as it stands in the request's target.
+    pub(super) const fn new(query: Option<&'a str>) -> Self {
+        Self(query)
+    }
+
+    /// `version`.
+    pub(super) fn version(self) -> Result<Option<Version>, BadParameter> {
+        let number = |text: &str| {
+            let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+            if is_plain { text.parse().ok().map(Version) } else { None }
+        };
+        self.read("version", "a whole number of at least 0, once", number)
+    }
+
+    /// `include_metadata`; it is, without.
+    pub(super) fn include_metadata(self) -> Result<bool, BadParameter> {
+        let given = self.read("include_metadata", "true or false, once", |text| text.parse().ok())?;
+        Ok(given.unwrap_or(true))
+    }
+
+    /// `position_encoding`; UTF-16 without.
+    pub(super) fn position_encoding(self) -> Result<PositionEncoding, BadParameter> {
+        let expected = "utf-16, utf-32 or utf-8, once";
+        Ok(self.read("position_encoding", expected, PositionEncoding::from_name)?.unwrap_or_default())
+    }
+
+    /// `position_encoding` and `positions`.
+    pub(super) fn dialect(self) -> Result<Dialect, BadParameter> {
+        let over_document = self.read("positions", "section or document, once", |text| match text {
+            "section" => Some(false),
+            "document" => Some(true),
+            _ => None,
+        })?;
+        Ok(Dialect { encoding: self.position_encoding()?, over_document: over_document.unwrap_or(false) })
+    }
+
+    /// Whether `mode` asks for viewing only.
+    pub(super) fn only_views(self) -> Result<bool, BadParameter> {
+        let given = self.read("mode", "view or edit, once", |text| match text {
+            "view" => Some(true),
+            "edit" => Some(false),
+            _ => None,
+        })?;
+        Ok(given.unwrap_or(false))
+    }
+
+    /// `greeting`; the server's setting without.
+    pub(super) fn greeting(self, setting: config::Greeting) -> Result<Greeting, BadParameter> {
+        let given = self.read("greeting", "on-connect or on-join, once", |text| match text {
+            "on-connect" => Some(Greeting::OnConnect),
+            "on-join" => Some(Greeting::OnJoin),
+            _ => None,
+        })?;
+        Ok(given.unwrap_or(match setting {
+            config::Greeting::OnConnect => Greeting::OnConnect,
+            config::Greeting::OnJoin => Greeting::OnJoin,
+        }))
+    }
+
+    /// The parameter's value, if it is there.
+    fn read<T>(
+        self,
+        name: &'static str,
+        expected: &'static str,
+        value: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, BadParameter> {
+        let bad = BadParameter { name, expected };
+        let pairs = self.0.unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let mut texts = pairs.filter(|(key, _)| *key == name).map(|(_, text)| text);
+        let Some(text) = texts.next() else { return Ok(None) };
+        if texts.next().is_some() {
+            return Err(bad);
+        }
+        let text = percent_decode(text).ok_or(bad)?;
+        value(&text).map(Some).ok_or(bad)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(text: &str) -> Query<'_> {
+        Query::new(Some(text))
+    }
+
+    #[test]
+    fn without_parameters_the_defaults_hold() {
+        for none in [Query::new(None), query(""), query("token=a.b.c&&x"), query("Version=1")] {
+            assert_eq!(none.version(), Ok(None));
+            assert_eq!(none.include_metadata(), Ok(true));
+            assert_eq!(none.dialect(), Ok(Dialect::default()));
+            assert_eq!(none.only_views(), Ok(false));
+            assert_eq!(none.greeting(config::Greeting::OnJoin), Ok(Greeting::OnJoin));
+        }
+    }
+
+    #[test]
+    fn values_are_read() {
+        assert_eq!(query("version=42").version(), Ok(Some(Version(42))));
+        assert_eq!(query("a=b&version=%34%32").version(), Ok(Some(Version(42))));
+        assert_eq!(query("include_metadata=false").include_metadata(), Ok(false));
+        let dialect = Dialect { encoding: PositionEncoding::Utf32, over_document: true };
+        assert_eq!(query("positions=document&position_encoding=utf-32").dialect(), Ok(dialect));
+        assert_eq!(query("mode=view").only_views(), Ok(true));
+        assert_eq!(query("greeting=on-join").greeting(config::Greeting::OnConnect), Ok(Greeting::OnJoin));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        fn check<T: std::fmt::Debug>(result: Result<T, BadParameter>, name: &str) {
+            assert_eq!(result.unwrap_err().name, name);
+        }
+        for bad in ["", "x", "-1", "+1", "1.5", "18446744073709551616", "%", "1&version=1"] {
+            check(query(&format!("version={bad}")).version(), "version");
+        }
+        check(query("version").version(), "version");
+        check(query("include_metadata=yes").include_metadata(), "include_metadata");
+        check(query("position_encoding=utf16").dialect(), "position_encoding");
+        check(query("positions=whole").dialect(), "positions");
+        check(query("mode=VIEW").only_views(), "mode");
+        check(query("greeting=never").greeting(config::Greeting::OnConnect), "greeting");
+    }
+}

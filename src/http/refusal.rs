@@ -1,0 +1,78 @@
+//! Why a WebSocket is refused. It is told after the upgrade: a browser sees nothing but close codes.
+
+use jddb_core::ids::UnixMillis;
+use jddb_core::protocol::{ErrorCode, close};
+use jddb_core::room::{JoinRefusal, refusal_frames};
+use jddb_core::websocket::CloseCode;
+use tokio::net::TcpStream;
+
+use super::error::RETRY_AFTER_SECONDS;
+use super::linger;
+use super::query::BadParameter;
+use crate::auth::{AuthError, Refusal};
+use crate::clock;
+
+/// Seconds after which a connection beyond the limit is worth another try.
+const CONNECTIONS_RETRY_SECONDS: u64 = 30;
+
+/// Tells the client why, and closes.
+pub(super) async fn refuse(stream: TcpStream, refusal: &JoinRefusal) {
+    let [told, close] = refusal_frames(UnixMillis(clock::now_unix_ms()), refusal);
+    linger::close(stream, &[&told, &close]).await;
+}
+
+fn refusal(code: ErrorCode, close: CloseCode, message: impl Into<String>) -> JoinRefusal {
+    JoinRefusal { code, message: message.into(), limit_type: None, close, retry_after: None }
+}
+
+/// There is no valid token.
+pub(super) fn unauthenticated(error: AuthError) -> JoinRefusal {
+    refusal(ErrorCode::Unauthenticated, CloseCode::POLICY_VIOLATION, error.to_string())
+}
+
+/// The token does not permit it.
+pub(super) fn forbidden(denied: Refusal) -> JoinRefusal {
+    refusal(ErrorCode::Forbidden, close::UNAUTHORIZED, denied.to_string())
+}
+
+/// The name is no document's.
+pub(super) fn invalid_document_id(pattern: &str) -> JoinRefusal {
+    let message = format!("Invalid document ID format: expected a string matching pattern {pattern}");
+    refusal(ErrorCode::ValidationError, close::NOT_FOUND, message)
+}
+
+/// A parameter is not what it has to be.
+pub(super) fn bad_parameter(bad: BadParameter) -> JoinRefusal {
+    let message = format!("query parameter {}: expected {}", bad.name, bad.expected);
+    refusal(ErrorCode::ValidationError, CloseCode::POLICY_VIOLATION, message)
+}
+
+/// The server has as many connections as are allowed.
+pub(super) fn too_many_connections(max: usize) -> JoinRefusal {
+    let message = format!("the server has {max} connections, which is its limit: retry later");
+    JoinRefusal {
+        limit_type: Some("connections"),
+        retry_after: Some(CONNECTIONS_RETRY_SECONDS),
+        ..refusal(ErrorCode::RateLimitExceeded, close::RATE_LIMITED, message)
+    }
+}
+
+/// The document's core has too much to do.
+pub(super) fn at_capacity() -> JoinRefusal {
+    let message = "the server is too busy for another connection: retry in a moment";
+    let refused = refusal(ErrorCode::CapacityExceeded, CloseCode::TRY_AGAIN_LATER, message);
+    JoinRefusal { retry_after: Some(RETRY_AFTER_SECONDS), ..refused }
+}
+
+/// The server is stopping.
+pub(super) fn shutting_down() -> JoinRefusal {
+    let message = "the server is stopping: reconnect in a moment";
+    let refused = refusal(ErrorCode::ShuttingDown, CloseCode::GOING_AWAY, message);
+    JoinRefusal { retry_after: Some(RETRY_AFTER_SECONDS), ..refused }
+}
+
+/// A core should have answered and did not.
+pub(super) fn internal() -> JoinRefusal {
+    let message = "the server failed to open the document: reconnect later";
+    refusal(ErrorCode::InternalError, CloseCode::INTERNAL_ERROR, message)
+}

@@ -1,0 +1,224 @@
+//! From a request to a WebSocket in a room: a place is reserved, the request answered, the socket handed over.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use jddb_core::ids::DocumentId;
+use jddb_core::room::{JoinRefusal, User, palette_color};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout};
+
+use super::caller::{authenticate, document_id};
+use super::error::HttpError;
+use super::handshake::Handshake;
+use super::ids;
+use super::query::{BadParameter, Query};
+use super::refusal;
+use super::response::HttpResponse;
+use super::site::Site;
+use super::slots::{Slot, WebSocketSlot};
+use super::socket::Socket;
+use crate::auth::{Identity, Scope};
+use crate::cores::{Adopt, CoreMessage, Reservation, Reserve};
+use crate::shared::Shared;
+
+/// How often a message about a reservation is offered to a full inbox before it is given up.
+const SEND_TRIES: u32 = 20;
+/// The time between two tries.
+const SEND_PAUSE: Duration = Duration::from_millis(50);
+
+type Answer = oneshot::Receiver<Result<Reservation, JoinRefusal>>;
+
+/// `GET /ws/document/{document_id}`. The answer waits until the caller has a place in the document's room, so that whoever
+/// sees it misses nothing; or until it is clear that there is none, and why.
+pub(super) async fn document(
+    site: &Rc<Site>,
+    slot: Rc<Slot>,
+    mut request: Parts,
+    body: &Incoming,
+    segment: &str,
+) -> Result<HttpResponse, HttpError> {
+    let handshake = Handshake::check(&mut request, body)?;
+    let entrant = Entrant::admit(site, &request, segment);
+    let (response, upgraded) = handshake.accept();
+    let (decided, decision) = oneshot::channel();
+    // A task of its own: hyper drops this request when the client goes, and a reservation must not be dropped with it.
+    spawn_local(enter(Rc::clone(site), slot, entrant, decided, upgraded));
+    decision.await.map_err(|_| HttpError::internal())?;
+    Ok(response)
+}
+
+/// Somebody who may enter a document.
+struct Entrant {
+    reserve: Reserve,
+    answer: Answer,
+    /// Their share of `limits.connections`.
+    counted: WebSocketSlot,
+}
+
+impl Entrant {
+    /// Decides all that needs no document.
+    fn admit(site: &Site, request: &Parts, segment: &str) -> Result<Self, JoinRefusal> {
+        if site.is_draining() {
+            return Err(refusal::shutting_down());
+        }
+        let identity = authenticate(site, request).map_err(refusal::unauthenticated)?;
+        let invalid_id = |_| refusal::invalid_document_id(site.id_pattern.as_str());
+        let document_id = document_id(site, segment).map_err(invalid_id)?;
+        let may_edit = identity.allows(Scope::DocumentWrite, document_id.as_str()).is_ok();
+        identity.allows(Scope::DocumentRead, document_id.as_str()).map_err(refusal::forbidden)?;
+        let (reply, answer) = oneshot::channel();
+        let greeting = site.shared.config.greeting;
+        let reserve = |query: Query<'_>| -> Result<Reserve, BadParameter> {
+            Ok(Reserve {
+                document_id,
+                connection_id: ids::connection_id(),
+                session_id: ids::session_id(),
+                user: user(identity),
+                edits: may_edit && !query.only_views()?,
+                dialect: query.dialect()?,
+                greeting: query.greeting(greeting)?,
+                reply,
+            })
+        };
+        let reserve = reserve(Query::new(request.uri.query())).map_err(refusal::bad_parameter)?;
+        let too_many = || refusal::too_many_connections(site.shared.config.limits.connections);
+        let counted = WebSocketSlot::take(&site.shared).ok_or_else(too_many)?;
+        Ok(Self { reserve, answer, counted })
+    }
+}
+
+/// A caller as the others in a room see them.
+fn user(identity: Identity) -> User {
+    User {
+        color: identity.color.unwrap_or_else(|| palette_color(&identity.user_id).to_owned()).into(),
+        display_name: identity.display_name.unwrap_or_else(|| identity.user_id.clone()).into(),
+        avatar_url: identity.avatar_url.map(Into::into),
+        user_id: identity.user_id.into(),
+    }
+}
+
+/// Leads an entrant in, or tells them why not.
+async fn enter(
+    site: Rc<Site>,
+    slot: Rc<Slot>,
+    entrant: Result<Entrant, JoinRefusal>,
+    decided: oneshot::Sender<()>,
+    upgraded: OnUpgrade,
+) {
+    let place = match entrant {
+        Ok(entrant) => reserve(&site, entrant).await,
+        Err(refused) => Err(refused),
+    };
+    let socket = match decided.send(()) {
+        Ok(()) => upgraded.await.ok().and_then(take_apart),
+        // The client is gone.
+        Err(()) => None,
+    };
+    match (place, socket) {
+        (Ok((reservation, counted)), Some((stream, read))) => {
+            hand_over(&site.shared, reservation, counted, stream, read).await;
+        }
+        (Ok((reservation, counted)), None) => {
+            drop(counted);
+            abandon(&site.shared, reservation).await;
+        }
+        (Err(refused), Some((stream, _))) => refusal::refuse(stream, &refused).await,
+        (Err(_), None) => {}
+    }
+    drop(slot);
+}
+
+/// Asks the document's core for a place in its room.
+async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservation, WebSocketSlot), JoinRefusal> {
+    let Entrant { reserve, mut answer, counted } = entrant;
+    let document_id: DocumentId = reserve.document_id.clone();
+    let message = CoreMessage::Reserve(Box::new(reserve));
+    site.shared.send(&document_id, message).map_err(|_| refusal::at_capacity())?;
+    let answered = timeout(site.answer_timeout, &mut answer).await;
+    let answered = answered.unwrap_or_else(|_| {
+        tracing::warn!(%document_id, timeout = ?site.answer_timeout, "a core did not answer in time");
+        // Closed before it is looked at, so that a reservation is either seen here or fails to be told there.
+        answer.close();
+        answer.try_recv().map_or_else(|_| Ok(Err(refusal::at_capacity())), Ok)
+    });
+    match answered {
+        Ok(place) => Ok((place?, counted)),
+        // A core that stops lets go of what it was asked.
+        Err(_) if site.is_draining() => Err(refusal::shutting_down()),
+        Err(_) => {
+            tracing::error!(%document_id, "a core let go of a reservation without an answer");
+            Err(refusal::internal())
+        }
+    }
+}
+
+/// The bare socket, and what the client has sent right behind its request.
+///
+/// The bytes are copied: hyper's buffer, of which they are a part, is not to outlive its connection.
+fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+    let parts = upgraded.downcast::<TokioIo<Socket>>().ok()?;
+    Some((parts.io.into_inner().into_stream(), Bytes::copy_from_slice(&parts.read_buf)))
+}
+
+/// Gives the socket to the core that keeps the reservation. It leaves this core's runtime for good.
+async fn hand_over(
+    shared: &Arc<Shared>,
+    reservation: Reservation,
+    counted: WebSocketSlot,
+    stream: TcpStream,
+    read: Bytes,
+) {
+    let stream = match stream.into_std() {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "a socket cannot leave its runtime");
+            drop(counted);
+            return abandon(shared, reservation).await;
+        }
+    };
+    match send_patiently(shared, reservation, CoreMessage::Adopt(Adopt { reservation, stream, read })).await {
+        Ok(()) => counted.hand_over(),
+        Err(returned) => {
+            drop(counted);
+            abandon(shared, reservation).await;
+            if let CoreMessage::Adopt(adopt) = returned
+                && let Ok(stream) = TcpStream::from_std(adopt.stream)
+            {
+                refusal::refuse(stream, &refusal::at_capacity()).await;
+            }
+        }
+    }
+}
+
+/// Gives a reservation back.
+async fn abandon(shared: &Shared, reservation: Reservation) {
+    if send_patiently(shared, reservation, CoreMessage::Abandon(reservation)).await.is_err() {
+        // The core forgets by itself what nobody comes for.
+        tracing::warn!(?reservation, "a reservation could not be given back: its core's inbox stays full");
+    }
+}
+
+/// Sends what must arrive if it can, for about a second.
+async fn send_patiently(
+    shared: &Shared,
+    reservation: Reservation,
+    mut message: CoreMessage,
+) -> Result<(), CoreMessage> {
+    for _ in 1..SEND_TRIES {
+        match shared.send_about(reservation, message) {
+            Ok(()) => return Ok(()),
+            Err(returned) => message = returned,
+        }
+        sleep(SEND_PAUSE).await;
+    }
+    shared.send_about(reservation, message)
+}

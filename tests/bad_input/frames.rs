@@ -1,0 +1,129 @@
+//! The WebSocket protocol broken, frame by frame (RFC 6455, sections 5 and 7).
+
+use serde_json::json;
+
+use crate::support::home::Home;
+use crate::support::http::Answer;
+use crate::support::server::Server;
+use crate::support::socket::{MASK, Received, Socket, frame, frame_head};
+use crate::support::{until, within};
+use crate::{Bystander, closed_with};
+
+const FIN: u8 = 0x80;
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const PING: u8 = 0x9;
+
+async fn attacker(home: &Home, server: &Server) -> Socket {
+    Socket::joined(server.port(), "shared", &home.token("attacker")).await.0
+}
+
+#[tokio::test]
+async fn broken_frames_close_their_own_connection_only() {
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let mut bystander = Bystander::join(&home, &server, "shared").await;
+    let masked = |first: u8, payload: &[u8]| frame(first, Some(MASK), payload);
+    let cases: [(&str, Vec<u8>, u16); 13] = [
+        ("text that is not UTF-8", masked(FIN | TEXT, b"\"\xff\""), 1007),
+        ("text cut off inside a character", masked(FIN | TEXT, b"\"\xe2\x82"), 1007),
+        ("a surrogate in UTF-8", masked(FIN | TEXT, b"\"\xed\xa0\x80\""), 1007),
+        ("a frame that announces more than a message may have", frame_head(FIN | TEXT, Some(MASK), 1_048_577), 1009),
+        ("a frame of 2^62 bytes", frame_head(FIN | TEXT, Some(MASK), 1 << 62), 1009),
+        ("a length with its top bit set", frame_head(FIN | TEXT, Some(MASK), 1 << 63), 1002),
+        ("a frame without a mask", frame(FIN | TEXT, None, b"{}"), 1002),
+        ("RSV1 without an extension", masked(FIN | 0x40 | TEXT, b"{}"), 1002),
+        ("RSV2", masked(FIN | 0x20 | TEXT, b"{}"), 1002),
+        ("a reserved opcode", masked(FIN | 0x3, b"{}"), 1002),
+        ("a reserved control opcode", masked(FIN | 0xb, b"{}"), 1002),
+        ("a ping in two fragments", masked(PING, b"{}"), 1002),
+        ("a continuation of nothing", masked(FIN | CONTINUATION, b"{}"), 1002),
+    ];
+    for (what, bytes, code) in cases {
+        let mut socket = attacker(&home, &server).await;
+        socket.send_bytes(bytes);
+        let (messages, closed, reason) = socket.closed().await;
+        assert_eq!(closed, code, "{what}: closed with {closed} {reason:?} after {messages:?}");
+        bystander.goes_on_undisturbed().await;
+    }
+}
+
+#[tokio::test]
+async fn fragments_without_end_are_not_kept() {
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let mut bystander = Bystander::join(&home, &server, "shared").await;
+    let mut socket = attacker(&home, &server).await;
+    let part = vec![b'a'; 64 << 10];
+    socket.send_bytes(frame(TEXT, Some(MASK), &part));
+    for _ in 0..1024 {
+        socket.send_bytes(frame(CONTINUATION, Some(MASK), &part));
+    }
+    closed_with(&mut socket, 1009).await;
+
+    let mut socket = attacker(&home, &server).await;
+    socket.send_bytes(frame(TEXT, Some(MASK), b"a"));
+    for _ in 0..100_000 {
+        socket.send_bytes(frame(CONTINUATION, Some(MASK), b""));
+    }
+    closed_with(&mut socket, 1002).await;
+    bystander.goes_on_undisturbed().await;
+}
+
+/// Sixty connections hold back the end of a message of nearly 1 MiB each; only 2 MiB are kept of them all.
+#[tokio::test]
+async fn unfinished_messages_are_bounded_over_all_connections() {
+    const CONNECTIONS: usize = 60;
+    const KEPT_BYTES: &str = "2097152";
+    const FIT: usize = 2;
+    /// The bound, and as much again as 61 connections, buffers and an allocator may take.
+    const GROWTH_KIB_MAX: u64 = 24 << 10;
+    let home = Home::new();
+    let server = home.start().env("JDDB_LIMITS__UNFINISHED_MESSAGE_BYTES", KEPT_BYTES).ready().await;
+    let mut bystander = Bystander::join(&home, &server, "shared").await;
+    let token = home.token("attacker");
+    let mut sockets = Vec::new();
+    for _ in 0..CONNECTIONS {
+        sockets.push(Socket::joined(server.port(), "shared", &token).await.0);
+    }
+    // So that what joining costs is in the figure before.
+    for socket in &mut sockets {
+        socket.send(&json!({"type": "system.heartbeat", "payload": {}}));
+        socket.next("system.heartbeat").await;
+    }
+    let before = server.resident_kib();
+    let nearly_all = vec![b'a'; 1_000_000];
+    for socket in &sockets {
+        socket.send_bytes(frame(TEXT, Some(MASK), &nearly_all));
+    }
+    // All but the few that fit under the bound are closed; until then they are held, and weighed.
+    let mut heaviest = before;
+    until("the server to close them", async || {
+        heaviest = heaviest.max(server.resident_kib());
+        let closed = sockets.iter_mut().filter_map(|socket| match socket.peek() {
+            Some(Received::Closed(code, reason)) => Some((*code, reason.clone())),
+            _ => None,
+        });
+        let codes: Vec<_> = closed.collect();
+        assert!(codes.iter().all(|(code, _)| *code == 1013), "{codes:?}");
+        (codes.len() >= CONNECTIONS - FIT).then_some(())
+    })
+    .await;
+    let growth = heaviest - before;
+    assert!(growth < GROWTH_KIB_MAX, "the server grew by {growth} KiB for {CONNECTIONS} unfinished messages");
+    bystander.goes_on_undisturbed().await;
+}
+
+#[tokio::test]
+async fn handshakes_that_are_none_are_refused() {
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let target = format!("/ws/document/shared?token={}", home.token("attacker"));
+    let opened = within("an answer", Socket::try_open(server.port(), &target, "Sec-WebSocket-Version: 8\r\n")).await;
+    let refused = opened.expect_err("two versions are offered").expect("an answer");
+    refused.error(400, "VALIDATION_ERROR");
+    let plain = crate::support::http::get(server.port(), "/ws/document/shared", &home.token("attacker")).await;
+    let answer: &Answer = &plain;
+    assert!((400..500).contains(&answer.status), "{answer:?}");
+    assert!(answer.json()["error"]["message"].is_string(), "{answer:?}");
+}
