@@ -158,18 +158,22 @@ async fn three_people_writing_at_the_same_time() {
     // In memory: each of the 23,182 patches waits for the disk, which other tests are about.
     let home = Home::in_memory();
     let server = home.start().ready().await;
-    let mut typing = Vec::new();
+    let mut authors = Vec::new();
     for index in 0..trace.authors.len() {
         let token = home.token(&format!("author-{index}"));
         let (socket, state) = Socket::joined(server.port(), DOCUMENT, &token).await;
         let editor = Editor::new(&format!("author-{index}"), &state);
-        let mut author = Author { index, editor, socket, taken: vec![0; trace.authors.len()] };
+        authors.push(Author { index, editor, socket, taken: vec![0; trace.authors.len()] });
+    }
+    // All are there before anybody begins: whoever came later would be sent what they must not see yet.
+    let type_all = |mut author: Author| {
         let trace = Arc::clone(&trace);
-        typing.push(tokio::spawn(async move {
+        tokio::spawn(async move {
             author.type_all(&trace).await;
             author
-        }));
-    }
+        })
+    };
+    let typing: Vec<_> = authors.into_iter().map(type_all).collect();
     let mut transformed = 0;
     for author in typing {
         let author = author.await.expect("an author gets to the end");

@@ -22,6 +22,8 @@ const CLIENTS_PER_DOCUMENT: usize = 3;
 const ACKNOWLEDGEMENTS_MAX: usize = 120;
 /// Edits that a client lets wait.
 const WAITING_MAX: usize = 4;
+/// Characters at the text's start where half of all edits happen.
+const CROWD_CHARACTERS: usize = 20;
 /// Versions of each document whose text is looked at in the end.
 const VERSIONS_LOOKED_AT: usize = 60;
 /// So long that what a client missed is shorter, and it is sent that instead of the whole text.
@@ -106,7 +108,9 @@ fn type_something(editor: &mut Editor, rng: &mut Rng) {
         inside &= character != '>';
         position += character.len_utf16();
     }
-    let mut index = rng.below(places.len() + 1);
+    // Half of it where everybody types, so that they often meet at one place.
+    let crowded = rng.below(2) == 0;
+    let mut index = rng.below(if crowded { CROWD_CHARACTERS } else { places.len() + 1 });
     while index > 0 && places[index - 1].2 && text_goes_on(&places, index) {
         index -= 1;
     }

@@ -242,23 +242,3 @@ async fn every_refusal_has_the_form_of_the_reference() {
     post(stale, &token).await.error(409, "VERSION_CONFLICT");
     assert_eq!(http::state(port, "jd_1", &token).await, (2, json!({"body": "xx"})));
 }
-
-#[tokio::test]
-async fn answers_say_how_much_may_be_asked() {
-    let home = Home::new();
-    let server = home.start().ready().await;
-    let token = home.token_with("user_123", EDIT, &["--limits", r#"{"requests_per_minute": 3}"#]);
-    for remaining in ["2", "1", "0"] {
-        let answer = http::get(server.port(), "/api/documents/none/state", &token).await;
-        answer.error(404, "DOCUMENT_NOT_FOUND");
-        assert_eq!(answer.header("x-ratelimit-limit"), Some("3"));
-        assert_eq!(answer.header("x-ratelimit-remaining"), Some(remaining));
-        let reset = answer.header("x-ratelimit-reset").and_then(|reset| reset.parse::<u64>().ok());
-        assert!(reset.is_some_and(|reset| reset > 1_600_000_000), "{answer:?}");
-        assert!(answer.header("x-ratelimit-retry-after").is_some(), "{answer:?}");
-    }
-    let refused = http::get(server.port(), "/api/documents/none/state", &token).await;
-    refused.error(429, "RATE_LIMIT_EXCEEDED");
-    let seconds = refused.header("retry-after").and_then(|seconds| seconds.parse::<u64>().ok());
-    assert!(seconds.is_some_and(|seconds| (1..=60).contains(&seconds)), "{refused:?}");
-}

@@ -35,8 +35,6 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// Options of `idle`.
 #[derive(Debug, Args)]
 pub(crate) struct IdleArgs {
-    #[command(flatten)]
-    target: TargetArgs,
     /// Connections
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
     connections: u32,
@@ -58,6 +56,8 @@ pub(crate) struct IdleArgs {
     /// Print JSON instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// What is read at one moment.
@@ -118,8 +118,8 @@ pub(crate) fn run(args: &IdleArgs) -> Result<IdleReport, Failure> {
     drop(runtime);
     std::thread::sleep(AFTER_CLOSE);
     let closed = Reading::take(target.pid)?;
-    let report = report(args, &crowd, before, &observed, closed);
-    target.close()?;
+    let mut report = report(args, &crowd, before, &observed, closed);
+    target.close(&mut report.complaints);
     Ok(report)
 }
 

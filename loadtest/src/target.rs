@@ -135,9 +135,12 @@ impl Target {
         })
     }
 
-    /// Stops the server if it was started here; a server that does not end by itself failed the run.
-    pub(crate) fn close(self) -> Result<(), Failure> {
-        self.started.map_or(Ok(()), ServerProcess::stop)
+    /// Stops the server if it was started here. One that does not end as it should is a complaint, not the loss of the
+    /// figures.
+    pub(crate) fn close(self, complaints: &mut Vec<String>) {
+        if let Some(Err(failure)) = self.started.map(ServerProcess::stop) {
+            complaints.push(failure.to_string());
+        }
     }
 }
 

@@ -31,6 +31,10 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// documents and are not waited for. A client that does not finish its request is bounded by the settings' timeouts; for
 /// a shorter end drop the future together with its runtime.
 pub async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, core: usize, drain: watch::Receiver<bool>) {
+    serve_site(listener, Site::new(shared, drain), core).await;
+}
+
+pub(super) async fn serve_site(listener: std::net::TcpListener, site: Site, core: usize) {
     let listener = match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
         Ok(listener) => listener,
         Err(error) => {
@@ -38,9 +42,8 @@ pub async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, core: u
             return;
         }
     };
-    let slots = Slots::new(connections_max(&shared));
-    let site = Rc::new(Site::new(shared, drain.clone()));
-    accept_until_drained(listener, &site, &slots, core, drain).await;
+    let slots = Slots::new(connections_max(&site.shared));
+    accept_until_drained(listener, &Rc::new(site), &slots, core).await;
     slots.all_free().await;
 }
 
@@ -49,13 +52,8 @@ fn connections_max(shared: &Shared) -> usize {
     shared.config.limits.connections.div_ceil(shared.inboxes.len().max(1)) + HTTP_CONNECTIONS_EXTRA
 }
 
-async fn accept_until_drained(
-    listener: TcpListener,
-    site: &Rc<Site>,
-    slots: &Rc<Slots>,
-    core: usize,
-    mut drain: watch::Receiver<bool>,
-) {
+async fn accept_until_drained(listener: TcpListener, site: &Rc<Site>, slots: &Rc<Slots>, core: usize) {
+    let mut drain = site.drain.clone();
     let mut pause = PAUSE_MIN;
     let mut failures = Occasionally::default();
     let mut surplus = Occasionally::default();
@@ -72,7 +70,12 @@ async fn accept_until_drained(
                 if !start(stream, site, slots)
                     && let Some(count) = surplus.count(clock::monotonic())
                 {
-                    tracing::warn!(core, count, max = connections_max(&site.shared), "too many HTTP connections: closed");
+                    tracing::warn!(
+                        core,
+                        count,
+                        max = connections_max(&site.shared),
+                        "too many HTTP connections: closed"
+                    );
                 }
             }
             Err(error) if is_the_clients(&error) => {}

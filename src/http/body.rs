@@ -28,7 +28,10 @@ pub(super) async fn read_json(headers: &HeaderMap, body: Incoming, config: &Http
     match timeout(Duration::from_secs(config.body_timeout_seconds), reading).await {
         Err(_) => Err(HttpError::new(
             ErrorCode::RequestTimeout,
-            format!("the body did not arrive within {} seconds: send it at once, then retry", config.body_timeout_seconds),
+            format!(
+                "the body did not arrive within {} seconds: send it at once, then retry",
+                config.body_timeout_seconds
+            ),
         )),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(config)),
@@ -38,7 +41,10 @@ pub(super) async fn read_json(headers: &HeaderMap, body: Incoming, config: &Http
 
 fn too_large(config: &Http) -> HttpError {
     let max = config.body_bytes;
-    HttpError::new(ErrorCode::MessageTooLarge, format!("the body is larger than {max} bytes: send the changes in parts"))
+    HttpError::new(
+        ErrorCode::MessageTooLarge,
+        format!("the body is larger than {max} bytes: send the changes in parts"),
+    )
 }
 
 /// A body without a type is taken for what it has to be.
@@ -66,10 +72,14 @@ mod tests {
 
     #[test]
     fn json_goes_by_several_names() {
-        for json in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json", "application/json "] {
+        for json in
+            ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json", "application/json "]
+        {
             assert!(is_json(json.as_bytes()), "{json}");
         }
-        for other in ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp", "text/json+x", "application/"] {
+        for other in
+            ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp", "text/json+x", "application/"]
+        {
             assert!(!is_json(other.as_bytes()), "{other}");
         }
     }

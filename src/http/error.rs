@@ -1,8 +1,10 @@
 //! What went wrong, as HTTP says it.
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use hyper::StatusCode;
+use hyper::header::{
+    ALLOW, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::outbound::write_json;
 use jddb_core::protocol::{ErrorCode, InboundError};
@@ -71,7 +73,10 @@ impl HttpError {
 
     /// What a core should have answered, it did not. The reason is in the log.
     pub(super) fn internal() -> Self {
-        Self::new(ErrorCode::InternalError, "the server failed to answer: retry, and report the request_id if that fails")
+        Self::new(
+            ErrorCode::InternalError,
+            "the server failed to answer: retry, and report the request_id if that fails",
+        )
     }
 
     /// The server is stopping.

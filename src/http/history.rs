@@ -61,7 +61,9 @@ fn read_blocking(
     version: Version,
     with_metadata: bool,
 ) -> Result<Option<Bytes>, HttpError> {
-    let Some(loaded) = store.load_at(&document_id, version).map_err(|error| unreadable(&error))? else { return Ok(None) };
+    let Some(loaded) = store.load_at(&document_id, version).map_err(|error| unreadable(&error))? else {
+        return Ok(None);
+    };
     match Document::restore(document_id.clone(), loaded.snapshot, loaded.changes, limits()) {
         Ok(document) => Ok(Some(write(&document, with_metadata))),
         Err(error) => {

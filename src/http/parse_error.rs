@@ -35,8 +35,10 @@ pub(super) fn error_for(status: StatusCode) -> HttpError {
             ErrorCode::HeadersTooLarge,
             "the request's head is larger than the server takes, or has more than 100 headers: send fewer or shorter ones",
         ),
-        StatusCode::URI_TOO_LONG => HttpError::new(ErrorCode::ValidationError, "the request's target is too long: shorten it")
-            .with_status(status),
+        StatusCode::URI_TOO_LONG => {
+            HttpError::new(ErrorCode::ValidationError, "the request's target is too long: shorten it")
+                .with_status(status)
+        }
         StatusCode::REQUEST_TIMEOUT => HttpError::new(
             ErrorCode::RequestTimeout,
             "the request's head did not arrive in time: send it at once, then retry",
@@ -61,7 +63,7 @@ mod tests {
     fn finds_what_hyper_writes_by_itself() {
         let error = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: Sun, 21 Sep 2025 12:45:30 GMT\r\n\r\n";
         check(error, Some((0, 400)));
-        check(&format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}{error}"), Some((41, 400)));
+        check(&format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}{error}"), Some((40, 400)));
         check(&format!("{}{error}", "x".repeat(2000)), Some((2000, 400)));
         check("HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n\r\n", Some((0, 431)));
     }

@@ -21,7 +21,11 @@ use crate::clock;
 use crate::logging::redact_query;
 
 /// Answers a request, whatever it is.
-pub(super) async fn answer(site: Rc<Site>, slot: Rc<Slot>, request: Request<Incoming>) -> Result<HttpResponse, Infallible> {
+pub(super) async fn answer(
+    site: Rc<Site>,
+    slot: Rc<Slot>,
+    request: Request<Incoming>,
+) -> Result<HttpResponse, Infallible> {
     let began = clock::monotonic();
     let (parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());

@@ -86,7 +86,11 @@ impl Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
@@ -110,5 +114,39 @@ impl AsyncWrite for Socket {
         let result = self.poll_replacement(context);
         ready!(self.bounded(context, result))?;
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What a client reads when hyper writes `written`.
+    async fn read(written: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut socket = Socket::new(listener.accept().await.unwrap().0, ReadCount::default());
+        socket.write_all(written.as_bytes()).await.unwrap();
+        socket.shutdown().await.unwrap();
+        let mut read = String::new();
+        client.read_to_string(&mut read).await.unwrap();
+        read
+    }
+
+    #[tokio::test]
+    async fn only_an_error_of_hypers_own_is_replaced() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody";
+        let error = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(read(answer).await, answer);
+        let alone = read(error).await;
+        assert!(alone.starts_with("HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"), "{alone}");
+        assert!(alone.ends_with("}}"), "{alone}");
+        // A client that reads slowly gets both at once.
+        let both = read(&format!("{answer}{error}")).await;
+        let behind = both.strip_prefix(answer).unwrap();
+        assert!(behind.starts_with("HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"), "{both}");
     }
 }

@@ -1,1 +1,6 @@
-//! Placeholder while the tests are written.
+//! The front as a client sees it: over a real socket, with an owning core that is made up.
+
+mod documents;
+mod requests;
+mod support;
+mod websocket;

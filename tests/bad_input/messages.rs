@@ -223,28 +223,3 @@ async fn viewers_change_nothing() {
     let messages = closed_with(&mut socket, 4004).await;
     assert_eq!(messages[0]["payload"]["error_code"], "DOCUMENT_NOT_FOUND", "{messages:?}");
 }
-
-#[tokio::test]
-async fn more_than_the_limits_is_refused_and_then_closed() {
-    let home = Home::new();
-    let server = home.start().ready().await;
-    let mut bystander = Bystander::join(&home, &server, "shared").await;
-    let token = home.token_with("attacker", crate::support::home::EDIT, &[]);
-    let (mut socket, _) = Socket::joined(server.port(), "shared", &token).await;
-    for _ in 0..40 {
-        socket.send(&json!({"type": "sync.request", "payload": {"last_known_version": 1}}));
-    }
-    let messages = closed_with(&mut socket, 4000).await;
-    let of = |kind: &str| messages.iter().filter(|message| message["type"] == kind).collect::<Vec<_>>();
-    assert_eq!(of("sync.response").len(), 10, "a burst of ten: {messages:?}");
-    let refusals = of("system.error");
-    assert_eq!(refusals.len(), 20, "{refusals:?}");
-    let first = &refusals[0]["payload"];
-    assert_eq!(first["error_code"], "RATE_LIMIT_EXCEEDED", "{first}");
-    assert_eq!(first["limit_type"], "burst_rate", "{first}");
-    assert!(
-        first["retry_after"].is_number() && first["current_rate"].is_string() && first["allowed_rate"].is_string(),
-        "{first}"
-    );
-    bystander.goes_on_undisturbed().await;
-}

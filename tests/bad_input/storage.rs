@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::faults::Faults;
 use crate::support::home::Home;
-use crate::support::http::Answer;
 use crate::support::server::{Server, Start, free_port};
 use crate::support::socket::{Received, Socket};
 use crate::support::{http, skipped, until};
 use crate::{change, closed_with};
 
+/// Far more edits than a disk takes that is about to fail.
+const EDITS_MAX: u64 = 500;
 /// Where in the data directory the database is.
 const DATABASE: &str = "documents";
 
@@ -107,6 +108,7 @@ async fn type_until_it_fails(server: &Server, home: &Home) -> (u64, Vec<Value>, 
                 assert!(after.is_empty(), "acknowledged after the disk failed: {after:?}, {message}");
                 version += 1;
                 assert_eq!(message["payload"]["version"], version);
+                assert!(version < EDITS_MAX, "the disk does not fail");
                 socket.send(&insert(version));
             }
             Received::Message(message) => after.push(message),
@@ -138,10 +140,10 @@ async fn check_failure(home: &Home, start: Start<'_>) {
     assert_eq!(seen as u64, version, "the watcher saw what is not durable");
 
     let not_ready = until("readiness to be withdrawn", async || {
-        let answer: Answer = http::try_get(server.port(), "/readyz").await.expect("an answer");
+        let answer = http::try_get(server.port(), "/readyz").await.expect("an answer");
         (answer.status == 503).then_some(answer)
     });
-    not_ready.await.error(503, "STORAGE_UNAVAILABLE");
+    assert_eq!(not_ready.await.json(), json!({"status": "storage_unavailable"}));
     let token = home.token("reader");
     assert_eq!(http::state(server.port(), "full", &token).await, (version, text(version)));
     let body = json!({"changes": [{"operation": "insert", "position": 0, "content": "z"}], "base_version": version});

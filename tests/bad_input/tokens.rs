@@ -9,7 +9,7 @@ use crate::support::home::{EDIT, Home};
 use crate::support::http;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
-use crate::{Bystander, closed_with, stays_open};
+use crate::{Bystander, stays_open};
 
 const LONG_AGO: u64 = 1_700_000_000;
 const FAR_AWAY: u64 = 4_000_000_000;
@@ -139,24 +139,5 @@ async fn a_token_may_come_in_three_ways() {
         let opened = Socket::try_open(server.port(), &target, &headers).await;
         let mut socket = opened.unwrap_or_else(|error| panic!("{headers}: {error:?}"));
         assert_eq!(socket.message().await["type"], "document.state", "{headers}");
-    }
-}
-
-#[tokio::test]
-async fn the_eleventh_connection_of_a_user_is_turned_away() {
-    let home = Home::new();
-    let server = home.start().ready().await;
-    let token = home.token_with("crowd", EDIT, &[]);
-    let mut open = Vec::new();
-    for _ in 0..10 {
-        open.push(Socket::joined(server.port(), "shared", &token).await.0);
-    }
-    let mut eleventh = Socket::document(server.port(), "shared", &token).await;
-    let messages = closed_with(&mut eleventh, 4000).await;
-    let error = &messages.last().expect("an error before the close")["payload"];
-    assert_eq!(error["limit_type"], "user_connections", "{error}");
-    assert!(error["retry_after"].is_number(), "{error}");
-    for socket in &mut open {
-        stays_open(socket).await;
     }
 }

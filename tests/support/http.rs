@@ -20,7 +20,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// Reads the head of an answer; what was read behind it is its `body` so far. `None` if it is cut off.
-    pub(super) fn parse_head(bytes: &[u8]) -> Option<Self> {
+    fn parse_head(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let mut lines = head.split("\r\n");
@@ -90,6 +90,18 @@ pub(crate) async fn try_exchange(port: u16, request: &[u8]) -> io::Result<Answer
 /// # Errors
 /// The connection failed, or ended before a whole answer.
 pub(crate) async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
+    read_until(stream, Answer::is_complete).await
+}
+
+/// Reads one answer, as far as it goes before the protocol is switched if it is (RFC 9110, section 15.2.2).
+///
+/// # Errors
+/// The connection failed, or ended before a whole answer.
+pub(super) async fn read_upgrade(stream: &mut TcpStream) -> io::Result<Answer> {
+    read_until(stream, |answer| answer.status == 101 || answer.is_complete()).await
+}
+
+async fn read_until(stream: &mut TcpStream, is_complete: impl Fn(&Answer) -> bool) -> io::Result<Answer> {
     let mut bytes = Vec::new();
     loop {
         let ended = match stream.read_buf(&mut bytes).await {
@@ -99,7 +111,7 @@ pub(crate) async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
         };
         let answer = Answer::parse_head(&bytes);
         match answer {
-            Some(answer) if ended || answer.is_complete() => return Ok(answer),
+            Some(answer) if ended || is_complete(&answer) => return Ok(answer),
             None if ended => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 return Err(io::Error::other(format!("the connection ended before an answer: {text:?}")));

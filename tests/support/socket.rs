@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Role, WebSocket};
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
-use super::http::Answer;
+use super::http::{self, Answer};
 use super::within;
 
 /// The largest message accepted: the largest document, JSON-escaped.
@@ -46,22 +46,7 @@ impl Socket {
     /// # Errors
     /// The server cannot be reached, or answers something else than 101: `Err(Ok(answer))`.
     pub(crate) async fn try_open(port: u16, target: &str, headers: &str) -> Result<Self, io::Result<Answer>> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(Err)?;
-        stream.set_nodelay(true).map_err(Err)?;
-        let request = format!(
-            "GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
-        );
-        stream.write_all(request.as_bytes()).await.map_err(Err)?;
-        let mut bytes = Vec::new();
-        let answer = loop {
-            if let Some(answer) = Answer::parse_head(&bytes) {
-                break answer;
-            }
-            if stream.read_buf(&mut bytes).await.map_err(Err)? == 0 {
-                return Err(Err(io::Error::other("the connection ended in its handshake")));
-            }
-        };
+        let (stream, answer) = upgrade(port, target, headers).await.map_err(Err)?;
         if answer.status != 101 {
             return Err(Ok(answer));
         }
@@ -177,6 +162,22 @@ impl Socket {
     }
 }
 
+/// Asks for an upgrade; returns what was answered, and the bare connection.
+///
+/// # Errors
+/// The server cannot be reached, or does not answer.
+pub(crate) async fn upgrade(port: u16, target: &str, headers: &str) -> io::Result<(TcpStream, Answer)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.set_nodelay(true)?;
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let answer = http::read_upgrade(&mut stream).await?;
+    Ok((stream, answer))
+}
+
 /// Any mask would do.
 pub(crate) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -207,15 +208,17 @@ pub(crate) fn frame_head(first: u8, mask: Option<[u8; 4]>, length: u64) -> Vec<u
     bytes
 }
 
+/// Writes what is in the queue, up to an empty entry.
 async fn write_all(mut half: OwnedWriteHalf, mut to_write: mpsc::UnboundedReceiver<Vec<u8>>) {
     while let Some(bytes) = to_write.recv().await {
-        if half.write_all(&bytes).await.is_err() {
+        if bytes.is_empty() || half.write_all(&bytes).await.is_err() {
             return;
         }
     }
 }
 
 async fn read_all(stream: Stream, received: mpsc::UnboundedSender<Received>) {
+    let outgoing = stream.outgoing.clone();
     let mut websocket = WebSocket::after_handshake(stream, Role::Client);
     websocket.set_max_message_size(MESSAGE_BYTES_MAX);
     let mut frames = FragmentCollector::new(websocket);
@@ -233,8 +236,9 @@ async fn read_all(stream: Stream, received: mpsc::UnboundedSender<Received>) {
             Err(_) => break Received::Lost,
         }
     };
-    // Nobody may be listening any more, and that is fine.
+    // Nobody may be listening any more, and that is fine. Nothing is written after the answer to a close.
     let _ = received.send(end);
+    let _ = outgoing.send(Vec::new());
 }
 
 fn closed(frame: &Frame<'_>) -> Received {

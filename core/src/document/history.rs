@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::change::Change;
+use super::change::{Change, SectionChange};
 use crate::ids::Version;
 
-/// The changes after [`History::floor`], in order, bounded by number and by bytes.
+/// The changes after [`History::floor`], in order, bounded by number and by bytes; but the newest is
+/// always kept, since it is still to be sent and stored.
 #[derive(Clone, Debug)]
 pub struct History {
     changes: VecDeque<Change>,
@@ -66,7 +67,7 @@ impl History {
         debug_assert!(change.version > self.last().map_or(self.floor, |last| last.version));
         self.bytes += bytes_of(&change);
         self.changes.push_back(change);
-        while self.changes.len() > self.versions_max || self.bytes > self.bytes_max {
+        while self.changes.len() > 1 && (self.changes.len() > self.versions_max || self.bytes > self.bytes_max) {
             let Some(oldest) = self.changes.pop_front() else { break };
             self.bytes -= bytes_of(&oldest);
             self.floor = oldest.version;
@@ -74,8 +75,13 @@ impl History {
     }
 }
 
-/// What a change costs in memory, roughly: its record and its texts.
+/// What a change costs in memory, roughly: its record, its names, its texts and its edits.
 fn bytes_of(change: &Change) -> usize {
-    let texts = |section: &super::SectionChange| section.deleted.len() + section.operation.text().len();
-    size_of::<Change>() + change.user_id.len() + change.sections.iter().map(texts).sum::<usize>()
+    let name = |name: &Option<Box<str>>| name.as_ref().map_or(0, |name| name.len());
+    let names = change.user_id.len() + name(&change.origin.client_id) + name(&change.origin.correlation_id);
+    let sections = change.sections.iter().map(|made| {
+        let texts = made.deleted.len() + made.operation.text().len();
+        size_of::<SectionChange>() + texts + size_of_val(made.operation.edits())
+    });
+    size_of::<Change>() + names + sections.sum::<usize>()
 }

@@ -6,18 +6,22 @@
 mod change;
 mod history;
 mod resend;
+mod resolve;
+mod restore;
 mod session;
 mod snapshot;
+mod submission;
 mod submit;
+mod track;
 
 pub use change::{Change, Origin, Part, SectionChange};
 pub use history::{BaseError, History};
 pub use resend::{RESEND_AGE_MAX_MS, RESEND_CLIENTS_MAX, RESENDS_PER_CLIENT};
+pub use restore::RestoreError;
 pub use session::Session;
 pub use snapshot::{ResendRecord, SectionSnapshot, Snapshot};
-pub use submit::{
-    ChangeKind, Move, MoveReason, Rejection, SentChange, Submission, Submitted, TRANSFORMS_PER_SUBMISSION_MAX,
-};
+pub use submission::{ChangeKind, Move, MoveReason, Rejection, SentChange, Submission, Submitted};
+pub use submit::TRANSFORMS_PER_SUBMISSION_MAX;
 
 use std::hash::Hasher;
 
@@ -25,11 +29,18 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::ids::{DocumentId, PositionEncoding, SectionName, UnixMillis, Version};
 use crate::text::Text;
-use resend::{Known, ResendKey, ResendTable};
+use resend::{ResendKey, ResendTable};
 
 /// After an unclean stop in `fast` durability the next version skips this many, so that no number that
 /// anybody may have seen is used again.
 pub const VERSIONS_SKIPPED: u64 = 1_000_000;
+
+/// The greatest number of a version: the last one that every JSON reader takes exactly.
+const VERSION_MAX: Version = Version((1 << 53) - 1);
+/// No document has more sections, whatever its limits say: they are counted in 16 bits.
+const SECTIONS_MAX: usize = 1 << 16;
+/// No section is longer, whatever the limits say: places in it are counted in 32 bits.
+const SECTION_BYTES_MAX: usize = i32::MAX as usize;
 
 /// The bounds of one document.
 #[derive(Clone, Copy, Debug)]
@@ -93,14 +104,6 @@ pub struct Document {
     limits: DocumentLimits,
 }
 
-/// Why stored records make no document: they do not fit together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored change of version {version} does not fit the text before it")]
-pub struct RestoreError {
-    /// The version of the record that does not fit.
-    pub version: Version,
-}
-
 impl Document {
     /// A document that nobody has changed yet.
     #[must_use]
@@ -115,38 +118,6 @@ impl Document {
             last_modified: None,
             limits,
         }
-    }
-
-    /// The document as storage kept it: a snapshot and, oldest first, the changes around and after it.
-    /// Those before the snapshot only serve as history.
-    ///
-    /// # Errors
-    /// A change does not fit the text that the ones before it make.
-    pub fn restore(
-        id: DocumentId,
-        snapshot: Snapshot,
-        changes: Vec<Change>,
-        limits: DocumentLimits,
-    ) -> Result<Self, RestoreError> {
-        let mut document = Self::new(id, limits);
-        document.version = snapshot.version;
-        document.last_modified = snapshot.last_modified;
-        document.sections = snapshot
-            .sections
-            .into_iter()
-            .map(|section| Section { name: section.name, created: section.created, text: Text::from(&*section.text) })
-            .collect();
-        snapshot.resends.into_iter().for_each(|record| document.resends.insert(record));
-        let floor = changes.first().map_or(snapshot.version, |first| Version(first.version.0 - 1).min(snapshot.version));
-        document.history = History::new(floor, limits.history_versions_max, limits.history_bytes_max);
-        for change in changes {
-            if change.version <= snapshot.version {
-                document.history.push(change);
-            } else {
-                document.replay(change)?;
-            }
-        }
-        Ok(document)
     }
 
     /// The next version will leave out `versions` numbers; see [`VERSIONS_SKIPPED`].
@@ -233,19 +204,10 @@ impl Document {
     /// # Errors
     /// See [`Rejection`]; the document is as it was.
     pub fn submit(&mut self, at: UnixMillis, sent: &Submission<'_>) -> Result<Submitted, Rejection> {
-        let fingerprint = fingerprint(sent);
-        let key = sent.client_id.zip(sent.correlation_id).map(|(client_id, correlation_id)| ResendKey {
-            user_id: sent.user_id,
-            client_id,
-            correlation_id,
-        });
-        match key.and_then(|key| self.resends.find(key, fingerprint, at)) {
-            Some(Known::Applied { version, transformed }) => return Ok(Submitted::Duplicate { version, transformed }),
-            Some(Known::Mismatch) => return Err(Rejection::KeyReused),
-            None => {}
+        if let Some(answer) = self.resent(at, sent) {
+            return answer;
         }
         let mut prepared = self.prepare(sent)?;
-        let before = self.version;
         let transformed = prepared.transformed;
         let change = Change {
             version: self.next_version(),
@@ -255,13 +217,28 @@ impl Document {
                 client_id: sent.client_id.map(Into::into),
                 correlation_id: sent.correlation_id.map(Into::into),
             },
-            fingerprint,
+            fingerprint: fingerprint(sent),
             transformed,
             sections: std::mem::take(&mut prepared.sections),
         };
         self.apply(change);
         let version = self.version;
-        Ok(Submitted::Applied { version, transformed, moves: self.moves(sent, &prepared, before) })
+        Ok(Submitted::Applied { version, transformed, moves: self.moves(sent, &prepared) })
+    }
+
+    /// What [`Self::submit`] would answer without looking at base, size or positions, because a message of
+    /// the same key was taken before. For callers that would refuse a change for reasons of their own, like
+    /// a lock: a resend is answered all the same.
+    #[must_use]
+    pub fn resent(&self, at: UnixMillis, sent: &Submission<'_>) -> Option<Result<Submitted, Rejection>> {
+        let (client_id, correlation_id) = sent.client_id.zip(sent.correlation_id)?;
+        let key = ResendKey { user_id: sent.user_id, client_id, correlation_id };
+        let known = self.resends.find(key, at)?;
+        Some(if known.fingerprint == fingerprint(sent) {
+            Ok(Submitted::Duplicate { version: known.version, transformed: known.transformed })
+        } else {
+            Err(Rejection::KeyReused)
+        })
     }
 
     fn next_version(&self) -> Version {
@@ -281,28 +258,6 @@ impl Document {
         self.last_modified = Some((change.at, change.user_id.clone()));
         self.remember(&change);
         self.history.push(change);
-    }
-
-    /// Applies a stored change, checking that it fits.
-    fn replay(&mut self, change: Change) -> Result<(), RestoreError> {
-        let misfit = RestoreError { version: change.version };
-        let mut count = self.sections.len();
-        for made in &change.sections {
-            let section = usize::from(made.section);
-            count += usize::from(made.created.is_some() && section == count);
-            let fits = match self.sections.get(section) {
-                Some(there) => made.created.is_none() && made.operation.fits(&there.text),
-                None => section < count && made.operation.fits(&Text::default()),
-            };
-            if !fits {
-                return Err(misfit);
-            }
-        }
-        if change.version <= self.version {
-            return Err(misfit);
-        }
-        self.apply(change);
-        Ok(())
     }
 
     fn remember(&mut self, change: &Change) {

@@ -40,7 +40,7 @@ struct Entry {
 
 /// The key of a message: who sent it, from which client, and what it was called.
 #[derive(Clone, Copy, Debug)]
-pub struct ResendKey<'a> {
+pub(super) struct ResendKey<'a> {
     /// `sub` of the token.
     pub user_id: &'a str,
     /// `metadata.client_id`.
@@ -67,27 +67,23 @@ impl Equivalent<Client> for ClientRef<'_> {
 
 /// What the table knows of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) struct Known {
+    /// Of its content.
+    pub(super) fingerprint: u64,
     /// It was applied as this version.
-    Applied {
-        version: Version,
-        transformed: bool,
-    },
-    /// Another message had the same key.
-    Mismatch,
+    pub(super) version: Version,
+    /// What was said of it then.
+    pub(super) transformed: bool,
 }
 
 impl ResendTable {
-    pub(super) fn find(&self, key: ResendKey<'_>, fingerprint: u64, now: UnixMillis) -> Option<Known> {
+    pub(super) fn find(&self, key: ResendKey<'_>, now: UnixMillis) -> Option<Known> {
         let entries = self.clients.get(&ClientRef(key.user_id, key.client_id))?;
         let entry = entries.iter().rev().find(|entry| *entry.correlation_id == *key.correlation_id)?;
         if now.since(entry.at) > RESEND_AGE_MAX_MS {
             return None;
         }
-        if entry.fingerprint != fingerprint {
-            return Some(Known::Mismatch);
-        }
-        Some(Known::Applied { version: entry.version, transformed: entry.transformed })
+        Some(Known { fingerprint: entry.fingerprint, version: entry.version, transformed: entry.transformed })
     }
 
     pub(super) fn insert(&mut self, record: ResendRecord) {
@@ -147,10 +143,10 @@ mod tests {
         }
     }
 
-    fn find(table: &ResendTable, client: u64, message: u64, fingerprint: u64, now: u64) -> Option<Known> {
+    fn find(table: &ResendTable, client: u64, message: u64, now: u64) -> Option<Known> {
         let (client_id, correlation_id) = (client.to_string(), message.to_string());
         let key = ResendKey { user_id: "user", client_id: &client_id, correlation_id: &correlation_id };
-        table.find(key, fingerprint, UnixMillis(now))
+        table.find(key, UnixMillis(now))
     }
 
     #[test]
@@ -159,12 +155,11 @@ mod tests {
         for message in 1..=65 {
             table.insert(record(1, message, message));
         }
-        assert_eq!(find(&table, 1, 1, 1, 1000), None);
-        let known = Known::Applied { version: Version(2), transformed: false };
-        assert_eq!(find(&table, 1, 2, 2, 1000 + RESEND_AGE_MAX_MS), Some(known));
-        assert_eq!(find(&table, 1, 2, 2, 1001 + RESEND_AGE_MAX_MS), None);
-        assert_eq!(find(&table, 1, 2, 3, 1000), Some(Known::Mismatch));
-        assert_eq!(find(&table, 2, 2, 2, 1000), None);
+        assert_eq!(find(&table, 1, 1, 1000), None);
+        let known = Known { fingerprint: 2, version: Version(2), transformed: false };
+        assert_eq!(find(&table, 1, 2, 1000 + RESEND_AGE_MAX_MS), Some(known));
+        assert_eq!(find(&table, 1, 2, 1001 + RESEND_AGE_MAX_MS), None);
+        assert_eq!(find(&table, 2, 2, 1000), None);
         assert_eq!(table.records(UnixMillis(1000)).len(), 64);
         assert_eq!(table.records(UnixMillis(1001 + RESEND_AGE_MAX_MS)), []);
     }
@@ -176,7 +171,7 @@ mod tests {
             table.insert(record(client, 1, client + 1));
         }
         assert!(table.clients.len() <= RESEND_CLIENTS_MAX);
-        assert_eq!(find(&table, 0, 1, 1, 1000), None);
-        assert!(find(&table, RESEND_CLIENTS_MAX as u64, 1, 1, 1000).is_some());
+        assert_eq!(find(&table, 0, 1, 1000), None);
+        assert!(find(&table, RESEND_CLIENTS_MAX as u64, 1, 1000).is_some());
     }
 }

@@ -15,3 +15,4 @@ mod transform;
 pub(crate) use operation::split_utf16;
 pub use operation::{Edit, InvalidOperation, Operation, OperationBuilder};
 pub use transform::{Order, map_position, transform};
+pub(crate) use transform::{map_positions, move_over};

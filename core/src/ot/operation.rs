@@ -101,6 +101,11 @@ impl Operation {
         })
     }
 
+    /// The edits, to be moved over another operation; their texts stay as they are.
+    pub(super) const fn edits_mut(&mut self) -> &mut SmallVec<[Edit; 1]> {
+        &mut self.edits
+    }
+
     /// By how many units the operation makes the text longer.
     #[must_use]
     pub fn length_delta(&self) -> i64 {
@@ -152,6 +157,10 @@ impl Operation {
 
 /// Splits `text` after `units` UTF-16 code units.
 pub(crate) fn split_utf16(text: &str, units: usize) -> (&str, &str) {
+    // As good as always; and then the rest of a long text is not looked at.
+    if text.as_bytes().get(..units).is_some_and(<[u8]>::is_ascii) {
+        return text.split_at(units);
+    }
     let mut seen = 0;
     let at = text.char_indices().find(|(_, character)| {
         let found = seen >= units;
@@ -161,49 +170,69 @@ pub(crate) fn split_utf16(text: &str, units: usize) -> (&str, &str) {
     text.split_at(at.map_or(text.len(), |(index, _)| index))
 }
 
+/// Edits from left to right, kept canonical; positions and lengths only.
+#[derive(Debug, Default)]
+pub(super) struct EditList {
+    edits: SmallVec<[Edit; 1]>,
+}
+
+impl EditList {
+    /// Puts `inserted` units in at `position`, which is not left of the end of the last edit; their text
+    /// begins at `text_start`.
+    pub(super) fn insert(&mut self, position: u32, inserted: u32, text_start: u32) {
+        match self.edits.last_mut() {
+            Some(last) if last.end() == position && last.deleted == 0 => last.inserted += inserted,
+            last => {
+                debug_assert!(last.is_none_or(|last| last.end() <= position), "edits come in order");
+                self.edits.push(Edit { position, deleted: 0, inserted, text_start });
+            }
+        }
+    }
+
+    /// Takes `deleted` units away from `position` on, which is not left of the end of the last edit; the
+    /// texts of all edits so far end at `text_end`.
+    pub(super) fn delete(&mut self, position: u32, deleted: u32, text_end: u32) {
+        match self.edits.last_mut() {
+            Some(last) if last.end() == position => last.deleted += deleted,
+            last => {
+                debug_assert!(last.is_none_or(|last| last.end() <= position), "edits come in order");
+                self.edits.push(Edit { position, deleted, inserted: 0, text_start: text_end });
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> SmallVec<[Edit; 1]> {
+        self.edits
+    }
+}
+
 /// Builds an operation from left to right, keeping it canonical.
 #[derive(Debug, Default)]
 pub struct OperationBuilder {
-    operation: Operation,
+    edits: EditList,
+    text: String,
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "texts are bounded far below 4 GiB by the document's size limit")]
 impl OperationBuilder {
     /// Puts `text` in at `position`, which is not left of the end of the last edit.
     pub fn insert(&mut self, position: u32, text: &str) {
-        if text.is_empty() {
-            return;
-        }
-        let inserted = utf16_len(text) as u32;
-        let text_start = self.operation.text.len() as u32;
-        self.operation.text.push_str(text);
-        match self.operation.edits.last_mut() {
-            Some(last) if last.end() == position && last.deleted == 0 => last.inserted += inserted,
-            last => {
-                debug_assert!(last.is_none_or(|last| last.end() <= position), "edits come in order");
-                self.operation.edits.push(Edit { position, deleted: 0, inserted, text_start });
-            }
+        if !text.is_empty() {
+            self.edits.insert(position, utf16_len(text) as u32, self.text.len() as u32);
+            self.text.push_str(text);
         }
     }
 
     /// Takes `deleted` units away from `position` on, which is not left of the end of the last edit.
     pub fn delete(&mut self, position: u32, deleted: u32) {
-        if deleted == 0 {
-            return;
-        }
-        let text_start = self.operation.text.len() as u32;
-        match self.operation.edits.last_mut() {
-            Some(last) if last.end() == position => last.deleted += deleted,
-            last => {
-                debug_assert!(last.is_none_or(|last| last.end() <= position), "edits come in order");
-                self.operation.edits.push(Edit { position, deleted, inserted: 0, text_start });
-            }
+        if deleted > 0 {
+            self.edits.delete(position, deleted, self.text.len() as u32);
         }
     }
 
     /// The operation built.
     #[must_use]
     pub fn finish(self) -> Operation {
-        self.operation
+        Operation { edits: self.edits.finish(), text: self.text }
     }
 }

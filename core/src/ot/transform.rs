@@ -1,6 +1,8 @@
 //! Moving an operation over another one.
 
-use super::operation::{Edit, Operation, OperationBuilder};
+use smallvec::SmallVec;
+
+use super::operation::{Edit, EditList, Operation};
 
 /// Which of two concurrent operations the server ordered first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +20,52 @@ pub enum Order {
 /// `transform(a, b, First)` (TP1).
 #[must_use]
 pub fn transform(moved: &Operation, other: &Operation, order: Order) -> Operation {
+    let mut moved = moved.clone();
+    move_over(&mut moved, other, order);
+    moved
+}
+
+/// [`transform`] in place: a submission may have to go over 10,000 operations, and its text, which
+/// may be long, is the same after each of them.
+pub(crate) fn move_over(moved: &mut Operation, other: &Operation, order: Order) {
+    let ([first, ..], [.., last]) = (other.edits(), other.edits()) else { return };
+    let text_len = u32::try_from(moved.text().len()).unwrap_or(u32::MAX);
+    let edits = moved.edits_mut();
+    // What ends before `other` begins stays; what begins behind its end moves as a whole.
+    let touched_from = edits.partition_point(|edit| edit.end() < first.position);
+    let touched_to = edits.partition_point(|edit| edit.position <= last.end());
+    let text_end = edits.get(touched_to).map_or(text_len, |edit| edit.text_start);
+    let delta = other.length_delta();
+    for edit in &mut edits[touched_to..] {
+        edit.position = u32::try_from(i64::from(edit.position) + delta).unwrap_or(u32::MAX);
+    }
+    if touched_from == touched_to {
+        return;
+    }
+    let touched = transform_edits(&edits[touched_from..touched_to], text_end, other, order);
+    if touched.len() == touched_to - touched_from {
+        edits[touched_from..touched_to].copy_from_slice(&touched);
+    } else {
+        edits.drain(touched_from..touched_to);
+        edits.insert_many(touched_from, touched);
+    }
+}
+/// Moves edits whose texts end at `text_end` over `other`.
+fn transform_edits(moved: &[Edit], text_end: u32, other: &Operation, order: Order) -> SmallVec<[Edit; 1]> {
     let mut cursor = Cursor::over(other);
-    let mut builder = OperationBuilder::default();
-    for (edit, text) in moved.iter() {
+    let mut list = EditList::default();
+    for (index, edit) in moved.iter().enumerate() {
         if edit.inserted > 0 {
             cursor.advance(edit.position, order);
-            builder.insert(cursor.after, text);
+            list.insert(cursor.after, edit.inserted, edit.text_start);
         }
         if edit.deleted > 0 {
+            let text_end = moved.get(index + 1).map_or(text_end, |next| next.text_start);
             cursor.advance(edit.position, Order::Second);
-            cursor.delete_to(edit.end(), |position, count| builder.delete(position, count));
+            cursor.delete_to(edit.end(), |position, count| list.delete(position, count, text_end));
         }
     }
-    builder.finish()
+    list.finish()
 }
 
 /// Where a position in the text before `operation` is in the text after it; `order` says on which side
@@ -40,6 +75,15 @@ pub fn map_position(position: u32, operation: &Operation, order: Order) -> u32 {
     let mut cursor = Cursor::over(operation);
     cursor.advance(position, order);
     cursor.after
+}
+
+/// [`map_position`] for several positions, in ascending order; in one walk over the operation.
+pub(crate) fn map_positions<'a>(positions: impl Iterator<Item = &'a mut u32>, operation: &Operation, order: Order) {
+    let mut cursor = Cursor::over(operation);
+    for position in positions {
+        cursor.advance(*position, order);
+        *position = cursor.after;
+    }
 }
 
 /// A place in the text before an operation, and the same place in the text after it.
@@ -118,6 +162,7 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ot::OperationBuilder;
     use crate::text::Text;
     use proptest::prelude::*;
 
@@ -238,6 +283,31 @@ mod tests {
             let client = apply(&base, &[&second, &transform(&first, &second, Order::First)]);
             prop_assert_eq!(&server, &expected);
             prop_assert_eq!(&client, &expected);
+        }
+
+        #[test]
+        fn a_moved_operation_is_canonical((_, first, second) in any_pair()) {
+            for order in [Order::First, Order::Second] {
+                let moved = transform(&second, &first, order);
+                let parts = Operation::from_parts(moved.edits(), moved.text().to_owned());
+                prop_assert_eq!(parts, Ok(moved));
+            }
+        }
+
+        #[test]
+        fn many_positions_are_mapped_as_each_of_them(
+            (base, operation, _) in any_pair(),
+            mut positions in prop::collection::vec(0_u32..9, 0..9),
+        ) {
+            let length = u32::try_from(base.len()).unwrap();
+            positions.iter_mut().for_each(|position| *position = (*position).min(length));
+            positions.sort_unstable();
+            for order in [Order::First, Order::Second] {
+                let expected: Vec<u32> = positions.iter().map(|&p| map_position(p, &operation, order)).collect();
+                let mut mapped = positions.clone();
+                map_positions(mapped.iter_mut(), &operation, order);
+                prop_assert_eq!(mapped, expected);
+            }
         }
 
         #[test]

@@ -83,6 +83,8 @@ pub struct InboundChange<'a> {
     pub changes: SmallVec<[SentChange<'a>; 1]>,
     /// `base_version`.
     pub base: Option<Version>,
+    /// Whether they came as an array, `changes`.
+    pub is_batch: bool,
     /// `conflict_resolution: "reject"`.
     pub reject_conflicts: bool,
 }
@@ -91,8 +93,8 @@ pub struct InboundChange<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 #[serde(untagged)]
 pub enum ClientTime<'a> {
-    /// A whole number.
-    Integer(i64),
+    /// A whole number, of at most 64 bits.
+    Integer(i128),
     /// A number.
     Float(f64),
     /// A text of at most [`NAME_BYTES_MAX`] bytes.
@@ -316,10 +318,9 @@ fn read_message<'i>(kind: &str, payload: Fields<'_, 'i>, changes_max: usize) -> 
             }
             Message::Selection { start, end, section: section_of(payload)?, base: version("base_version")? }
         }
-        "system.heartbeat" => Message::Heartbeat {
-            client_time: client_time_of(payload)?,
-            document: checksum_of(payload)?,
-        },
+        "system.heartbeat" => {
+            Message::Heartbeat { client_time: client_time_of(payload)?, document: checksum_of(payload)? }
+        }
         "sync.request" => Message::Sync {
             last_known_version: version("last_known_version")?,
             sections: sections_of(payload)?,
@@ -332,7 +333,8 @@ fn read_message<'i>(kind: &str, payload: Fields<'_, 'i>, changes_max: usize) -> 
 /// One change, or an array of them in `changes`; `fields` is a payload or a request's body.
 fn read_change<'i>(fields: Fields<'_, 'i>, changes_max: usize) -> Result<InboundChange<'i>, InboundError> {
     let mut changes = SmallVec::new();
-    match fields.get("changes") {
+    let batch = fields.get("changes");
+    match batch {
         None => changes.push(read_sent_change(fields)?),
         Some(value) => {
             let expected = format!("an array of 1 to {changes_max} changes");
@@ -353,7 +355,7 @@ fn read_change<'i>(fields: Fields<'_, 'i>, changes_max: usize) -> Result<Inbound
         return Err(InboundError::invalid(field, "operational_transform or reject"));
     }
     let base = fields.unsigned("base_version")?.map(Version);
-    Ok(InboundChange { changes, base, reject_conflicts: resolution == "reject" })
+    Ok(InboundChange { changes, base, is_batch: batch.is_some(), reject_conflicts: resolution == "reject" })
 }
 
 fn read_sent_change<'i>(fields: Fields<'_, 'i>) -> Result<SentChange<'i>, InboundError> {
@@ -369,9 +371,7 @@ fn read_sent_change<'i>(fields: Fields<'_, 'i>) -> Result<SentChange<'i>, Inboun
     let length = if kind == ChangeKind::Insert { 0 } else { number("length")? };
     let content = match kind {
         ChangeKind::Delete => "",
-        ChangeKind::Insert | ChangeKind::Replace => {
-            fields.required("content", fields.text("content")?, "a string")?
-        }
+        ChangeKind::Insert | ChangeKind::Replace => fields.required("content", fields.text("content")?, "a string")?,
     };
     Ok(SentChange { kind, position, length, content: Cow::Borrowed(content), section: section_of(fields)? })
 }
@@ -379,9 +379,9 @@ fn read_sent_change<'i>(fields: Fields<'_, 'i>) -> Result<SentChange<'i>, Inboun
 fn section_of(fields: Fields<'_, '_>) -> Result<Option<SectionName>, InboundError> {
     let Some(name) = fields.text("section")? else { return Ok(None) };
     let section = SectionName::new(name);
-    section.map(Some).map_err(|_| {
-        InboundError::invalid(fields.name("section"), format!("a name matching {}", SectionName::PATTERN))
-    })
+    section
+        .map(Some)
+        .map_err(|_| InboundError::invalid(fields.name("section"), format!("a name matching {}", SectionName::PATTERN)))
 }
 
 fn sections_of(fields: Fields<'_, '_>) -> Result<Option<Vec<SectionName>>, InboundError> {
@@ -411,10 +411,8 @@ fn client_time_of<'i>(fields: Fields<'_, 'i>) -> Result<Option<ClientTime<'i>>, 
     let time = match fields.get("client_time") {
         None => return Ok(None),
         Some([Node::String(text)]) if text.len() <= NAME_BYTES_MAX => ClientTime::Text(text),
-        Some([Node::Static(StaticNode::I64(number))]) => ClientTime::Integer(*number),
-        Some([Node::Static(StaticNode::U64(number))]) => {
-            ClientTime::Integer(i64::try_from(*number).map_err(|_| wrong())?)
-        }
+        Some([Node::Static(StaticNode::I64(number))]) => ClientTime::Integer((*number).into()),
+        Some([Node::Static(StaticNode::U64(number))]) => ClientTime::Integer((*number).into()),
         Some([Node::Static(StaticNode::F64(number))]) => ClientTime::Float(*number),
         Some(_) => return Err(wrong()),
     };
@@ -427,8 +425,8 @@ fn checksum_of(fields: Fields<'_, '_>) -> Result<Option<DocumentChecksum>, Inbou
     let document = Fields::of(value, &path)?;
     let version = document.required("version", document.unsigned("version")?, "a version")?;
     let crc32 = document.required("crc32", document.unsigned("crc32")?, "a CRC-32")?;
-    let crc32 = u32::try_from(crc32)
-        .map_err(|_| InboundError::invalid(document.name("crc32"), "a CRC-32, 0 to 4294967295"))?;
+    let crc32 =
+        u32::try_from(crc32).map_err(|_| InboundError::invalid(document.name("crc32"), "a CRC-32, 0 to 4294967295"))?;
     Ok(Some(DocumentChecksum { version: Version(version), crc32 }))
 }
 

@@ -11,7 +11,7 @@ pub mod outbound;
 
 pub use error::{ErrorCode, Severity};
 pub use inbound::{
-    ClientTime, DocumentChecksum, ENVELOPES_PER_FRAME_MAX, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, Parser,
-    read_changes_body,
+    ClientTime, DocumentChecksum, ENVELOPES_PER_FRAME_MAX, Inbound, InboundChange, InboundError, Message,
+    NAME_BYTES_MAX, Parser, read_changes_body,
 };
 pub use outbound::write_message;

@@ -167,6 +167,18 @@ pub struct Heartbeat<'a> {
     /// What the client sent as its own time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_time: Option<ClientTime<'a>>,
+    /// Whether the client's document is the server's, where it asked and has the current version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentCheck>,
+}
+
+/// A heartbeat's answer to the checksum that came with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DocumentCheck {
+    /// The version compared, which is the current one.
+    pub version: Version,
+    /// False: the client has to ask for a full state.
+    pub matches: bool,
 }
 
 /// `system.error`.
@@ -187,6 +199,14 @@ pub struct ErrorMessage<'a> {
     /// Which field is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<ErrorDetails<'a>>,
+}
+
+impl<'a> ErrorMessage<'a> {
+    /// An error with nothing but what every error has.
+    #[must_use]
+    pub const fn new(error_code: ErrorCode, message: &'a str, severity: Severity) -> Self {
+        Self { error_code, message, retry_after: None, severity, limit_type: None, details: None }
+    }
 }
 
 /// What is wrong with which field.
@@ -228,18 +248,24 @@ pub struct Selection {
 /// `cursor.position` as it goes out.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct CursorMoved<'a> {
-    /// Where, in the section.
+    /// Where: in the section, or in the document where the connection asked for that.
     pub position: u64,
     /// The section.
     pub section: &'a str,
     /// The version the position refers to.
     pub version: Version,
+    /// The place in the whole document, where that has several sections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_position: Option<u64>,
+    /// The place in the section, where `position` is the one in the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_position: Option<u64>,
 }
 
 /// `selection.change` as it goes out.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SelectionMoved<'a> {
-    /// Where it begins, in the section.
+    /// Where it begins: in the section, or in the document where the connection asked for that.
     pub start: u64,
     /// Where it ends.
     pub end: u64,
@@ -247,6 +273,18 @@ pub struct SelectionMoved<'a> {
     pub section: &'a str,
     /// The version the positions refer to.
     pub version: Version,
+    /// Where it begins in the whole document, where that has several sections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_start: Option<u64>,
+    /// Where it ends there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_end: Option<u64>,
+    /// Where it begins in the section, where `start` is the place in the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_start: Option<u64>,
+    /// Where it ends there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_end: Option<u64>,
 }
 
 /// An entry of `active_editors`; positions count over the whole document.

@@ -1,18 +1,25 @@
 //! Where people are in the text: kept for each connection, and moved through every later change.
 
-use super::member::{Dialect, Marked, Member};
+use super::member::{Dialect, Marked, Place};
+use super::members::Members;
+use super::relay::Starts;
 use super::{MemberKey, Room, frame};
-use crate::document::SectionChange;
-use crate::ids::{SectionName, UnixMillis, Version};
+use crate::document::{Change, SectionChange};
+use crate::ids::{PositionEncoding, SectionName, UnixMillis, Version};
 use crate::ot::{Order, map_position};
-use crate::protocol::InboundError;
-use crate::protocol::outbound::{ActiveEditor, CursorMoved, Metadata, Selection, SelectionMoved};
-use crate::text::PositionError;
+use crate::protocol::outbound::{CursorMoved, Metadata, SelectionMoved};
+use crate::protocol::{Inbound, InboundError};
+use crate::text::{PositionError, Text};
 
 impl Marked {
-    /// Where it is after `change`, which its own connection made or another one. One's own inserts move
-    /// a cursor right, others' leave it left of them; a selection does not grow at its edges.
-    fn after(self, change: &SectionChange, own: bool) -> Self {
+    /// Where it is after `change`, which its own connection made or another one.
+    fn after(self, change: &Change, own: bool) -> Self {
+        change.sections.iter().fold(self, |marked, made| marked.after_section(made, own))
+    }
+
+    /// One's own inserts move a cursor right, others' leave it left of them; a selection does not grow at
+    /// its edges.
+    fn after_section(self, change: &SectionChange, own: bool) -> Self {
         if usize::from(change.section) != self.section {
             return self;
         }
@@ -25,137 +32,165 @@ impl Marked {
         let end = map_position(self.end, &change.operation, Order::First);
         Self { start, end: end.max(start), ..self }
     }
+
+    /// The nearest range of whole characters in `text`.
+    fn within(self, text: &Text) -> Self {
+        let place = |position: u32| {
+            let position = (position as usize).min(text.len());
+            let boundary = if text.is_boundary(position) { position } else { position - 1 };
+            u32::try_from(boundary).unwrap_or(u32::MAX)
+        };
+        Self { start: place(self.start), end: place(self.end), ..self }
+    }
 }
 
-impl Room {
+impl Members {
     /// Moves everybody's cursor through the document's newest change.
-    pub(super) fn move_cursors(&mut self, sender: Option<MemberKey>) {
-        let Some(change) = self.document.history().last() else { return };
-        for (index, member) in &mut self.members {
-            let own = sender == Some(MemberKey(index));
+    pub(super) fn move_cursors(&mut self, change: &Change, sender: Option<MemberKey>) {
+        for member in self.iter_mut() {
+            let own = sender == Some(member.key);
             for marked in [&mut member.cursor, &mut member.selection].into_iter().flatten() {
-                *marked = change.sections.iter().fold(*marked, |marked, made| marked.after(made, own));
+                *marked = marked.after(change, own);
             }
         }
     }
+}
 
+impl Room {
     /// Notes where a connection's cursor or selection is, and tells the others.
     pub(super) fn move_cursor(
         &mut self,
         now: UnixMillis,
         key: MemberKey,
+        inbound: &Inbound<'_>,
         range: (u64, u64),
         section: Option<&SectionName>,
         base: Option<Version>,
         is_selection: bool,
     ) -> Result<(), InboundError> {
-        let dialect = self.members[key.0].dialect;
-        let Some(mut marked) = self.find_range(range, section, dialect)? else { return Ok(()) };
-        // A cursor is a hint: with a base that is no longer known it is taken against the current version.
-        let since = base.and_then(|base| self.document.history().since(base).ok());
-        for change in since.into_iter().flatten() {
-            marked = change.sections.iter().fold(marked, |marked, made| marked.after(made, false));
-        }
-        let text = self.document.sections()[marked.section].text();
-        let within = |position: u32| {
-            let position = (position as usize).min(text.len());
-            let boundary = if text.is_boundary(position) { position } else { position - 1 };
-            u32::try_from(boundary).unwrap_or(u32::MAX)
+        let Some(member) = self.members.get(key) else { return Ok(()) };
+        let is_own = |change: &Change| {
+            inbound.client_id.is_some()
+                && change.origin.client_id.as_deref() == inbound.client_id
+                && change.user_id == member.user.user_id
         };
-        (marked.start, marked.end) = (within(marked.start), within(marked.end));
-        let member = &mut self.members[key.0];
-        *(if is_selection { &mut member.selection } else { &mut member.cursor }) = Some(marked);
-        self.show_cursor(now, key, marked, is_selection);
+        let Some(marked) = self.find_range(range, section, base, member.dialect, is_own)? else { return Ok(()) };
+        if let Some(member) = self.members.get_mut(key) {
+            *(if is_selection { &mut member.selection } else { &mut member.cursor }) = Some(marked);
+        }
+        self.show_cursor(now, key, inbound, marked, is_selection);
         Ok(())
     }
 
-    /// The range in UTF-16 code units of its section; `None` where the document has no text yet.
+    /// Where a range, sent for version `base`, is now; `None` where the document has no text yet. It is a
+    /// hint, so what does not exist is moved to where something does, and a base that is no longer known
+    /// counts as the current version.
     fn find_range(
         &self,
         (start, end): (u64, u64),
         section: Option<&SectionName>,
+        base: Option<Version>,
         dialect: Dialect,
+        is_own: impl Fn(&Change) -> bool,
     ) -> Result<Option<Marked>, InboundError> {
         let sections = self.document.sections();
+        let base = base.unwrap_or_else(|| self.document.version());
+        let since = self.document.history().since(base).into_iter().flatten();
+        let mut starts = Starts::now(&self.document, dialect.encoding);
+        since.clone().rev().for_each(|change| starts.step_back(change));
         let (index, offset) = match section {
             Some(name) => {
-                let unknown = || InboundError::invalid("payload.section".to_owned(), "the name of a section that exists");
+                let unknown =
+                    || InboundError::invalid("payload.section".to_owned(), "the name of a section that exists");
                 (self.document.section_index(name).ok_or_else(unknown)?, 0)
             }
-            None => {
-                let starts = (0..sections.len()).map(|index| self.document.section_start(index, dialect.encoding) as u64);
-                let ends = starts.zip(sections).map(|(at, section)| (at, at + section.text().len_in(dialect.encoding) as u64));
-                let found = ends.enumerate().find(|(index, (_, end))| start <= *end || index + 1 == sections.len());
-                let Some((index, (offset, _))) = found else { return Ok(None) };
-                (index, offset)
-            }
+            None => match starts.section_at(start) {
+                Some(found) => found,
+                None => return Ok(None),
+            },
         };
-        let text = sections[index].text();
-        let place = |position: u64| {
-            let sought = usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX);
-            let utf16 = match text.utf16_position(sought, dialect.encoding) {
-                Ok(position) | Err(PositionError::InsideCharacter { boundary: position }) => position,
-                Err(PositionError::BeyondEnd { .. }) => text.len(),
-            };
-            u32::try_from(utf16).unwrap_or(u32::MAX)
+        let changes = since.clone().flat_map(|change| &change.sections);
+        let place = places(sections[index].text(), index, changes, starts.length(index), dialect.encoding);
+        let at_base = Marked {
+            section: index,
+            start: place(start.saturating_sub(offset)),
+            end: place(end.saturating_sub(offset)),
         };
-        Ok(Some(Marked { section: index, start: place(start), end: place(end) }))
+        let moved = since.fold(at_base, |marked, change| marked.after(change, is_own(change)));
+        Ok(Some(moved.within(sections[index].text())))
     }
 
-    fn show_cursor(&mut self, now: UnixMillis, key: MemberKey, marked: Marked, is_selection: bool) {
+    fn show_cursor(
+        &mut self,
+        now: UnixMillis,
+        key: MemberKey,
+        inbound: &Inbound<'_>,
+        marked: Marked,
+        is_selection: bool,
+    ) {
         let gate = self.version_gate();
-        let member = &self.members[key.0];
-        let section = &self.document.sections()[marked.section];
-        let metadata = Metadata::of_user(now, &member.user.user_id, self.session_id());
-        let (name, version) = (section.name().as_str(), self.document.version());
+        let Some(member) = self.members.get(key) else { return };
+        let user = std::rc::Rc::clone(&member.user);
+        let metadata = Metadata::of_user(now, &user.user_id, super::session_id(self.session.as_ref()))
+            .relaying(inbound.client_id, inbound.correlation_id);
+        let document = &self.document;
+        let section = &document.sections()[marked.section];
+        let (name, version) = (section.name().as_str(), document.version());
         let encode = |dialect: Dialect| {
-            let offset = if dialect.over_document { self.document.section_start(marked.section, dialect.encoding) } else { 0 };
-            let place = |position: u32| (offset + section.text().position_in(position as usize, dialect.encoding)) as u64;
+            let offset = document.section_start(marked.section, dialect.encoding) as u64;
+            let place = |position: u32| {
+                let in_section = section.text().position_in(position as usize, dialect.encoding) as u64;
+                dialect.place(in_section, offset, document.sections().len())
+            };
             let (start, end) = (place(marked.start), place(marked.end));
-            if is_selection {
-                frame("selection.change", &SelectionMoved { start, end, section: name, version }, &metadata)
+            let frame = if is_selection {
+                let moved = SelectionMoved {
+                    start: start.position,
+                    end: end.position,
+                    section: name,
+                    version,
+                    document_start: start.document_position,
+                    document_end: end.document_position,
+                    section_start: start.section_position,
+                    section_end: end.section_position,
+                };
+                frame("selection.change", &moved, &metadata)
             } else {
-                frame("cursor.position", &CursorMoved { position: start, section: name, version }, &metadata)
-            }
+                let Place { position, document_position, section_position } = start;
+                let moved = CursorMoved { position, section: name, version, document_position, section_position };
+                frame("cursor.position", &moved, &metadata)
+            };
+            [frame].into()
         };
-        let frames: Vec<_> = self
-            .members
-            .iter()
-            .filter(|(index, member)| *index != key.0 && member.greeted && !member.outbox.is_closing())
-            .map(|(index, member)| (MemberKey(index), member.dialect))
-            .collect();
-        let mut encoded: [Option<bytes::Bytes>; Dialect::COUNT] = Default::default();
-        for (_, dialect) in &frames {
-            encoded[dialect.index()].get_or_insert_with(|| encode(*dialect));
-        }
-        for (recipient, dialect) in frames {
-            if let Some(frame) = &encoded[dialect.index()] {
-                self.send(recipient, gate, bytes::Bytes::clone(frame));
-            }
-        }
+        self.members.broadcast(gate, |member| member.greeted && member.key != key, encode);
     }
+}
 
-    /// A member as an entry of `active_editors`; positions count over the whole document.
-    pub(super) fn active_editor<'a>(&'a self, member: &'a Member, dialect: Dialect) -> ActiveEditor<'a> {
-        let in_section = |marked: Marked, position: u32| {
-            let text = self.document.sections()[marked.section].text();
-            text.position_in(position as usize, dialect.encoding) as u64
+/// Finds positions, counted in `encoding`, in a section as it was before the changes `since`, in UTF-16
+/// code units; what is beyond its `length` or inside a character is moved to the left.
+fn places<'a>(
+    now: &Text,
+    section: usize,
+    since: impl DoubleEndedIterator<Item = &'a SectionChange>,
+    length: u64,
+    encoding: PositionEncoding,
+) -> impl Fn(u64) -> u32 {
+    // Only positions that are not counted in UTF-16 have to be looked up in the text of that time.
+    let text = (encoding != PositionEncoding::Utf16).then(|| {
+        let mut text = now.clone();
+        let here = since.rev().filter(|made| usize::from(made.section) == section);
+        here.for_each(|made| {
+            made.operation.invert(&made.deleted).apply(&mut text);
+        });
+        text
+    });
+    move |position| {
+        let sought = usize::try_from(position.min(length)).unwrap_or(usize::MAX);
+        let utf16 = match text.as_ref().map(|text| text.utf16_position(sought, encoding)) {
+            None => sought,
+            Some(Ok(position) | Err(PositionError::InsideCharacter { boundary: position })) => position,
+            Some(Err(PositionError::BeyondEnd { length })) => length,
         };
-        let in_document = |marked: Marked, position: u32| {
-            self.document.section_start(marked.section, dialect.encoding) as u64 + in_section(marked, position)
-        };
-        ActiveEditor {
-            user_id: &member.user.user_id,
-            display_name: &member.user.display_name,
-            color: &member.user.color,
-            cursor_position: member.cursor.map(|marked| in_document(marked, marked.start)),
-            selection: member.selection.map(|marked| Selection {
-                start: in_document(marked, marked.start),
-                end: in_document(marked, marked.end),
-            }),
-            section: member.cursor.map(|marked| self.document.sections()[marked.section].name().as_str()),
-            section_position: member.cursor.map(|marked| in_section(marked, marked.start)),
-            last_activity: member.active_at,
-        }
+        u32::try_from(utf16).unwrap_or(u32::MAX)
     }
 }

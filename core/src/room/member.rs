@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use super::members::MemberKey;
 use super::outbox::Outbox;
-use crate::ids::{PositionEncoding, UnixMillis, Version};
+use crate::ids::{PositionEncoding, UnixMillis};
 
 /// A person as others see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,26 @@ impl Dialect {
     pub(super) const fn index(self) -> usize {
         self.encoding as usize * 2 + self.over_document as usize
     }
+
+    /// A position in a section that begins at `offset` of a document with that many sections, as a
+    /// connection is told of it.
+    pub(super) fn place(self, in_section: u64, offset: u64, sections: usize) -> Place {
+        let in_document = offset + in_section;
+        if self.over_document {
+            Place { position: in_document, document_position: None, section_position: Some(in_section) }
+        } else {
+            let document_position = (sections > 1).then_some(in_document);
+            Place { position: in_section, document_position, section_position: None }
+        }
+    }
+}
+
+/// A position with the other way to count it, where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) position: u64,
+    pub(super) document_position: Option<u64>,
+    pub(super) section_position: Option<u64>,
 }
 
 /// Somebody at the door.
@@ -75,25 +96,43 @@ pub(super) struct Marked {
 /// One connection in a room.
 #[derive(Debug)]
 pub struct Member {
+    pub(super) key: MemberKey,
     pub(super) connection_id: Box<str>,
     pub(super) user: Rc<User>,
     pub(super) edits: bool,
     pub(super) dialect: Dialect,
     /// Whether it has been sent a state, and so gets presence too.
     pub(super) greeted: bool,
-    /// The version it joined at: it is not sent this one or an older one.
-    pub(super) since: Version,
     pub(super) cursor: Option<Marked>,
     pub(super) selection: Option<Marked>,
+    /// When its user last did something: a heartbeat is the client's doing, not theirs.
     pub(super) active_at: UnixMillis,
-    /// Refused messages in a row.
-    pub(super) refused_in_row: u32,
+    /// Malformed messages in a row.
+    pub(super) malformed_in_row: u32,
     /// Whether it is on the room's list of members to be flushed.
     pub(super) dirty: bool,
     pub(super) outbox: Outbox,
 }
 
 impl Member {
+    /// Somebody who has just come in.
+    pub(super) fn new(key: MemberKey, now: UnixMillis, joining: Joining) -> Self {
+        Self {
+            key,
+            connection_id: joining.connection_id,
+            user: joining.user,
+            edits: joining.edits,
+            dialect: joining.dialect,
+            greeted: false,
+            cursor: None,
+            selection: None,
+            active_at: now,
+            malformed_in_row: 0,
+            dirty: false,
+            outbox: Outbox::default(),
+        }
+    }
+
     /// What waits to be sent to it.
     #[must_use]
     pub const fn outbox(&self) -> &Outbox {

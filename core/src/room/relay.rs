@@ -2,10 +2,40 @@
 
 use smallvec::SmallVec;
 
-use super::member::Dialect;
+use super::member::{Dialect, Place};
+use super::members::Frames;
+use super::{MemberKey, Room, frame, session_id};
 use crate::document::{Change, Document, Part, SectionChange};
 use crate::ids::{PositionEncoding, Version};
-use crate::protocol::outbound::ChangePart;
+use crate::protocol::outbound::{ChangePart, Metadata};
+
+impl Room {
+    /// Counts the document's newest change as a record, moves the cursors through it, and tells it to all
+    /// but its sender.
+    pub(super) fn publish_newest(&mut self, sender: Option<MemberKey>) {
+        let Some(change) = self.document.history().last().cloned() else { return };
+        self.records += 1;
+        let gate = self.version_gate();
+        self.members.move_cursors(&change, sender);
+        let (document, session_id) = (&self.document, session_id(self.session.as_ref()));
+        self.members.broadcast(
+            gate,
+            |member| Some(member.key) != sender,
+            |dialect| frames(document, &change, dialect, session_id),
+        );
+        self.unrecorded.push(change);
+    }
+}
+
+/// The frames of the document's newest version in one dialect.
+fn frames(document: &Document, change: &Change, dialect: Dialect, session_id: &str) -> Frames {
+    let mut starts = Starts::now(document, dialect.encoding);
+    starts.step_back(change);
+    let (client_id, correlation_id) = (change.origin.client_id.as_deref(), change.origin.correlation_id.as_deref());
+    let metadata = Metadata::of_user(change.at, &change.user_id, session_id).relaying(client_id, correlation_id);
+    let parts = parts(document, change, dialect, &starts);
+    parts.iter().map(|part| frame("document.change", part, &metadata)).collect()
+}
 
 /// Where each section begins in the whole document, one version before a change, in one encoding.
 pub(super) struct Starts {
@@ -23,26 +53,35 @@ impl Starts {
     /// Goes back over `change`, which is the last one not yet gone back over.
     pub(super) fn step_back(&mut self, change: &Change) {
         for made in &change.sections {
-            let grown = match self.encoding {
-                PositionEncoding::Utf16 => made.operation.length_delta(),
-                encoding @ (PositionEncoding::Utf32 | PositionEncoding::Utf8) => {
-                    encoding.length_of(made.operation.text()) as i64 - encoding.length_of(&made.deleted) as i64
-                }
-            };
-            self.lengths[usize::from(made.section)] -= grown;
+            self.lengths[usize::from(made.section)] -= grown_in_encoding(made, self.encoding);
         }
     }
 
-    fn of(&self, section: u16) -> u64 {
-        let before = &self.lengths[..usize::from(section)];
-        u64::try_from(before.iter().sum::<i64>()).unwrap_or(0)
+    /// Where a section begins.
+    fn of(&self, section: usize) -> u64 {
+        u64::try_from(self.lengths[..section].iter().sum::<i64>()).unwrap_or(0)
+    }
+
+    /// The length of a section.
+    pub(super) fn length(&self, section: usize) -> u64 {
+        u64::try_from(self.lengths[section]).unwrap_or(0)
+    }
+
+    /// The section that a position of the whole document lies in, the earliest one at a seam and the last
+    /// one beyond the end, and where it begins; `None` if there is none at all.
+    pub(super) fn section_at(&self, position: u64) -> Option<(usize, u64)> {
+        let last = self.lengths.len().checked_sub(1)?;
+        let section = (0..last).find(|&section| position <= self.of(section) + self.length(section)).unwrap_or(last);
+        Some((section, self.of(section)))
     }
 }
 
-/// The parts of `change`, from the end of the text to its start, as a client with `dialect` is told.
+/// The parts of `change` as a client with `dialect` is told: sections it creates, in order, so that
+/// everybody has them in the same order; then what it does to the others, from the end of the text to its
+/// start. Each position refers to the text that the parts before it have made.
 ///
 /// In an encoding other than UTF-16 the change must be the document's newest one, since its places are
-/// found in the text as it is now.
+/// found in the text as it is now. `starts` are those one version before.
 pub(super) fn parts<'a>(
     document: &'a Document,
     change: &'a Change,
@@ -50,15 +89,27 @@ pub(super) fn parts<'a>(
     starts: &Starts,
 ) -> SmallVec<[ChangePart<'a>; 1]> {
     let mut parts: SmallVec<[ChangePart<'a>; 1]> = SmallVec::new();
-    for made in change.sections.iter().rev() {
+    let created_from = change.sections.partition_point(|made| made.created.is_none());
+    let (changed, created) = change.sections.split_at(created_from);
+    let mut created_length = 0;
+    for made in created {
+        let inserted = made.operation.text();
+        let part = Part { position: 0, deleted_units: 0, deleted: "", inserted };
+        let offset = starts.of(usize::from(made.section)) + created_length;
+        let told = wire_part(document, made, &part, 0, offset, dialect, change.version);
+        parts.push(ChangePart { operation: "insert", content: Some(inserted), length: None, ..told });
+        created_length += dialect.encoding.length_of(inserted) as u64;
+    }
+    for made in changed.iter().rev() {
         section_parts(&mut parts, document, made, dialect, starts, change.version);
     }
     if parts.is_empty()
-        && let Some(made) = change.sections.first()
+        && let Some(made) = changed.first()
     {
         // Others made it empty; it takes its version all the same.
         let nothing = Part { position: 0, deleted_units: 0, deleted: "", inserted: "" };
-        parts.push(wire_part(document, made, &nothing, 0, dialect, starts, change.version));
+        let offset = starts.of(usize::from(made.section));
+        parts.push(wire_part(document, made, &nothing, 0, offset, dialect, change.version));
     }
     let count = parts.len();
     if count > 1 {
@@ -78,14 +129,11 @@ fn section_parts<'a>(
     version: Version,
 ) {
     let text = document.sections()[usize::from(made.section)].text();
+    let offset = starts.of(usize::from(made.section));
     let encoding = dialect.encoding;
     // By how much the edits left of a part, which are sent after it, have moved it in today's text.
     let mut grown: i64 = made.operation.length_delta();
-    let mut grown_in: i64 = match encoding {
-        PositionEncoding::Utf16 => grown,
-        _ => encoding.length_of(made.operation.text()) as i64 - encoding.length_of(&made.deleted) as i64,
-    };
-    let before = parts.len();
+    let mut grown_in: i64 = grown_in_encoding(made, encoding);
     for part in made.parts() {
         let position = match encoding {
             PositionEncoding::Utf16 => u64::from(part.position),
@@ -96,14 +144,17 @@ fn section_parts<'a>(
                 u64::try_from(text.position_in(now, encoding) as i64 - grown_in).unwrap_or(0)
             }
         };
-        parts.push(wire_part(document, made, &part, position, dialect, starts, version));
+        parts.push(wire_part(document, made, &part, position, offset, dialect, version));
     }
-    if parts.len() == before && made.created.is_some() {
-        // An insert of "" has made the section, and the others have to learn of it.
-        let nothing = Part { position: 0, deleted_units: 0, deleted: "", inserted: "" };
-        let mut part = wire_part(document, made, &nothing, 0, dialect, starts, version);
-        (part.operation, part.content, part.length) = ("insert", Some(""), None);
-        parts.push(part);
+}
+
+/// By how much a change makes its section longer, in units of `encoding`.
+fn grown_in_encoding(made: &SectionChange, encoding: PositionEncoding) -> i64 {
+    match encoding {
+        PositionEncoding::Utf16 => made.operation.length_delta(),
+        PositionEncoding::Utf32 | PositionEncoding::Utf8 => {
+            encoding.length_of(made.operation.text()) as i64 - encoding.length_of(&made.deleted) as i64
+        }
     }
 }
 
@@ -112,15 +163,17 @@ fn wire_part<'a>(
     made: &SectionChange,
     part: &Part<'a>,
     position: u64,
+    offset: u64,
     dialect: Dialect,
-    starts: &Starts,
     version: Version,
 ) -> ChangePart<'a> {
     let length = match dialect.encoding {
         PositionEncoding::Utf16 => u64::from(part.deleted_units),
         encoding @ (PositionEncoding::Utf32 | PositionEncoding::Utf8) => encoding.length_of(part.deleted) as u64,
     };
-    let in_document = starts.of(made.section) + position;
+    let sections = document.sections();
+    let place = dialect.place(position, offset, sections.len());
+    let Place { position, document_position, section_position } = place;
     let (operation, content, length) = match (part.deleted_units, part.inserted) {
         (_, "") => ("delete", None, Some(length)),
         (0, inserted) => ("insert", Some(inserted), None),
@@ -128,13 +181,13 @@ fn wire_part<'a>(
     };
     ChangePart {
         operation,
-        position: if dialect.over_document { in_document } else { position },
+        position,
         content,
         length,
-        section: document.sections()[usize::from(made.section)].name().as_str(),
+        section: sections[usize::from(made.section)].name().as_str(),
         version,
-        document_position: (!dialect.over_document && document.sections().len() > 1).then_some(in_document),
-        section_position: dialect.over_document.then_some(position),
+        document_position,
+        section_position,
         part: None,
         parts: None,
     }

@@ -5,10 +5,13 @@ use serde::Serialize;
 
 use super::member::Dialect;
 use super::{Room, refusal};
-use crate::document::{Move, Submission, Submitted};
+use crate::document::{Move, Rejection, Submission, Submitted};
 use crate::ids::{PositionEncoding, UnixMillis, Version};
 use crate::protocol::outbound::write_json;
-use crate::protocol::{ErrorCode, InboundError, Message, Parser, read_changes_body};
+use crate::protocol::{ErrorCode, InboundError, Message, NAME_BYTES_MAX, Parser, read_changes_body};
+
+/// The header that names a request, for errors.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +92,7 @@ impl Room {
             let Message::Change(sent) = &inbound.message else {
                 return Err(InboundError::invalid("changes".to_owned(), "an array of changes"));
             };
-            let key = caller.idempotency_key.map(|key| ("idempotency-key", key));
+            let key = idempotency_key(caller)?.map(|key| ("idempotency-key", key));
             let submission = Submission {
                 user_id: author(caller, authors)?,
                 client_id: key.map(|(client_id, _)| client_id).or(inbound.client_id),
@@ -99,7 +102,11 @@ impl Room {
                 changes: &sent.changes,
                 reject_conflicts: sent.reject_conflicts,
             };
-            let submitted = self.document.submit(now, &submission).map_err(|rejection| refusal(&rejection, ""))?;
+            let submitted = self.document.submit(now, &submission).map_err(|rejection| {
+                let is_about_key = rejection == Rejection::KeyReused && key.is_some();
+                let refused = refusal::rejected(&rejection, "", sent);
+                if is_about_key { InboundError { field: Some(IDEMPOTENCY_KEY.to_owned()), ..refused } } else { refused }
+            })?;
             Ok(self.changes_answer(sent.changes.len(), &submitted))
         })?;
         self.answers.push_back((self.records, Answer { request, body: answer }));
@@ -109,7 +116,7 @@ impl Room {
     fn changes_answer(&mut self, applied_changes: usize, submitted: &Submitted) -> Bytes {
         let (version, moves) = match submitted {
             Submitted::Applied { version, moves, .. } => {
-                self.relay_newest(None);
+                self.publish_newest(None);
                 (*version, moves.as_slice())
             }
             Submitted::Duplicate { version, .. } => (*version, [].as_slice()),
@@ -128,6 +135,15 @@ impl Room {
     }
 }
 
+/// The request's key, if it has one.
+fn idempotency_key<'a>(caller: Caller<'a>) -> Result<Option<&'a str>, InboundError> {
+    let fits = |key: &str| (1..=NAME_BYTES_MAX).contains(&key.len());
+    if caller.idempotency_key.is_some_and(|key| !fits(key)) {
+        return Err(InboundError::invalid(IDEMPOTENCY_KEY.to_owned(), format!("1 to {NAME_BYTES_MAX} bytes")));
+    }
+    Ok(caller.idempotency_key)
+}
+
 /// The one author that the changes name: the caller, or anybody if an admin asks.
 fn author<'a>(caller: Caller<'a>, named: &[&'a str]) -> Result<&'a str, InboundError> {
     let author = named.first().copied().unwrap_or(caller.user_id);
@@ -137,7 +153,8 @@ fn author<'a>(caller: Caller<'a>, named: &[&'a str]) -> Result<&'a str, InboundE
     if author != caller.user_id && !caller.is_admin {
         return Err(InboundError {
             code: ErrorCode::Forbidden,
-            message: "metadata.user_id names somebody else; leave it out, or use a token with document:admin".to_owned(),
+            message: "metadata.user_id names somebody else; leave it out, or use a token with document:admin"
+                .to_owned(),
             field: Some("changes[0].metadata.user_id".to_owned()),
             expected: Some("the user of the token".to_owned()),
             correlation_id: None,

@@ -2,11 +2,15 @@
 
 use super::member::Dialect;
 use super::relay::{self, Starts};
-use super::{MemberKey, Room, frame, note_dirty};
+use super::{MemberKey, Room, frame};
 use crate::document::Change;
 use crate::ids::{PositionEncoding, SectionName, UnixMillis, Version};
+use crate::protocol::InboundError;
 use crate::protocol::outbound::{Content, ListedChange, Metadata, SyncResponse};
 
+/// A list up to this size is given even where the full state is smaller: a client with a change of its own
+/// under way has more use for it.
+const LIST_BYTES_MIN: usize = 4 << 10;
 /// What a listed change costs on the wire beside its text, roughly, in bytes.
 const LISTED_CHANGE_BYTES: usize = 256;
 
@@ -20,8 +24,9 @@ impl Room {
         base: Option<Version>,
         sections: Option<&[SectionName]>,
         correlation_id: Option<&str>,
-    ) {
-        let member = &self.members[key.0];
+    ) -> Result<(), InboundError> {
+        self.check_states_queued(key)?;
+        let Some(member) = self.members.get(key) else { return Ok(()) };
         let changes = base.and_then(|base| self.changes_since(base, member.dialect));
         let listed = changes.as_ref().map(|changes| self.list(changes, member.dialect, sections));
         let response = SyncResponse {
@@ -31,9 +36,8 @@ impl Room {
         };
         let frame = frame("sync.response", &response, &Metadata::of_server(now, correlation_id));
         let gate = self.version_gate();
-        let member = &mut self.members[key.0];
-        member.outbox.push_state(frame, gate);
-        note_dirty(&mut self.dirty, key, member, self.durable);
+        self.members.send_state(key, gate, frame);
+        Ok(())
     }
 
     /// The changes after `base`, if they are known, can be given in the dialect, and are the smaller answer.
@@ -42,12 +46,14 @@ impl Room {
         if dialect.encoding != PositionEncoding::Utf16 && base != self.document.version() {
             return None;
         }
-        let full: usize = self.document.sections().iter().map(|section| section.text().len_in(PositionEncoding::Utf8)).sum();
+        let full: usize =
+            self.document.sections().iter().map(|section| section.text().len_in(PositionEncoding::Utf8)).sum();
         let mut listed = 0;
         let mut changes = Vec::new();
         for change in self.document.history().since(base).ok()? {
-            listed += change.sections.iter().map(|made| LISTED_CHANGE_BYTES + made.operation.text().len()).sum::<usize>();
-            if listed > full.max(LISTED_CHANGE_BYTES) {
+            listed +=
+                change.sections.iter().map(|made| LISTED_CHANGE_BYTES + made.operation.text().len()).sum::<usize>();
+            if listed > full.max(LIST_BYTES_MIN) {
                 return None;
             }
             changes.push(change);

@@ -7,19 +7,13 @@
 
 mod leaves;
 
-use std::ops::ControlFlow;
-
 use crate::ids::PositionEncoding;
-use leaves::Leaves;
+use leaves::{Leaves, Weight};
 
 /// A text in UTF-16 code units.
 #[derive(Clone, Debug)]
 pub struct Text {
     units: Units,
-    /// Length in bytes of UTF-8, kept so that lengths in every encoding are known at once.
-    utf8: usize,
-    /// Characters beyond the basic plane, each a surrogate pair.
-    pairs: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +39,7 @@ pub enum PositionError {
 
 impl Default for Text {
     fn default() -> Self {
-        Self { units: Units::Latin1(Leaves::default()), utf8: 0, pairs: 0 }
+        Self { units: Units::Latin1(Leaves::default()) }
     }
 }
 
@@ -88,10 +82,22 @@ impl Text {
     /// Length in units of `encoding`; constant time.
     #[must_use]
     pub fn len_in(&self, encoding: PositionEncoding) -> usize {
-        match encoding {
-            PositionEncoding::Utf16 => self.len(),
-            PositionEncoding::Utf32 => self.len() - self.pairs,
-            PositionEncoding::Utf8 => self.utf8,
+        measure(self.weight(), encoding)
+    }
+
+    /// Whether some character takes two UTF-16 code units.
+    #[must_use]
+    pub fn has_pairs(&self) -> bool {
+        let weight = self.weight();
+        weight.utf32 < weight.utf16
+    }
+
+    /// The bytes of UTF-8 that the units from `from` to `to` take (both boundaries within the text).
+    #[must_use]
+    pub fn utf8_len_of(&self, from: usize, to: usize) -> usize {
+        match &self.units {
+            Units::Latin1(leaves) => leaves.weigh(from, to).utf8,
+            Units::Wide(leaves) => leaves.weigh(from, to).utf8,
         }
     }
 
@@ -99,7 +105,7 @@ impl Text {
     #[must_use]
     pub fn is_boundary(&self, position: usize) -> bool {
         match &self.units {
-            Units::Wide(leaves) if self.pairs > 0 && position < leaves.len() => {
+            Units::Wide(leaves) if position < leaves.len() && self.has_pairs() => {
                 !is_low_surrogate(leaves.get(position))
             }
             Units::Wide(_) | Units::Latin1(_) => true,
@@ -113,21 +119,15 @@ impl Text {
     /// surrogate could not be written to any client.
     pub fn splice(&mut self, position: usize, deleted: usize, inserted: &str, removed: &mut String) {
         assert!(position + deleted <= self.len(), "splice outside the text");
-        assert!(
-            self.is_boundary(position) && self.is_boundary(position + deleted),
-            "splice inside a surrogate pair"
-        );
-        let removed_from = removed.len();
-        if !inserted.chars().all(|c| u32::from(c) < 0x100) {
+        assert!(self.is_boundary(position) && self.is_boundary(position + deleted), "splice inside a surrogate pair");
+        if !inserted.is_ascii() && !inserted.chars().all(|c| u32::from(c) < 0x100) {
             self.widen();
         }
         match &mut self.units {
             Units::Latin1(leaves) => {
                 // A typed key is a few units: no allocation for it.
                 let units: smallvec::SmallVec<[u8; 32]> = inserted.chars().map(latin1).collect();
-                leaves.splice(position, deleted, &units, |part| {
-                    removed.extend(part.iter().map(|&unit| char::from(unit)));
-                });
+                leaves.splice(position, deleted, &units, |part| push_latin1(part, removed));
             }
             Units::Wide(leaves) => {
                 let units: smallvec::SmallVec<[u16; 32]> = inserted.encode_utf16().collect();
@@ -135,9 +135,6 @@ impl Text {
                 leaves.splice(position, deleted, &units, |part| cut.push(part, removed));
             }
         }
-        let removed = &removed[removed_from..];
-        self.utf8 = self.utf8 + inserted.len() - removed.len();
-        self.pairs = self.pairs + pairs_in(inserted) - pairs_in(removed);
     }
 
     /// The position in UTF-16 code units of `position` counted in `encoding`.
@@ -149,76 +146,59 @@ impl Text {
         if position > length {
             return Err(PositionError::BeyondEnd { length });
         }
-        let utf16 = match encoding {
-            PositionEncoding::Utf16 => position,
-            _ if length == self.len() => position,
-            PositionEncoding::Utf32 => return Ok(self.walk(|seen, _| seen.utf32 >= position).utf16),
-            PositionEncoding::Utf8 => {
-                let seen = self.walk(|seen, next_utf8| seen.utf8 + next_utf8 > position);
-                return if seen.utf8 == position {
-                    Ok(seen.utf16)
-                } else {
-                    Err(PositionError::InsideCharacter { boundary: seen.utf16 })
-                };
-            }
-        };
-        if self.is_boundary(utf16) { Ok(utf16) } else { Err(PositionError::InsideCharacter { boundary: utf16 - 1 }) }
+        if encoding == PositionEncoding::Utf16 || length == self.len() {
+            let inside = !self.is_boundary(position);
+            return if inside { Err(PositionError::InsideCharacter { boundary: position - 1 }) } else { Ok(position) };
+        }
+        let seen = self.seek(position, |weight| measure(weight, encoding));
+        if measure(seen, encoding) > position {
+            return Err(PositionError::InsideCharacter { boundary: seen.utf16 - 1 });
+        }
+        // The pair's first half counts for both; the place is behind the second one.
+        Ok(if self.is_boundary(seen.utf16) { seen.utf16 } else { seen.utf16 + 1 })
     }
 
     /// `position` (UTF-16, a boundary within the text) counted in `encoding`.
     #[must_use]
     pub fn position_in(&self, position: usize, encoding: PositionEncoding) -> usize {
-        match encoding {
-            PositionEncoding::Utf16 => position,
-            _ if self.len_in(encoding) == self.len() => position,
-            PositionEncoding::Utf32 => self.walk(|seen, _| seen.utf16 >= position).utf32,
-            PositionEncoding::Utf8 => self.walk(|seen, _| seen.utf16 >= position).utf8,
+        if encoding == PositionEncoding::Utf16 || self.len_in(encoding) == self.len() {
+            return position;
         }
+        measure(self.seek(position, |weight| weight.utf16), encoding)
     }
 
     /// Hands out the whole text in order, in parts of a few KiB.
     pub fn for_each_str(&self, mut each: impl FnMut(&str)) {
-        let _ = self.try_for_each_str(|part| {
-            each(part);
-            ControlFlow::Continue(())
-        });
-    }
-
-    /// Hands out the text in order, in parts of a few KiB, until `each` breaks off.
-    fn try_for_each_str(&self, mut each: impl FnMut(&str) -> ControlFlow<()>) -> ControlFlow<()> {
         let mut part = String::new();
         match &self.units {
-            Units::Latin1(leaves) => leaves.iter().try_for_each(|leaf| {
+            Units::Latin1(leaves) => leaves.iter().for_each(|leaf| {
                 part.clear();
-                part.extend(leaf.iter().map(|&unit| char::from(unit)));
-                each(&part)
+                push_latin1(leaf, &mut part);
+                each(&part);
             }),
             Units::Wide(leaves) => {
                 let mut decoder = Utf16Decoder::default();
-                leaves.iter().try_for_each(|leaf| {
+                leaves.iter().for_each(|leaf| {
                     part.clear();
                     decoder.push(leaf, &mut part);
-                    each(&part)
-                })
+                    each(&part);
+                });
             }
         }
     }
 
-    /// Walks over the characters until `stop(seen, bytes of the next character)` says so, or to the end.
-    fn walk(&self, stop: impl Fn(Seen, usize) -> bool) -> Seen {
-        let mut seen = Seen::default();
-        let _ = self.try_for_each_str(|part| {
-            for character in part.chars() {
-                if stop(seen, character.len_utf8()) {
-                    return ControlFlow::Break(());
-                }
-                seen.utf8 += character.len_utf8();
-                seen.utf16 += character.len_utf16();
-                seen.utf32 += 1;
-            }
-            ControlFlow::Continue(())
-        });
-        seen
+    fn weight(&self) -> Weight {
+        match &self.units {
+            Units::Latin1(leaves) => leaves.weight(),
+            Units::Wide(leaves) => leaves.weight(),
+        }
+    }
+
+    fn seek(&self, target: usize, measure: impl Fn(Weight) -> usize) -> Weight {
+        match &self.units {
+            Units::Latin1(leaves) => leaves.seek(target, measure),
+            Units::Wide(leaves) => leaves.seek(target, measure),
+        }
     }
 
     fn widen(&mut self) {
@@ -228,12 +208,12 @@ impl Text {
     }
 }
 
-/// How far a walk over a text has come, in each encoding.
-#[derive(Clone, Copy, Default)]
-struct Seen {
-    utf8: usize,
-    utf16: usize,
-    utf32: usize,
+fn measure(weight: Weight, encoding: PositionEncoding) -> usize {
+    match encoding {
+        PositionEncoding::Utf8 => weight.utf8,
+        PositionEncoding::Utf16 => weight.utf16,
+        PositionEncoding::Utf32 => weight.utf32,
+    }
 }
 
 /// Joins UTF-16 that comes in parts, a pair possibly split between two of them.
@@ -265,13 +245,17 @@ fn is_low_surrogate(unit: u16) -> bool {
     (0xDC00..0xE000).contains(&unit)
 }
 
+/// Appends Latin-1; ASCII, which nearly all of it is, as it stands.
+fn push_latin1(units: &[u8], out: &mut String) {
+    match std::str::from_utf8(units) {
+        Ok(ascii) if units.is_ascii() => out.push_str(ascii),
+        Ok(_) | Err(_) => out.extend(units.iter().map(|&unit| char::from(unit))),
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "the caller has seen that every character is below 0x100")]
 fn latin1(character: char) -> u8 {
     u32::from(character) as u8
-}
-
-fn pairs_in(text: &str) -> usize {
-    if text.is_ascii() { 0 } else { text.bytes().filter(|&b| b >= 0xF0).count() }
 }
 
 #[cfg(test)]
@@ -334,7 +318,7 @@ mod tests {
                 prop_assert_eq!(removed, expected);
             }
             let model: String = model.into_iter().collect();
-            prop_assert_eq!(text.to_string(), model.clone());
+            prop_assert_eq!(&text.to_string(), &model);
             for encoding in PositionEncoding::ALL {
                 prop_assert_eq!(text.len_in(encoding), encoding.length_of(&model));
                 for position in 0..=encoding.length_of(&model) + 1 {

@@ -113,10 +113,12 @@ impl Editor {
         }
     }
 
-    /// Nothing in flight or overdue, and everything acknowledged to anyone has arrived; or gone.
-    pub(crate) fn settled(&self) -> bool {
+    /// Nothing in flight, overdue or due before the end of the window, even if the agenda has not come to it yet, and
+    /// everything acknowledged to anyone has arrived; or gone.
+    pub(crate) fn settled(&self, field: &Field) -> bool {
+        let done = self.cadence.get().is_none_or(|cadence| cadence.due(self.turn.get()) >= field.window.get().to);
         let idle = self.flight.get().is_none() && !self.overdue.get();
-        self.gone.get() || (idle && !self.behind())
+        self.gone.get() || (done && idle && !self.behind())
     }
 
     /// Whether a change acknowledged to somebody has not arrived here.

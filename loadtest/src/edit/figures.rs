@@ -12,6 +12,8 @@ use crate::report::{Report, Table, check_goal, float, grouped, mebibytes};
 
 /// Above this share of its threads' time the generator's own queueing shows in the latencies.
 const GENERATOR_BUSY: f64 = 0.85;
+/// Sending later than this, at the 99th percentile, is worth a word.
+const LATE_P99_MS: f64 = 5.0;
 const MICROS_PER_SECOND: f64 = 1e6;
 
 /// The report of `edit`.
@@ -124,6 +126,12 @@ impl EditReport {
             self.notes.push(format!(
                 "the generator was {:.0} % busy: latencies include its own queueing; use --threads or another machine",
                 busy * 100.0
+            ));
+        }
+        if self.lag.p99_ms > LATE_P99_MS {
+            self.notes.push(format!(
+                "the generator itself sent late (p99 {:.1} ms): something else had its core, and latencies include that",
+                self.lag.p99_ms
             ));
         }
         if self.disk.as_ref().is_some_and(|disk| disk.looks_like_ram) {

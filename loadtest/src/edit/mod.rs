@@ -43,8 +43,6 @@ const DISK_ROUNDS: u32 = 500;
 /// Options of `edit`.
 #[derive(Debug, Args)]
 pub(crate) struct EditArgs {
-    #[command(flatten)]
-    target: TargetArgs,
     /// Documents
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "D")]
     documents: u32,
@@ -81,6 +79,8 @@ pub(crate) struct EditArgs {
     /// Print JSON instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// Which `limits` the tokens claim.
@@ -134,8 +134,8 @@ pub(crate) fn run(args: &EditArgs) -> Result<EditReport, Failure> {
     let window = plan(args, &mut team);
     let spent = watch(target.pid, window, &team)?;
     let tally = team.finish()?;
-    let report = EditReport::new(args, &setup, disk, &spent, &tally);
-    target.close()?;
+    let mut report = EditReport::new(args, &setup, disk, &spent, &tally);
+    target.close(&mut report.complaints);
     Ok(report)
 }
 

@@ -159,7 +159,7 @@ async fn seed(setup: &Setup, field: &Field, editors: &[Rc<Editor>]) -> Result<()
     let first_places = editors.iter().filter(|editor| editor.number < setup.documents);
     first_places.for_each(|editor| editor.seed(field, &setup.seed));
     let deadline = clock::now().plus(SEEDED_WITHIN);
-    if settle(editors, deadline).await && field.tally.borrow().errors.total() == 0 {
+    if settle(field, editors, deadline).await && field.tally.borrow().errors.total() == 0 {
         return Ok(());
     }
     let errors = field.tally.borrow().errors.lines().join("; ");
@@ -167,8 +167,8 @@ async fn seed(setup: &Setup, field: &Field, editors: &[Rc<Editor>]) -> Result<()
 }
 
 /// Waits until everything sent has arrived everywhere; false if that took longer than until `deadline`.
-async fn settle(editors: &[Rc<Editor>], deadline: Nanos) -> bool {
-    while !editors.iter().all(|editor| editor.settled()) {
+async fn settle(field: &Field, editors: &[Rc<Editor>], deadline: Nanos) -> bool {
+    while !editors.iter().all(|editor| editor.settled(field)) {
         if clock::now() > deadline {
             return false;
         }
@@ -187,7 +187,7 @@ async fn type_along(setup: &Setup, field: &Rc<Field>, editors: &[Rc<Editor>], pl
     }
     let pacing = tokio::task::spawn_local(pace(Rc::clone(field), editors.to_vec()));
     tokio::time::sleep(plan.window.to.left(clock::now())).await;
-    settle(editors, plan.drain_until).await;
+    settle(field, editors, plan.drain_until).await;
     pacing.abort();
 }
 

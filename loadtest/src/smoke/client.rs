@@ -19,7 +19,7 @@ use crate::target::Endpoint;
 /// What editors insert: one to three bytes, a surrogate pair, quotes and line ends that JSON escapes.
 const SNIPPETS: [&str; 8] = ["a", "é", "字", "😀", "mot ", "\"q\"\\", "\n", "two words "];
 /// Most units removed at once.
-const REMOVED_UNITS_MAX: u64 = 12;
+const REMOVED_UNITS_MAX: u64 = 5;
 const NORMAL_CLOSE: u16 = 1000;
 
 /// What the clients share.

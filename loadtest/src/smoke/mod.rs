@@ -31,8 +31,6 @@ const SECTION: &str = "body";
 /// Options of `smoke`.
 #[derive(Debug, Args)]
 pub(crate) struct SmokeArgs {
-    #[command(flatten)]
-    target: TargetArgs,
     /// Editors; two viewers come on top
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "K")]
     clients: u32,
@@ -48,6 +46,8 @@ pub(crate) struct SmokeArgs {
     /// Print JSON instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// The report of `smoke`.
@@ -57,8 +57,9 @@ pub(crate) struct SmokeReport {
     document_id: String,
     editors: u32,
     changes: u64,
-    version: u64,
-    text_units: usize,
+    /// What the server says; nothing if it could not be asked.
+    version: Option<u64>,
+    text_units: Option<u64>,
     /// Copies that are equal to the server's text, of editors and viewers.
     equal_copies: usize,
     seconds: f64,
@@ -73,8 +74,8 @@ pub(crate) fn run(args: &SmokeArgs) -> Result<SmokeReport, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::run("starting the clients", error))?;
-    let report = LocalSet::new().block_on(&runtime, converge(args, &target))?;
-    target.close()?;
+    let mut report = LocalSet::new().block_on(&runtime, converge(args, &target))?;
+    target.close(&mut report.complaints);
     Ok(report)
 }
 
@@ -104,25 +105,32 @@ async fn converge(args: &SmokeArgs, target: &Target) -> Result<SmokeReport, Fail
         clients.spawn_local(Rc::clone(&room).view(number, token, late));
     }
     let timeout = Duration::from_secs(args.timeout);
-    let (copies, mut complaints) = gather(clients, timeout).await;
-    let token = token(target, "editor_0")?;
-    let path = format!("/api/documents/{}/state", room.document);
-    let body = http::get(&room.endpoint, &path, Some(&token)).await?;
-    let state: State =
-        serde_json::from_slice(&body).map_err(|error| Failure::run(format!("GET {path} {}", excerpt(&body)), error))?;
-    let equal_copies = compare(&room, &state, &copies, &mut complaints);
-    Ok(SmokeReport {
+    let (copies, complaints) = gather(clients, timeout).await;
+    let mut report = SmokeReport {
         scenario: "smoke",
         document_id: room.document.clone(),
         editors: args.clients,
         changes: room.last_version,
-        version: state.version,
-        text_units: state.section(SECTION).encode_utf16().count(),
-        equal_copies,
+        version: None,
+        text_units: None,
+        equal_copies: 0,
         seconds: float(clock::now().since(started)) / 1e9,
         seed: args.seed,
         complaints,
-    })
+    };
+    match server_state(target, &room).await {
+        Ok(state) => report.compare(&state, &copies),
+        Err(failure) => report.complaints.push(failure.to_string()),
+    }
+    Ok(report)
+}
+
+/// The document as the server tells it over HTTP.
+async fn server_state(target: &Target, room: &Room) -> Result<State, Failure> {
+    let token = token(target, "editor_0")?;
+    let path = format!("/api/documents/{}/state", room.document);
+    let body = http::get(&room.endpoint, &path, Some(&token)).await?;
+    serde_json::from_slice(&body).map_err(|error| Failure::run(format!("GET {path} {}", excerpt(&body)), error))
 }
 
 /// Changes follow each other as fast as they are acknowledged, which the default limits do not allow.
@@ -154,24 +162,32 @@ async fn gather(mut clients: JoinSet<Result<Copy, String>>, timeout: Duration) -
     (copies, complaints)
 }
 
-fn compare(room: &Room, state: &State, copies: &[Copy], complaints: &mut Vec<String>) -> usize {
-    let text = state.section(SECTION);
-    if state.version != room.last_version {
-        let (actual, expected) = (state.version, room.last_version);
-        complaints.push(format!("the server is at version {actual}, expected {expected}: one a change"));
+impl SmokeReport {
+    /// Notes the server's state, and complains of every copy that differs from it.
+    fn compare(&mut self, state: &State, copies: &[Copy]) {
+        let text = state.section(SECTION);
+        self.version = Some(state.version);
+        self.text_units = u64::try_from(text.encode_utf16().count()).ok();
+        if state.version != self.changes {
+            let (actual, expected) = (state.version, self.changes);
+            self.complaints.push(format!("the server is at version {actual}, expected {expected}: one a change"));
+        }
+        for copy in copies {
+            let own = copy.replica.text();
+            if own == text {
+                self.equal_copies += 1;
+                continue;
+            }
+            let at = own.chars().zip(text.chars()).take_while(|(a, b)| a == b).count();
+            self.complaints.push(format!(
+                "{} has another text than the server, from character {at} on: {:?} instead of {:?} (repeat with --seed {})",
+                copy.who,
+                excerpt_from(&own, at),
+                excerpt_from(text, at),
+                self.seed
+            ));
+        }
     }
-    let differing = copies.iter().filter(|copy| copy.replica.text() != text);
-    for copy in differing.clone() {
-        let (who, own) = (&copy.who, copy.replica.text());
-        let at = own.chars().zip(text.chars()).take_while(|(a, b)| a == b).count();
-        complaints.push(format!(
-            "{who} has another text than the server, from character {at} on: {:?} instead of {:?} (repeat with --seed {})",
-            excerpt_from(&own, at),
-            excerpt_from(text, at),
-            room.seed
-        ));
-    }
-    copies.len() - differing.count()
 }
 
 fn excerpt_from(text: &str, at: usize) -> String {
@@ -183,8 +199,9 @@ impl Report for SmokeReport {
         let mut table = Table::default();
         table.heading(&format!("smoke: {} editors, 2 viewers, document {}", self.editors, self.document_id));
         table.row("changes", self.changes);
-        table.row("version", self.version);
-        table.row("text (UTF-16 units)", self.text_units);
+        let told = |value: Option<u64>| value.map_or_else(|| "not told".to_owned(), |value| value.to_string());
+        table.row("version", told(self.version));
+        table.row("text (UTF-16 units)", told(self.text_units));
         table.row("equal copies", format_args!("{} of {}", self.equal_copies, self.editors + 2));
         table.row("seconds", format_args!("{:.1}", self.seconds));
         table
@@ -218,8 +235,8 @@ mod tests {
         for seed in 1..4 {
             let report = against(Fault::None, &format!("--clients 6 --changes 40 --seed {seed}"));
             assert_eq!(report.complaints, Vec::<String>::new());
-            assert_eq!((report.version, report.equal_copies), (240, 8));
-            assert!(report.text_units > 0);
+            assert_eq!((report.version, report.equal_copies), (Some(240), 8));
+            assert!(report.text_units > Some(0));
         }
     }
 
@@ -245,6 +262,11 @@ mod tests {
     #[test]
     fn a_wrong_state_is_found() {
         check(Fault::WrongState, "another text than the server");
+    }
+
+    #[test]
+    fn clients_that_are_not_admitted_say_why() {
+        check(Fault::RefuseJoin, "1008");
     }
 
     #[test]

@@ -78,14 +78,14 @@ fn run(command: &mut Command) -> Result<(), String> {
 #[test]
 fn nothing_acknowledged_is_lost_by_a_power_cut() {
     let Some(power) = PowerCut::find("power cuts") else { return };
-    for seed in 0..8 {
+    for seed in 0..8_u8 {
         let directory = tempfile::tempdir().unwrap();
         let mut server = power.start(directory.path(), &[]);
         // Enough in some rounds for several logs and table files.
-        server.wait_for_acks(if seed < 2 { 6000 } else { 300 * seed as usize });
+        server.wait_for_acks(if seed < 2 { 6000 } else { 300 * usize::from(seed) });
         let expected = server.kill();
         assert!(!expected.is_empty());
-        power.cut(directory.path(), seed);
+        power.cut(directory.path(), seed.into());
         check(directory.path(), &expected).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
 }

@@ -1,0 +1,159 @@
+//! What is said when something is wrong: the field, what was expected of it, what to do.
+
+use bytes::Bytes;
+
+use super::{MemberKey, Room, frame};
+use crate::document::Rejection;
+use crate::ids::UnixMillis;
+use crate::protocol::outbound::{ErrorDetails, ErrorMessage, Metadata};
+use crate::protocol::{ErrorCode, InboundChange, InboundError, Severity, close};
+use crate::websocket::{CloseCode, encode_close};
+
+/// Malformed messages in a row after which a connection is closed.
+const MALFORMED_IN_ROW_MAX: u32 = 10;
+
+/// Why somebody may not join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinRefusal {
+    /// The code for `system.error`.
+    pub code: ErrorCode,
+    /// What to do.
+    pub message: String,
+    /// Which limit was reached.
+    pub limit_type: Option<&'static str>,
+    /// The code to close with.
+    pub close: CloseCode,
+    /// Seconds after which a retry may help.
+    pub retry_after: Option<u64>,
+}
+
+/// The frames of `system.error` and the close after it, for somebody who never became a member.
+#[must_use]
+pub fn refusal_frames(now: UnixMillis, refusal: &JoinRefusal) -> [Bytes; 2] {
+    let error = ErrorMessage {
+        retry_after: refusal.retry_after,
+        limit_type: refusal.limit_type,
+        ..ErrorMessage::new(refusal.code, &refusal.message, Severity::Critical)
+    };
+    let told = frame("system.error", &error, &Metadata::of_server(now, None));
+    [told, encode_close(refusal.close, refusal.code.name())]
+}
+
+impl Room {
+    /// Answers a message that was refused; closes the connection after too many malformed ones in a row.
+    pub(super) fn refuse(&mut self, now: UnixMillis, key: MemberKey, error: &InboundError) {
+        let Some(member) = self.members.get_mut(key) else { return };
+        member.malformed_in_row = if is_malformed(error.code) { member.malformed_in_row + 1 } else { 0 };
+        let too_many = member.malformed_in_row >= MALFORMED_IN_ROW_MAX;
+        let severity = match error.code {
+            _ if too_many => Severity::Critical,
+            ErrorCode::RateLimitExceeded => Severity::Warning,
+            _ => Severity::Error,
+        };
+        self.members.send(key, 0, error_frame(now, error, severity));
+        if too_many {
+            self.members.close(key, close::RATE_LIMITED, "too many malformed messages in a row");
+        }
+    }
+
+    /// Says why, and closes.
+    pub(super) fn close_with_error(
+        &mut self,
+        now: UnixMillis,
+        key: MemberKey,
+        code: ErrorCode,
+        message: &str,
+        close: CloseCode,
+        reason: &str,
+    ) {
+        let error = ErrorMessage::new(code, message, Severity::Critical);
+        self.members.send(key, 0, frame("system.error", &error, &Metadata::of_server(now, None)));
+        self.members.close(key, close, reason);
+    }
+}
+
+/// Whether a message so refused is wrong in itself, whatever the document and the sender's rights are.
+fn is_malformed(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::ValidationError | ErrorCode::UnknownMessageType | ErrorCode::MessageTooLarge)
+}
+
+fn error_frame(now: UnixMillis, error: &InboundError, severity: Severity) -> Bytes {
+    let InboundError { code, message, field, expected, correlation_id } = error;
+    let has_details = field.is_some() || expected.is_some();
+    let details = ErrorDetails { field: field.as_deref(), expected: expected.as_deref() };
+    let payload =
+        ErrorMessage { details: has_details.then_some(details), ..ErrorMessage::new(*code, message, severity) };
+    frame("system.error", &payload, &Metadata::of_server(now, correlation_id.as_deref()))
+}
+
+pub(super) fn too_many_editors(limit: usize) -> JoinRefusal {
+    JoinRefusal {
+        code: ErrorCode::RateLimitExceeded,
+        message: format!("{limit} people are editing this document already; join with ?mode=view, or retry later"),
+        limit_type: Some("document_editors"),
+        close: close::RATE_LIMITED,
+        retry_after: Some(60),
+    }
+}
+
+pub(super) fn read_only() -> InboundError {
+    InboundError {
+        code: ErrorCode::Forbidden,
+        message: "this connection only views the document; connect with document:write and without ?mode=view"
+            .to_owned(),
+        field: Some("type".to_owned()),
+        expected: Some("document.join, cursor.position, selection.change, sync.request or system.heartbeat".to_owned()),
+        correlation_id: None,
+    }
+}
+
+pub(super) fn states_are_queued() -> InboundError {
+    InboundError {
+        code: ErrorCode::RateLimitExceeded,
+        message: "full states are on their way to this connection already; read them before asking for another"
+            .to_owned(),
+        field: Some("type".to_owned()),
+        expected: Some("no further document.join or sync.request until the last one is answered".to_owned()),
+        correlation_id: None,
+    }
+}
+
+/// What a client is told of a submission that was refused; `path` stands before the field's name.
+pub(super) fn rejected(rejection: &Rejection, path: &str, sent: &InboundChange<'_>) -> InboundError {
+    let of_message = |field: &str| format!("{path}{field}");
+    let of_change = |index: usize, field: &str| {
+        if sent.is_batch { format!("{path}changes[{index}].{field}") } else { of_message(field) }
+    };
+    let (code, field, expected) = match rejection {
+        Rejection::VersionUnknown { current, .. } => {
+            (ErrorCode::VersionUnknown, of_message("base_version"), format!("a version up to {current} that exists"))
+        }
+        Rejection::VersionTooOld { oldest, .. } => {
+            (ErrorCode::VersionTooOld, of_message("base_version"), format!("{oldest} or newer"))
+        }
+        Rejection::VersionConflict { current, .. } => {
+            (ErrorCode::VersionConflict, of_message("base_version"), current.to_string())
+        }
+        Rejection::InvalidPosition { index, field, expected } => {
+            (ErrorCode::InvalidPosition, of_change(*index, field), expected.clone())
+        }
+        Rejection::UnknownSection { index, .. } => {
+            (ErrorCode::ValidationError, of_change(*index, "section"), "the name of a section that exists".to_owned())
+        }
+        Rejection::KeyReused => {
+            let field = "metadata.correlation_id".to_owned();
+            (ErrorCode::ValidationError, field, "an id that was not used for another change".to_owned())
+        }
+        Rejection::TooLarge { limit, .. } => {
+            let field = of_message(if sent.is_batch { "changes" } else { "content" });
+            (ErrorCode::DocumentTooLarge, field, format!("what keeps within the limit of {limit}"))
+        }
+    };
+    InboundError {
+        code,
+        message: rejection.to_string(),
+        field: Some(field),
+        expected: Some(expected),
+        correlation_id: None,
+    }
+}

@@ -1,0 +1,115 @@
+//! How much work a submission can make: a hostile one must not hold up a core.
+//!
+//! The bounds are loose, for a busy machine; what they are for is to tell linear from quadratic.
+
+use std::time::{Duration, Instant};
+
+use jddb_core::document::{Document, SentChange, Submission};
+use jddb_core::ids::PositionEncoding;
+
+use super::support::{NOW, delete, empty, insert, replace, submission, submit};
+
+#[expect(clippy::disallowed_methods, reason = "what is measured here is real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn within(what: &str, seconds: f64, work: impl FnOnce()) {
+    let start = now();
+    work();
+    let took = start.elapsed();
+    println!("{what}: {took:?}");
+    assert!(took < Duration::from_secs_f64(seconds), "{what} took {took:?}");
+}
+
+fn one_section(text: &str) -> Document {
+    let mut document = empty();
+    submit(&mut document, Some(0), &[insert(0, text)]);
+    document
+}
+
+#[test]
+fn a_megabyte_is_pasted_and_four_are_deleted_at_once() {
+    for part in ["x", "é\u{20AC}", "\u{1F600}"] {
+        let megabyte = part.repeat((1 << 20) / part.len());
+        let units = PositionEncoding::Utf16.length_of(&megabyte) as u64;
+        let mut document = one_section("");
+        within("pasting 4 MB", 0.5, || {
+            for _ in 0..4 {
+                submit(&mut document, None, &[insert(0, &megabyte)]);
+            }
+        });
+        within("deleting 4 MB", 0.3, || drop(submit(&mut document, None, &[delete(0, 4 * units)])));
+        assert!(document.sections()[0].text().is_empty());
+    }
+}
+
+#[test]
+fn a_paste_from_an_old_base_is_not_copied_for_every_version() {
+    let mut document = one_section("abc");
+    for version in 1..10_000 {
+        submit(&mut document, Some(version), &[insert(0, "x")]);
+    }
+    let megabyte = "x".repeat(1 << 20);
+    within("1 MB over 10,000 versions", 0.5, || drop(submit(&mut document, Some(1), &[insert(3, &megabyte)])));
+}
+
+#[test]
+fn a_thousand_changes_over_a_thousand_batches_of_a_thousand() {
+    let mut document = one_section(&"ab".repeat(4000));
+    let batch: Vec<SentChange<'_>> = (0..1000).map(|place| replace(4 * place, 1, "x")).collect();
+    for _ in 0..40 {
+        submit(&mut document, None, &batch);
+    }
+    within("40 such batches from one base", 1.0, || {
+        for _ in 0..40 {
+            submit(&mut document, Some(1), &batch);
+        }
+    });
+    let mut document = one_section(&"ab".repeat(4000));
+    for version in 1..=1000 {
+        submit(&mut document, Some(version), &[replace(4 * version, 1, "x")]);
+    }
+    within("1,000 changes over 1,000 versions", 1.0, || drop(submit(&mut document, Some(1), &batch)));
+}
+
+#[test]
+fn a_deletion_that_falls_into_ten_thousand_pieces() {
+    // From left to right the last piece is cut; from right to left all that were cut before move.
+    let left_to_right = |version: u64| 3 * (version - 1) + 1;
+    let right_to_left = |version: u64| 20_000 - 2 * version;
+    for place in [left_to_right as fn(u64) -> u64, right_to_left] {
+        let mut document = one_section(&"ab".repeat(10_000));
+        for version in 1..10_000 {
+            submit(&mut document, Some(version), &[insert(place(version), "x")]);
+        }
+        within("10,000 pieces", 2.0, || drop(submit(&mut document, Some(1), &[delete(0, 20_000)])));
+        assert_eq!(document.sections()[0].text().to_string(), "x".repeat(9_999));
+    }
+}
+
+#[test]
+fn a_thousand_places_in_a_long_text_of_wide_characters() {
+    let text = "aé\u{20AC}\u{1F600}".repeat(250_000);
+    for encoding in [PositionEncoding::Utf8, PositionEncoding::Utf32] {
+        let mut document = one_section(&text);
+        submit(&mut document, None, &[insert(0, "x")]);
+        for base in [1, 2] {
+            // At version 2 there is one letter more.
+            let end = encoding.length_of(&text) as u64 + base - 1;
+            let places = (0..1000).map(|place| if place % 2 == 0 { end } else { 0 });
+            let changes: Vec<SentChange<'_>> = places.map(|place| insert(place, "y")).collect();
+            within("1,000 places in 2.5 MB", 1.0, || {
+                document.submit(NOW, &Submission { encoding, ..submission(Some(base), &changes) }).unwrap();
+            });
+        }
+    }
+}
+
+#[test]
+fn inserts_at_one_place_are_many_and_long() {
+    let mut document = one_section("abc");
+    let content = "é".repeat(1000);
+    let changes: Vec<SentChange<'_>> = (0..1000).map(|_| insert(1, &content)).collect();
+    within("1,000 texts at one place", 0.5, || drop(submit(&mut document, Some(1), &changes)));
+}

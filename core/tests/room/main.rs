@@ -1,0 +1,22 @@
+//! A room from outside: what its members say, what is made durable when, and what each of them reads.
+
+#![expect(clippy::cast_possible_truncation, reason = "random bits are cut off on purpose")]
+#![expect(clippy::unwrap_used, reason = "in helpers of tests, too, a failed unwrap is how a test fails")]
+
+mod bounds;
+mod cursors;
+mod dialects;
+mod endings;
+mod gates;
+mod http;
+mod joins;
+mod once;
+mod order;
+mod parser;
+mod presence;
+mod refusals;
+mod replica;
+mod rng;
+mod simulator;
+mod support;
+mod sync;

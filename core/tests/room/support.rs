@@ -1,0 +1,415 @@
+//! A room with a parser, a clock, a disk that writes when told to, and readers that read when told to.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use jddb_core::document::{Change, Document, DocumentLimits, Session, Snapshot, VERSIONS_SKIPPED};
+use jddb_core::ids::{DocumentId, UnixMillis};
+use jddb_core::protocol::Parser;
+use jddb_core::protocol::outbound::Limits;
+use jddb_core::room::{Dialect, Durability, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig, User};
+use serde_json::{Value, json};
+
+pub(crate) const DOCUMENT: &str = "jd_12345";
+/// 2025-09-21T12:45:30.123Z
+pub(crate) const START: UnixMillis = UnixMillis(1_758_458_730_123);
+
+pub(crate) const LIMITS: Limits = Limits {
+    connections: 10_000,
+    document_editors: 50,
+    message_bytes: 64 << 10,
+    section_bytes: 4 << 20,
+    document_bytes: 16 << 20,
+    sections: 64,
+    batch_changes: 1_000,
+    base_versions: 10_000,
+    heartbeat_interval_seconds: 30,
+};
+
+/// How a room is built.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) durability: Durability,
+    pub(crate) outbound_bytes_max: usize,
+    pub(crate) limits: Limits,
+    pub(crate) document: DocumentLimits,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Strict,
+            outbound_bytes_max: 4 << 20,
+            limits: LIMITS,
+            document: DocumentLimits::default(),
+        }
+    }
+}
+
+impl Plan {
+    fn config(&self) -> Rc<RoomConfig> {
+        let Self { durability, outbound_bytes_max, limits, .. } = *self;
+        Rc::new(RoomConfig { durability, outbound_bytes_max, limits })
+    }
+}
+
+/// Somebody at the door: an editor in UTF-16 who is greeted at once, unless said otherwise.
+pub(crate) struct Guest {
+    user_id: String,
+    edits: bool,
+    dialect: Dialect,
+    greeting: Greeting,
+}
+
+pub(crate) fn guest(user_id: &str) -> Guest {
+    Guest { user_id: user_id.to_owned(), edits: true, dialect: Dialect::default(), greeting: Greeting::OnConnect }
+}
+
+impl Guest {
+    pub(crate) fn viewing(self) -> Self {
+        Self { edits: false, ..self }
+    }
+
+    pub(crate) fn speaking(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    pub(crate) fn on_join(self) -> Self {
+        Self { greeting: Greeting::OnJoin, ..self }
+    }
+}
+
+/// What the disk has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Disk {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) session: Option<Session>,
+}
+
+/// Records on their way to the disk.
+struct Batch {
+    records: u64,
+    changes: Vec<Change>,
+    session: Option<Session>,
+}
+
+pub(crate) struct House {
+    pub(crate) room: Room,
+    pub(crate) now: UnixMillis,
+    pub(crate) disk: Disk,
+    plan: Plan,
+    parser: Parser,
+    under_way: std::collections::VecDeque<Batch>,
+    connections: usize,
+    /// Numbers that may have been seen since the last durable version.
+    skip_versions: u64,
+    /// Bytes of a frame of which the rest has not been read.
+    unfinished: HashMap<MemberKey, Vec<u8>>,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self::with(Plan::default())
+    }
+
+    pub(crate) fn fast() -> Self {
+        Self::with(Plan { durability: Durability::Fast, ..Plan::default() })
+    }
+
+    pub(crate) fn with(plan: Plan) -> Self {
+        Self {
+            room: open(&plan, &Disk::default(), 0),
+            now: START,
+            disk: Disk::default(),
+            plan,
+            parser: Parser::default(),
+            under_way: std::collections::VecDeque::new(),
+            connections: 0,
+            skip_versions: 0,
+            unfinished: HashMap::new(),
+        }
+    }
+
+    /// A house whose document has these sections, all of it durable.
+    pub(crate) fn holding(sections: &[(&str, &str)]) -> Self {
+        Self::new().filled(sections)
+    }
+
+    pub(crate) fn filled(mut self, sections: &[(&str, &str)]) -> Self {
+        let writer = self.join(guest("writer"));
+        for (section, content) in sections {
+            self.say(
+                writer,
+                change(json!({"operation": "insert", "position": 0, "content": content, "section": section})),
+            );
+        }
+        self.sync();
+        self.leave(writer);
+        self
+    }
+
+    pub(crate) fn try_join(&mut self, guest: Guest) -> Result<MemberKey, JoinRefusal> {
+        let Guest { user_id, edits, dialect, greeting } = guest;
+        self.connections += 1;
+        let number = self.connections;
+        let user = User {
+            display_name: user_id.to_uppercase().into(),
+            avatar_url: Some(format!("https://avatars.example.com/{user_id}.jpg").into()),
+            color: "#51cf66".into(),
+            user_id: user_id.into(),
+        };
+        let joining = Joining {
+            connection_id: format!("conn_{number}").into(),
+            user: Rc::new(user),
+            edits,
+            dialect,
+            greeting,
+            session_id: format!("sess_{number}").into(),
+        };
+        self.room.join(self.now, joining)
+    }
+
+    pub(crate) fn join(&mut self, guest: Guest) -> MemberKey {
+        self.try_join(guest).unwrap()
+    }
+
+    /// Joins, and reads what it is greeted with.
+    pub(crate) fn settle(&mut self, guest: Guest) -> MemberKey {
+        let key = self.join(guest);
+        self.sync();
+        self.read_all();
+        key
+    }
+
+    pub(crate) fn leave(&mut self, key: MemberKey) {
+        self.unfinished.remove(&key);
+        self.room.leave(self.now, key);
+    }
+
+    pub(crate) fn say_bytes(&mut self, key: MemberKey, bytes: &[u8]) {
+        self.room.receive(self.now, key, &mut bytes.to_vec(), &mut self.parser);
+    }
+
+    pub(crate) fn say(&mut self, key: MemberKey, message: impl AsRef<str>) {
+        self.say_bytes(key, message.as_ref().as_bytes());
+    }
+
+    /// `POST …/changes`.
+    pub(crate) fn post(
+        &mut self,
+        request: u64,
+        caller: jddb_core::room::Caller<'_>,
+        body: &Value,
+    ) -> Result<(), jddb_core::protocol::InboundError> {
+        let mut body = body.to_string().into_bytes();
+        self.room.answer_changes(self.now, request, caller, &mut body, &mut self.parser)
+    }
+
+    pub(crate) fn answers(&mut self) -> Vec<(u64, Value)> {
+        let answers: Vec<_> = self.room.take_answers().collect();
+        answers.into_iter().map(|answer| (answer.request, serde_json::from_slice(&answer.body).unwrap())).collect()
+    }
+
+    /// A turn: what was recorded is on its way to the disk.
+    pub(crate) fn turn(&mut self) {
+        let (mut changes, mut session) = (Vec::new(), None);
+        let records = self.room.take_records(|record| match record {
+            Record::Change(change) => changes.push(change.clone()),
+            Record::Session(record) => session = Some(record.clone()),
+        });
+        self.under_way.push_back(Batch { records, changes, session });
+    }
+
+    /// The disk has written the oldest batch. False if there was none.
+    pub(crate) fn commit(&mut self) -> bool {
+        let Some(batch) = self.under_way.pop_front() else { return false };
+        if !batch.changes.is_empty() {
+            self.skip_versions = 0;
+        }
+        self.disk.changes.extend(batch.changes);
+        self.disk.session = batch.session.or(self.disk.session.take());
+        self.room.durable(batch.records);
+        true
+    }
+
+    /// A turn, and all of it durable.
+    pub(crate) fn sync(&mut self) {
+        self.turn();
+        while self.commit() {}
+    }
+
+    /// The process dies, or the room is given up: what is not on disk never was. Everybody is gone.
+    pub(crate) fn restart(&mut self) {
+        self.under_way.clear();
+        self.unfinished.clear();
+        if self.plan.durability == Durability::Fast {
+            self.skip_versions += VERSIONS_SKIPPED;
+        }
+        self.room = open(&self.plan, &self.disk, self.skip_versions);
+    }
+
+    /// Reads at most `bytes_max` bytes; the messages that are whole by now.
+    pub(crate) fn read_some(&mut self, key: MemberKey, bytes_max: usize) -> Vec<Value> {
+        let durable = self.room.durable_records();
+        let Some(member) = self.room.member_mut(key) else { return Vec::new() };
+        let outbox = member.outbox_mut();
+        let unfinished = self.unfinished.entry(key).or_default();
+        let mut left = bytes_max;
+        for frame in outbox.sendable(durable) {
+            let part = left.min(frame.len());
+            unfinished.extend_from_slice(&frame[..part]);
+            left -= part;
+        }
+        outbox.sent(bytes_max - left);
+        let mut messages = Vec::new();
+        while let Some((message, length)) = first_frame(unfinished) {
+            messages.push(message);
+            unfinished.drain(..length);
+        }
+        messages
+    }
+
+    /// Reads all that may leave.
+    pub(crate) fn read(&mut self, key: MemberKey) -> Vec<Value> {
+        self.read_some(key, usize::MAX)
+    }
+
+    /// Everybody who is noted as having something to read does; returns who.
+    pub(crate) fn read_all(&mut self) -> Vec<(MemberKey, Vec<Value>)> {
+        let dirty = self.room.take_dirty();
+        dirty.into_iter().map(|key| (key, self.read(key))).collect()
+    }
+
+    /// Durable, and read: what it is sent by now, in short.
+    pub(crate) fn check(&mut self, key: MemberKey, expected: &[&str]) {
+        self.sync();
+        self.check_now(key, expected);
+    }
+
+    /// What it may read without anything more becoming durable, in short.
+    pub(crate) fn check_now(&mut self, key: MemberKey, expected: &[&str]) {
+        let seen: Vec<String> = self.read(key).iter().map(brief).collect();
+        assert_eq!(seen, expected);
+    }
+
+    pub(crate) fn sections(&self) -> Vec<(String, String)> {
+        let sections = self.room.document().sections().iter();
+        sections.map(|section| (section.name().to_string(), section.text().to_string())).collect()
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.room.document().version().0
+    }
+}
+
+fn open(plan: &Plan, disk: &Disk, skip_versions: u64) -> Room {
+    let id = DocumentId::new(DOCUMENT).unwrap();
+    let mut document = Document::restore(id, Snapshot::default(), disk.changes.clone(), plan.document).unwrap();
+    document.skip_versions(skip_versions);
+    Room::new(document, disk.session.clone(), plan.config())
+}
+
+/// The first frame, if it is whole: a text as JSON, a close as `{"type": "close", "code", "reason"}`.
+fn first_frame(bytes: &[u8]) -> Option<(Value, usize)> {
+    let (&[first, length], rest) = bytes.split_first_chunk::<2>()?;
+    let (header, length) = match length {
+        126 => (2, usize::from(u16::from_be_bytes(*rest.first_chunk()?))),
+        127 => (8, u64::from_be_bytes(*rest.first_chunk()?) as usize),
+        short => (0, usize::from(short)),
+    };
+    let payload = rest.get(header..header + length)?;
+    let message = match first {
+        0x81 => {
+            let mut message: Value = serde_json::from_slice(payload).unwrap();
+            message["section_order"] = json!(section_order(&message, str::from_utf8(payload).unwrap()));
+            message
+        }
+        0x88 => {
+            let code = u16::from_be_bytes(*payload.first_chunk().unwrap());
+            json!({"type": "close", "code": code, "reason": str::from_utf8(&payload[2..]).unwrap()})
+        }
+        0x8a => json!({"type": "pong"}),
+        other => panic!("a frame beginning with {other:#x}"),
+    };
+    Some((message, 2 + header + length))
+}
+
+/// The names of the sections in the order in which a full state has them, which [`Value`] does not keep.
+fn section_order(message: &Value, text: &str) -> Vec<String> {
+    let payload = &message["payload"];
+    let states = [&payload["content"]["sections"], &payload["full_document_state"]["sections"]];
+    let Some(sections) = states.iter().find_map(|sections| sections.as_object()) else { return Vec::new() };
+    let from = text.find(r#""sections":{"#).unwrap();
+    let place = |name: &String| text[from..].find(&format!("{}:", json!(name))).unwrap();
+    let mut names: Vec<String> = sections.keys().cloned().collect();
+    names.sort_by_key(place);
+    names
+}
+
+/// A message in a few words.
+pub(crate) fn brief(message: &Value) -> String {
+    let payload = &message["payload"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    match message["type"].as_str().unwrap() {
+        "document.change" => {
+            let part = if payload["part"].is_null() {
+                String::new()
+            } else {
+                format!(" {}/{}", payload["part"], payload["parts"])
+            };
+            let position = &payload["position"];
+            let (operation, content) = (text(&payload["operation"]), text(&payload["content"]));
+            let length = payload["length"].as_u64().map_or(String::new(), |length| format!("-{length}"));
+            format!("{operation} {position}{length}{content} v{}{part}", payload["version"])
+        }
+        "document.ack" => format!("ack {} v{}", text(&payload["correlation_id"]), payload["version"]),
+        "document.state" => format!("state v{}", payload["version"]),
+        "document.save" => format!("save v{}", payload["version"]),
+        "sync.response" if payload["full_document_state"].is_null() => {
+            let versions: Vec<String> = payload["changes_since_version"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|part| part["version"].to_string())
+                .collect();
+            format!("sync v{} [{}]", payload["current_version"], versions.join(" "))
+        }
+        "sync.response" => format!("sync v{} full", payload["current_version"]),
+        "user.presence" => format!("{} {}", text(&payload["user_id"]), text(&payload["status"])),
+        "cursor.position" => format!("cursor {} v{}", payload["position"], payload["version"]),
+        "selection.change" => format!("selection {}-{} v{}", payload["start"], payload["end"], payload["version"]),
+        "system.error" => format!("error {}", text(&payload["error_code"])),
+        "system.heartbeat" => "heartbeat".to_owned(),
+        "close" => format!("close {}", message["code"]),
+        other => other.to_owned(),
+    }
+}
+
+/// The version a message shows, if it shows one.
+pub(crate) fn version_of(message: &Value) -> Option<u64> {
+    let payload = &message["payload"];
+    payload["version"].as_u64().or(payload["current_version"].as_u64())
+}
+
+/// A `document.change` without metadata.
+pub(crate) fn change(payload: Value) -> String {
+    json!({"type": "document.change", "payload": payload}).to_string()
+}
+
+/// An insert that is to be acknowledged.
+pub(crate) fn named_insert(correlation_id: &str, position: u64, content: &str) -> String {
+    json!({
+        "type": "document.change",
+        "payload": {"operation": "insert", "position": position, "content": content},
+        "metadata": {"client_id": "client_abc123", "correlation_id": correlation_id},
+    })
+    .to_string()
+}
+
+pub(crate) fn message(kind: &str, payload: Value) -> String {
+    json!({"type": kind, "payload": payload}).to_string()
+}
+
+pub(crate) fn insert(position: u64, content: &str) -> String {
+    change(json!({"operation": "insert", "position": position, "content": content}))
+}
