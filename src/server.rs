@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use jddb_core::document::{Document, DocumentLimits};
-use jddb_storage::{CommitHandle, Committer, DataDirectory, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker};
+use jddb_storage::{
+    CommitHandle, Committer, DataDirectory, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
+};
 use rustix::process::{Resource, Rlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,7 +108,7 @@ pub fn run(config: Config) -> Result<(), ServeError> {
             std::thread::yield_now();
         }
     }
-    let ended_well = workers.into_iter().map(Worker::join).fold(true, |all, well| all && well);
+    let ended_well = workers.into_iter().map(Worker::join).filter(|ended_well| !ended_well).count() == 0;
     committer.stop();
     snapshotter.stop();
     if let Err(error) = store.close_clean() {
@@ -237,14 +239,15 @@ fn start_cores(
 fn wait_for_signal() -> Result<(), ServeError> {
     let failed = |error| ServeError::System { what: "wait for signals", error };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        Ok(())
-    })
-    .map_err(failed)
+    runtime
+        .block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            Ok(())
+        })
+        .map_err(failed)
 }

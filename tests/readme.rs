@@ -56,8 +56,7 @@ async fn the_first_session_goes_as_printed() {
     let server = home.start().ready().await;
     let token = home.token("demo");
     let readme = readme();
-    let commands: Vec<String> =
-        blocks(&readme, "sh").into_iter().filter(|block| block.contains("curl")).collect();
+    let commands: Vec<String> = blocks(&readme, "sh").into_iter().filter(|block| block.contains("curl")).collect();
     let answers = blocks(&readme, "json");
     assert_eq!((commands.len(), answers.len()), (2, 2), "the README's first session has two calls");
     for (command, answer) in commands.iter().zip(&answers) {

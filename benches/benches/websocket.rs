@@ -11,8 +11,7 @@ const LIMITS: DecoderLimits = DecoderLimits::new(1 << 20);
 
 /// French text, as much of the traffic is: not all of it ASCII.
 fn text(bytes: usize) -> Vec<u8> {
-    let mut text =
-        "Rédiger et réviser des descriptions d'emploi bilingues. ".repeat(bytes / 50 + 1);
+    let mut text = "Rédiger et réviser des descriptions d'emploi bilingues. ".repeat(bytes / 50 + 1);
     text.truncate(text.floor_char_boundary(bytes));
     text.into_bytes()
 }
@@ -50,25 +49,14 @@ fn decode(decoder: &mut Decoder, read: &mut [u8]) -> usize {
 }
 
 /// `count` messages in reads of `read_bytes`.
-fn bench_decode(
-    c: &mut Criterion,
-    name: &str,
-    payload_bytes: usize,
-    count: usize,
-    read_bytes: usize,
-) {
+fn bench_decode(c: &mut Criterion, name: &str, payload_bytes: usize, count: usize, read_bytes: usize) {
     let stream = client_frame(payload_bytes).repeat(count);
     let mut group = c.benchmark_group("websocket/decode");
     group.throughput(Throughput::Bytes(stream.len() as u64));
     group.bench_function(name, |b| {
         b.iter_batched_ref(
             || (Decoder::new(LIMITS, false), stream.clone()),
-            |(decoder, stream)| -> usize {
-                stream
-                    .chunks_mut(read_bytes)
-                    .map(|read| decode(decoder, read))
-                    .sum()
-            },
+            |(decoder, stream)| -> usize { stream.chunks_mut(read_bytes).map(|read| decode(decoder, read)).sum() },
             BatchSize::SmallInput,
         );
     });
@@ -94,9 +82,7 @@ fn mask(c: &mut Criterion) {
     for (name, bytes) in [("128B", 128), ("64KiB", 64 << 10)] {
         let mut payload = text(bytes);
         group.throughput(Throughput::Bytes(payload.len() as u64));
-        group.bench_function(name, |b| {
-            b.iter(|| apply_mask(black_box(&mut payload), KEY, 1))
-        });
+        group.bench_function(name, |b| b.iter(|| apply_mask(black_box(&mut payload), KEY, 1)));
         group.bench_function(format!("{name}_byte_by_byte"), |b| {
             b.iter(|| mask_byte_by_byte(black_box(&mut payload), KEY));
         });

@@ -84,7 +84,7 @@ async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedRead
             Ok(_) => {}
         }
     }
-    core.forget_unfinished(&mut receiver);
+    core.forget_unfinished(&receiver);
     core.end(&connection);
 }
 

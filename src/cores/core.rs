@@ -260,7 +260,8 @@ impl Core {
         let heartbeat = &self.shared.config.heartbeat;
         let (interval, silence) =
             (Duration::from_secs(heartbeat.interval_seconds), Duration::from_secs(heartbeat.silence_seconds));
-        let connections: Vec<_> = self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
+        let connections: Vec<_> =
+            self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
         for connection in connections {
             if connection.is_dead(now, silence) {
                 connection.cut();

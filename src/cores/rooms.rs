@@ -250,7 +250,9 @@ impl Core {
         let writes = match message {
             CoreMessage::Reserve(reserve) => reserve.edits,
             CoreMessage::PostChanges(_) => true,
-            CoreMessage::ReadState(_) | CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => false,
+            CoreMessage::ReadState(_) | CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => {
+                false
+            }
         };
         writes && self.shared.config.documents.create_on_open
     }
@@ -325,7 +327,8 @@ impl Core {
     pub(super) fn request_snapshot(&self, cell: &RoomCell) {
         let room = cell.room.borrow();
         let version = room.document().version();
-        let due = version.0.saturating_sub(cell.snapshot_at.get().0) >= self.shared.config.documents.snapshot_every_versions;
+        let due =
+            version.0.saturating_sub(cell.snapshot_at.get().0) >= self.shared.config.documents.snapshot_every_versions;
         if due && room.is_durable() && self.shared.snapshots.request(room.document().id(), version) {
             cell.snapshot_at.set(version);
         }
@@ -360,7 +363,7 @@ impl Core {
     }
 
     /// A connection ends: what it held no longer counts.
-    pub(crate) fn forget_unfinished(&self, receiver: &mut Receiver) {
+    pub(crate) fn forget_unfinished(&self, receiver: &Receiver) {
         self.shared.count_unfinished(receiver.unfinished_bytes(), 0);
     }
 }
@@ -457,6 +460,8 @@ fn refuse(message: CoreMessage, trouble: &Trouble) {
             let _ = reserve.reply.send(Err(JoinRefusal {
                 code: trouble.code(),
                 message: trouble.message().to_owned(),
+                field: None,
+                expected: None,
                 limit_type: None,
                 close: trouble.close(),
                 retry_after: matches!(trouble, Trouble::Busy).then_some(5),

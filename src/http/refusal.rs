@@ -22,7 +22,7 @@ pub(super) async fn refuse(stream: TcpStream, refusal: &JoinRefusal) {
 }
 
 fn refusal(code: ErrorCode, close: CloseCode, message: impl Into<String>) -> JoinRefusal {
-    JoinRefusal { code, message: message.into(), limit_type: None, close, retry_after: None }
+    JoinRefusal { code, message: message.into(), field: None, expected: None, limit_type: None, close, retry_after: None }
 }
 
 /// There is no valid token.
@@ -38,13 +38,21 @@ pub(super) fn forbidden(denied: Refusal) -> JoinRefusal {
 /// The name is no document's.
 pub(super) fn invalid_document_id(pattern: &str) -> JoinRefusal {
     let message = format!("Invalid document ID format: expected a string matching pattern {pattern}");
-    refusal(ErrorCode::ValidationError, close::NOT_FOUND, message)
+    JoinRefusal {
+        field: Some("document_id"),
+        expected: Some(format!("string matching pattern {pattern}")),
+        ..refusal(ErrorCode::ValidationError, close::NOT_FOUND, message)
+    }
 }
 
 /// A parameter is not what it has to be.
 pub(super) fn bad_parameter(bad: BadParameter) -> JoinRefusal {
     let message = format!("query parameter {}: expected {}", bad.name, bad.expected);
-    refusal(ErrorCode::ValidationError, CloseCode::POLICY_VIOLATION, message)
+    JoinRefusal {
+        field: Some(bad.name),
+        expected: Some(bad.expected.to_owned()),
+        ..refusal(ErrorCode::ValidationError, CloseCode::POLICY_VIOLATION, message)
+    }
 }
 
 /// The server has as many connections as are allowed.

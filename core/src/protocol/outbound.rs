@@ -220,6 +220,14 @@ pub struct ErrorDetails<'a> {
     pub expected: Option<&'a str>,
 }
 
+impl<'a> ErrorDetails<'a> {
+    /// The details, if there are any.
+    #[must_use]
+    pub fn of(field: Option<&'a str>, expected: Option<&'a str>) -> Option<Self> {
+        (field.is_some() || expected.is_some()).then_some(Self { field, expected })
+    }
+}
+
 /// `user.presence`.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Presence<'a> {

@@ -19,6 +19,10 @@ pub struct JoinRefusal {
     pub code: ErrorCode,
     /// What to do.
     pub message: String,
+    /// What is wrong: the document's id or a parameter of the address, where it is one of these.
+    pub field: Option<&'static str>,
+    /// What was expected of that.
+    pub expected: Option<String>,
     /// Which limit was reached.
     pub limit_type: Option<&'static str>,
     /// The code to close with.
@@ -33,6 +37,7 @@ pub fn refusal_frames(now: UnixMillis, refusal: &JoinRefusal) -> [Bytes; 2] {
     let error = ErrorMessage {
         retry_after: refusal.retry_after,
         limit_type: refusal.limit_type,
+        details: ErrorDetails::of(refusal.field, refusal.expected.as_deref()),
         ..ErrorMessage::new(refusal.code, &refusal.message, Severity::Critical)
     };
     let told = frame("system.error", &error, &Metadata::of_server(now, None));
@@ -79,10 +84,8 @@ fn is_malformed(code: ErrorCode) -> bool {
 
 fn error_frame(now: UnixMillis, error: &InboundError, severity: Severity) -> Bytes {
     let InboundError { code, message, field, expected, correlation_id } = error;
-    let has_details = field.is_some() || expected.is_some();
-    let details = ErrorDetails { field: field.as_deref(), expected: expected.as_deref() };
-    let payload =
-        ErrorMessage { details: has_details.then_some(details), ..ErrorMessage::new(*code, message, severity) };
+    let details = ErrorDetails::of(field.as_deref(), expected.as_deref());
+    let payload = ErrorMessage { details, ..ErrorMessage::new(*code, message, severity) };
     frame("system.error", &payload, &Metadata::of_server(now, correlation_id.as_deref()))
 }
 
@@ -90,6 +93,8 @@ pub(super) fn too_many_editors(limit: usize) -> JoinRefusal {
     JoinRefusal {
         code: ErrorCode::RateLimitExceeded,
         message: format!("{limit} people are editing this document already; join with ?mode=view, or retry later"),
+        field: None,
+        expected: None,
         limit_type: Some("document_editors"),
         close: close::RATE_LIMITED,
         retry_after: Some(60),

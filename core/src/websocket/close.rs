@@ -44,10 +44,7 @@ impl CloseCode {
     /// If `code` is not in 4000-4999; in a constant, that is when it is compiled.
     #[must_use]
     pub const fn private_use(code: u16) -> Self {
-        assert!(
-            code >= 4000 && code <= 4999,
-            "an application's close code lies in 4000-4999"
-        );
+        assert!(code >= 4000 && code <= 4999, "an application's close code lies in 4000-4999");
         Self(code)
     }
 
@@ -83,9 +80,6 @@ impl CloseFrame {
         };
         let code = CloseCode::new(code).ok_or(ProtocolError::CloseCodeInvalid(code))?;
         let reason = str::from_utf8(reason).map_err(|_| ProtocolError::InvalidUtf8)?;
-        Ok(Some(Self {
-            code,
-            reason: reason.to_owned(),
-        }))
+        Ok(Some(Self { code, reason: reason.to_owned() }))
     }
 }

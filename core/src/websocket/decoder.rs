@@ -25,10 +25,7 @@ impl DecoderLimits {
     /// A limit on the message, in bytes, and [`EMPTY_FRAGMENTS_MAX`](Self::EMPTY_FRAGMENTS_MAX).
     #[must_use]
     pub const fn new(message_bytes_max: usize) -> Self {
-        Self {
-            message_bytes_max,
-            empty_fragments_max: Self::EMPTY_FRAGMENTS_MAX,
-        }
+        Self { message_bytes_max, empty_fragments_max: Self::EMPTY_FRAGMENTS_MAX }
     }
 }
 
@@ -97,12 +94,7 @@ impl Decoder {
     /// `compression`: permessage-deflate was negotiated, so RSV1 is reported instead of refused.
     #[must_use]
     pub const fn new(limits: DecoderLimits, compression: bool) -> Self {
-        Self {
-            limits,
-            compression,
-            state: State::Open,
-            pending: None,
-        }
+        Self { limits, compression, state: State::Open, pending: None }
     }
 
     /// The next event in `input`, which is advanced behind it. Call it until it returns `None`:
@@ -116,10 +108,7 @@ impl Decoder {
     /// # Errors
     /// The peer broke the protocol or a limit. Nothing more is decoded then: the same error is
     /// returned again.
-    pub fn decode<'e, 'i: 'e>(
-        &'e mut self,
-        input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'e>>, ProtocolError> {
+    pub fn decode<'e, 'i: 'e>(&'e mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'e>>, ProtocolError> {
         match self.state {
             State::Open => {}
             State::Closed => {
@@ -128,11 +117,7 @@ impl Decoder {
             }
             State::Failed(error) => return Err(error),
         }
-        if self
-            .pending
-            .as_mut()
-            .is_some_and(|pending| pending.release())
-        {
+        if self.pending.as_mut().is_some_and(|pending| pending.release()) {
             self.pending = None;
         }
         match self.advance(input) {
@@ -156,9 +141,7 @@ impl Decoder {
     /// [`PENDING_OVERHEAD_BYTES`](Self::PENDING_OVERHEAD_BYTES).
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
-        self.pending
-            .as_ref()
-            .map_or(0, |pending| pending.heap_bytes())
+        self.pending.as_ref().map_or(0, |pending| pending.heap_bytes())
     }
 
     fn stop(&mut self, state: State) {
@@ -178,10 +161,7 @@ impl Decoder {
                     if let Some(event) = event_in_input(&header, input)? {
                         return Ok(Found::InInput(event));
                     }
-                    OpenFrame {
-                        header,
-                        received: 0,
-                    }
+                    OpenFrame { header, received: 0 }
                 }
             };
             let chunk = split_front(input, frame.missing().min(input.len()));
@@ -209,15 +189,10 @@ impl Decoder {
         if input.is_empty() {
             return Ok(None);
         }
-        let mut bytes = self
-            .pending
-            .as_mut()
-            .map(|pending| std::mem::take(&mut pending.header))
-            .unwrap_or_default();
+        let mut bytes = self.pending.as_mut().map(|pending| std::mem::take(&mut pending.header)).unwrap_or_default();
         let held = bytes.as_slice().len();
         bytes.fill(input);
-        let Some((header, header_len)) = FrameHeader::parse(bytes.as_slice(), self.compression)?
-        else {
+        let Some((header, header_len)) = FrameHeader::parse(bytes.as_slice(), self.compression)? else {
             // An incomplete header is shorter than the longest one, so `fill` has taken all there
             // was.
             *input = &mut [];
@@ -237,23 +212,14 @@ impl Decoder {
             (Opcode::Message(_), Some(_)) => return Err(ProtocolError::InterleavedMessage),
             (Opcode::Continuation, Some(_)) | (Opcode::Message(_), None) => {}
         }
-        let DecoderLimits {
-            message_bytes_max,
-            empty_fragments_max,
-        } = self.limits;
-        let (held, empty_fragments) = message.map_or((0, 0), |message| {
-            (message.bytes.len(), message.empty_fragments)
-        });
+        let DecoderLimits { message_bytes_max, empty_fragments_max } = self.limits;
+        let (held, empty_fragments) = message.map_or((0, 0), |message| (message.bytes.len(), message.empty_fragments));
         if header.payload_len > message_bytes_max - held {
-            return Err(ProtocolError::MessageTooBig {
-                max: message_bytes_max,
-            });
+            return Err(ProtocolError::MessageTooBig { max: message_bytes_max });
         }
         let is_fragment = header.opcode == Opcode::Continuation || !header.fin;
         if is_fragment && header.payload_len == 0 && empty_fragments >= empty_fragments_max {
-            return Err(ProtocolError::TooManyEmptyFragments {
-                max: empty_fragments_max,
-            });
+            return Err(ProtocolError::TooManyEmptyFragments { max: empty_fragments_max });
         }
         Ok(())
     }
@@ -268,10 +234,7 @@ enum Found<'i> {
 }
 
 /// The event of a frame that lies in `input` in full and is no fragment.
-fn event_in_input<'i>(
-    header: &FrameHeader,
-    input: &mut &'i mut [u8],
-) -> Result<Option<Event<'i>>, ProtocolError> {
+fn event_in_input<'i>(header: &FrameHeader, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, ProtocolError> {
     let is_whole = header.fin && header.opcode != Opcode::Continuation;
     if !is_whole || input.len() < header.payload_len {
         return Ok(None);
@@ -285,17 +248,10 @@ fn event_in_input<'i>(
         Opcode::Control(ControlKind::Pong) => Some(Event::Pong(payload)),
         Opcode::Message(kind) => {
             let compressed = header.compressed;
-            if kind == MessageKind::Text
-                && !compressed
-                && simdutf8::basic::from_utf8(payload).is_err()
-            {
+            if kind == MessageKind::Text && !compressed && simdutf8::basic::from_utf8(payload).is_err() {
                 return Err(ProtocolError::InvalidUtf8);
             }
-            Some(Event::Message(Message {
-                kind,
-                compressed,
-                payload,
-            }))
+            Some(Event::Message(Message { kind, compressed, payload }))
         }
     })
 }

@@ -4,8 +4,7 @@ use bytes::{Buf, Bytes};
 
 use super::close::CloseCode;
 use super::frame::{
-    CONTROL_PAYLOAD_BYTES_MAX, ControlKind, FIN, LENGTH_16_BITS, LENGTH_64_BITS, MessageKind,
-    Opcode, RSV1,
+    CONTROL_PAYLOAD_BYTES_MAX, ControlKind, FIN, LENGTH_16_BITS, LENGTH_64_BITS, MessageKind, Opcode, RSV1,
 };
 
 /// The longest header a server sends: 2 bytes and a 64-bit length.
@@ -60,12 +59,7 @@ impl FrameBuilder {
     #[must_use]
     pub fn finish(mut self, kind: MessageKind, compressed: bool) -> Bytes {
         let mut header = [0; HEADER_BYTES_MAX];
-        let len = write_header(
-            Opcode::Message(kind),
-            compressed,
-            self.payload_len(),
-            &mut header,
-        );
+        let len = write_header(Opcode::Message(kind), compressed, self.payload_len(), &mut header);
         let start = HEADER_BYTES_MAX - len;
         self.bytes[start..HEADER_BYTES_MAX].copy_from_slice(&header[..len]);
         let mut frame = Bytes::from(self.bytes);
@@ -108,10 +102,7 @@ pub fn encode_close(code: CloseCode, reason: &str) -> Bytes {
 }
 
 fn encode_control(kind: ControlKind, payload: &[u8]) -> Bytes {
-    assert!(
-        payload.len() <= CONTROL_PAYLOAD_BYTES_MAX,
-        "a control frame holds at most 125 bytes"
-    );
+    assert!(payload.len() <= CONTROL_PAYLOAD_BYTES_MAX, "a control frame holds at most 125 bytes");
     encode_frame(Opcode::Control(kind), false, payload)
 }
 
@@ -122,12 +113,7 @@ fn encode_frame(opcode: Opcode, compressed: bool, payload: &[u8]) -> Bytes {
 }
 
 /// Writes the header of an unmasked, unfragmented frame to the front of `out`; returns its length.
-fn write_header(
-    opcode: Opcode,
-    compressed: bool,
-    payload_len: usize,
-    out: &mut [u8; HEADER_BYTES_MAX],
-) -> usize {
+fn write_header(opcode: Opcode, compressed: bool, payload_len: usize, out: &mut [u8; HEADER_BYTES_MAX]) -> usize {
     out[0] = FIN | if compressed { RSV1 } else { 0 } | opcode.bits();
     if let Ok(len) = u8::try_from(payload_len)
         && len < LENGTH_16_BITS

@@ -15,9 +15,7 @@ pub enum ProtocolError {
     #[error("frame header: RSV2 and RSV3 must be 0, no extension uses them")]
     ReservedBits,
     /// RSV1 is set, but permessage-deflate was not negotiated.
-    #[error(
-        "frame header: RSV1 is set, but permessage-deflate was not negotiated; send uncompressed"
-    )]
+    #[error("frame header: RSV1 is set, but permessage-deflate was not negotiated; send uncompressed")]
     CompressionNotNegotiated,
     /// RSV1 is set on a continuation or control frame (RFC 7692 section 6.1).
     #[error("frame header: RSV1 may be set on the first frame of a text or binary message only")]

@@ -90,10 +90,7 @@ impl FrameHeader {
     ///
     /// Each part is checked as soon as its bytes are there, first to last, so that what is refused,
     /// and why, does not depend on where the reads were cut.
-    pub(super) fn parse(
-        bytes: &[u8],
-        compression: bool,
-    ) -> Result<Option<(Self, usize)>, ProtocolError> {
+    pub(super) fn parse(bytes: &[u8], compression: bool) -> Result<Option<(Self, usize)>, ProtocolError> {
         let [first, rest @ ..] = bytes else {
             return Ok(None);
         };
@@ -114,13 +111,7 @@ impl FrameHeader {
         let Some((mask, rest)) = rest.split_first_chunk() else {
             return Ok(None);
         };
-        let header = Self {
-            fin: first & FIN != 0,
-            compressed: first & RSV1 != 0,
-            opcode,
-            payload_len,
-            mask: *mask,
-        };
+        let header = Self { fin: first & FIN != 0, compressed: first & RSV1 != 0, opcode, payload_len, mask: *mask };
         Ok(Some((header, bytes.len() - rest.len())))
     }
 }
@@ -151,11 +142,7 @@ fn parse_length(short_len: u8, bytes: &[u8]) -> Result<Option<(usize, &[u8])>, P
             let Some((len, rest)) = bytes.split_first_chunk() else {
                 return Ok(None);
             };
-            (
-                u64::from(u16::from_be_bytes(*len)),
-                u64::from(LENGTH_16_BITS),
-                rest,
-            )
+            (u64::from(u16::from_be_bytes(*len)), u64::from(LENGTH_16_BITS), rest)
         }
         LENGTH_64_BITS => {
             let Some((len, rest)) = bytes.split_first_chunk() else {

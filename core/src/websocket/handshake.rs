@@ -89,19 +89,14 @@ pub fn accept_upgrade(headers: &UpgradeHeaders<'_>) -> Result<String, HandshakeE
     if single(headers.version) != Some(VERSION) {
         return Err(HandshakeError::Version);
     }
-    let key = single(headers.key)
-        .filter(|key| is_key(key))
-        .ok_or(HandshakeError::Key)?;
+    let key = single(headers.key).filter(|key| is_key(key)).ok_or(HandshakeError::Key)?;
     Ok(accept_key(key))
 }
 
 /// The value of `Sec-WebSocket-Accept` for that of `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
 #[must_use]
 pub fn accept_key(sec_websocket_key: &str) -> String {
-    let digest = Sha1::new()
-        .chain_update(sec_websocket_key)
-        .chain_update(ACCEPT_GUID)
-        .finalize();
+    let digest = Sha1::new().chain_update(sec_websocket_key).chain_update(ACCEPT_GUID).finalize();
     KEY_BASE64.encode(digest)
 }
 
@@ -135,11 +130,7 @@ pub fn read_subprotocols<'a>(lines: &[&'a str]) -> SubprotocolOffer<'a> {
 
 /// The members of a comma-separated header, over all its lines (RFC 9110 section 5.6.1).
 fn list<'a>(lines: &[&'a str]) -> impl Iterator<Item = &'a str> {
-    lines
-        .iter()
-        .flat_map(|line| line.split(','))
-        .map(trim)
-        .filter(|member| !member.is_empty())
+    lines.iter().flat_map(|line| line.split(',')).map(trim).filter(|member| !member.is_empty())
 }
 
 fn has_token(lines: &[&str], token: &str) -> bool {
@@ -160,7 +151,5 @@ fn trim(value: &str) -> &str {
 }
 
 fn is_key(key: &str) -> bool {
-    KEY_BASE64
-        .decode(key)
-        .is_ok_and(|bytes| bytes.len() == KEY_BYTES)
+    KEY_BASE64.decode(key).is_ok_and(|bytes| bytes.len() == KEY_BYTES)
 }

@@ -29,7 +29,7 @@ pub use encoder::{FrameBuilder, encode_close, encode_message, encode_ping, encod
 pub use error::ProtocolError;
 pub use frame::{CONTROL_PAYLOAD_BYTES_MAX, MessageKind};
 pub use handshake::{
-    HandshakeError, SUBPROTOCOL, SubprotocolOffer, UpgradeHeaders, VERSION, accept_key,
-    accept_upgrade, read_subprotocols,
+    HandshakeError, SUBPROTOCOL, SubprotocolOffer, UpgradeHeaders, VERSION, accept_key, accept_upgrade,
+    read_subprotocols,
 };
 pub use mask::apply_mask;

@@ -6,10 +6,7 @@
 use super::close::CloseFrame;
 use super::decoder::{Event, Message};
 use super::error::ProtocolError;
-use super::frame::{
-    CLIENT_HEADER_BYTES_MAX, CONTROL_PAYLOAD_BYTES_MAX, ControlKind, FrameHeader, MessageKind,
-    Opcode,
-};
+use super::frame::{CLIENT_HEADER_BYTES_MAX, CONTROL_PAYLOAD_BYTES_MAX, ControlKind, FrameHeader, MessageKind, Opcode};
 use super::mask::apply_mask;
 
 /// The first allocation for a message, in bytes, unless the whole is smaller. Smaller ones would
@@ -77,10 +74,7 @@ impl Pending {
     /// The message that a frame belongs to: the one that is open, or a new one.
     fn message_of(&mut self, header: &FrameHeader) -> Result<&mut OpenMessage, ProtocolError> {
         let Opcode::Message(kind) = header.opcode else {
-            return self
-                .message
-                .as_mut()
-                .ok_or(ProtocolError::ContinuationWithoutStart);
+            return self.message.as_mut().ok_or(ProtocolError::ContinuationWithoutStart);
         };
         let new = || OpenMessage::new(kind, header.compressed);
         Ok(self.message.get_or_insert_with(new))
@@ -111,10 +105,7 @@ impl Pending {
         match self.complete? {
             Complete::Ping => Some(Event::Ping(self.control.as_slice())),
             Complete::Pong => Some(Event::Pong(self.control.as_slice())),
-            Complete::Message => self
-                .message
-                .as_mut()
-                .map(|message| Event::Message(message.borrow())),
+            Complete::Message => self.message.as_mut().map(|message| Event::Message(message.borrow())),
         }
     }
 
@@ -130,11 +121,7 @@ impl Pending {
 
     /// Heap memory in use, in bytes, this value included.
     pub(super) fn heap_bytes(&self) -> usize {
-        size_of::<Self>()
-            + self
-                .message
-                .as_ref()
-                .map_or(0, |message| message.bytes.capacity())
+        size_of::<Self>() + self.message.as_ref().map_or(0, |message| message.bytes.capacity())
     }
 }
 
@@ -179,10 +166,7 @@ struct ControlPayload {
 
 impl Default for ControlPayload {
     fn default() -> Self {
-        Self {
-            bytes: [0; CONTROL_PAYLOAD_BYTES_MAX],
-            len: 0,
-        }
+        Self { bytes: [0; CONTROL_PAYLOAD_BYTES_MAX], len: 0 }
     }
 }
 
@@ -213,28 +197,13 @@ pub(super) struct OpenMessage {
 
 impl OpenMessage {
     const fn new(kind: MessageKind, compressed: bool) -> Self {
-        Self {
-            kind,
-            compressed,
-            bytes: Vec::new(),
-            utf8_len: 0,
-            empty_fragments: 0,
-        }
+        Self { kind, compressed, bytes: Vec::new(), utf8_len: 0, empty_fragments: 0 }
     }
 
     /// Appends a piece of `frame`, which already counts it as received.
-    fn extend(
-        &mut self,
-        chunk: &[u8],
-        frame: &OpenFrame,
-        message_bytes_max: usize,
-    ) -> Result<(), ProtocolError> {
+    fn extend(&mut self, chunk: &[u8], frame: &OpenFrame, message_bytes_max: usize) -> Result<(), ProtocolError> {
         let expected = self.bytes.len() + chunk.len() + frame.missing();
-        let bytes_max = if frame.header.fin {
-            expected
-        } else {
-            message_bytes_max
-        };
+        let bytes_max = if frame.header.fin { expected } else { message_bytes_max };
         self.reserve(chunk.len(), bytes_max);
         self.bytes.extend_from_slice(chunk);
         self.check_utf8()
@@ -245,10 +214,7 @@ impl OpenMessage {
     fn reserve(&mut self, additional: usize, bytes_max: usize) {
         let needed = self.bytes.len() + additional;
         if needed > self.bytes.capacity() {
-            let capacity = needed
-                .max(self.bytes.capacity() * 2)
-                .max(BUFFER_BYTES_MIN)
-                .min(bytes_max);
+            let capacity = needed.max(self.bytes.capacity() * 2).max(BUFFER_BYTES_MIN).min(bytes_max);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
     }
@@ -282,10 +248,6 @@ impl OpenMessage {
     }
 
     fn borrow(&mut self) -> Message<'_> {
-        Message {
-            kind: self.kind,
-            compressed: self.compressed,
-            payload: &mut self.bytes,
-        }
+        Message { kind: self.kind, compressed: self.compressed, payload: &mut self.bytes }
     }
 }

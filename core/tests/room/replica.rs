@@ -13,9 +13,16 @@ pub(crate) struct Replica {
 
 /// The byte at which that many units of the encoding lie behind; it has to be a character's.
 pub(crate) fn byte_at(text: &str, units: u64, encoding: PositionEncoding) -> usize {
-    let boundaries = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-    let mut found = boundaries.filter(|&at| encoding.length_of(&text[..at]) as u64 == units);
-    found.next().unwrap_or_else(|| panic!("{units} is no place in {text:?} in {encoding:?}"))
+    let mut seen = 0;
+    for (at, character) in text.char_indices() {
+        if seen >= units {
+            assert_eq!(seen, units, "{units} is no place in {text:?} in {encoding:?}");
+            return at;
+        }
+        seen += encoding.length_of(character.encode_utf8(&mut [0; 4])) as u64;
+    }
+    assert_eq!(seen, units, "{units} is no place in {text:?} in {encoding:?}");
+    text.len()
 }
 
 fn sections_of(message: &Value, content: &str) -> Vec<(String, String)> {

@@ -227,7 +227,7 @@ impl House {
             self.skip_versions = 0;
         }
         self.disk.changes.extend(batch.changes);
-        self.disk.session = batch.session.or(self.disk.session.take());
+        self.disk.session = batch.session.or_else(|| self.disk.session.take());
         self.room.durable(batch.records);
         true
     }
@@ -388,7 +388,7 @@ pub(crate) fn brief(message: &Value) -> String {
 /// The version a message shows, if it shows one.
 pub(crate) fn version_of(message: &Value) -> Option<u64> {
     let payload = &message["payload"];
-    payload["version"].as_u64().or(payload["current_version"].as_u64())
+    payload["version"].as_u64().or_else(|| payload["current_version"].as_u64())
 }
 
 /// A `document.change` without metadata.

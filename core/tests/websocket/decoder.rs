@@ -11,40 +11,20 @@ fn check(stream: &[Vec<u8>], expected: &[Seen]) {
 
 fn check_with(stream: &[Vec<u8>], compression: bool, expected: &[Seen]) {
     let stream = stream.concat();
-    assert_eq!(
-        decode(&stream, &[], LIMITS, compression),
-        expected,
-        "in one read"
-    );
+    assert_eq!(decode(&stream, &[], LIMITS, compression), expected, "in one read");
     let cuts: Vec<usize> = (1..stream.len()).collect();
-    assert_eq!(
-        decode(&stream, &cuts, LIMITS, compression),
-        expected,
-        "byte by byte"
-    );
+    assert_eq!(decode(&stream, &cuts, LIMITS, compression), expected, "byte by byte");
 }
 
 #[test]
 fn rfc_example_of_a_masked_text() {
-    let stream = vec![
-        0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58,
-    ];
+    let stream = vec![0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
     check(&[stream], &[Seen::text("Hello")]);
 }
 
 #[test]
 fn messages_of_every_length_encoding() {
-    for len in [
-        0,
-        1,
-        125,
-        126,
-        127,
-        65_535,
-        65_536,
-        65_537,
-        LIMITS.message_bytes_max,
-    ] {
+    for len in [0, 1, 125, 126, 127, 65_535, 65_536, 65_537, LIMITS.message_bytes_max] {
         let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
         check(&[frame(FIN | BINARY, &payload)], &[Seen::Binary(payload)]);
     }
@@ -53,11 +33,7 @@ fn messages_of_every_length_encoding() {
 #[test]
 fn several_messages_in_one_read() {
     check(
-        &[
-            frame(FIN | TEXT, "one"),
-            frame(FIN | BINARY, [0xff]),
-            frame(FIN | TEXT, ""),
-        ],
+        &[frame(FIN | TEXT, "one"), frame(FIN | BINARY, [0xff]), frame(FIN | TEXT, "")],
         &[Seen::text("one"), Seen::Binary(vec![0xff]), Seen::text("")],
     );
 }
@@ -73,12 +49,7 @@ fn fragments_with_control_frames_between_them() {
             frame(FIN | CONTINUATION, "c"),
             frame(FIN | TEXT, "next"),
         ],
-        &[
-            Seen::Ping(b"p".into()),
-            Seen::Pong(vec![]),
-            Seen::text("abc"),
-            Seen::text("next"),
-        ],
+        &[Seen::Ping(b"p".into()), Seen::Pong(vec![]), Seen::text("abc"), Seen::text("next")],
     );
 }
 
@@ -87,15 +58,9 @@ fn characters_cut_by_fragments() {
     let text = "é€😀\u{10ffff}";
     for cut in 1..text.len() {
         let (head, tail) = text.as_bytes().split_at(cut);
-        check(
-            &[frame(TEXT, head), frame(FIN | CONTINUATION, tail)],
-            &[Seen::text(text)],
-        );
+        check(&[frame(TEXT, head), frame(FIN | CONTINUATION, tail)], &[Seen::text(text)]);
     }
-    let mut bytes: Vec<Vec<u8>> = text
-        .bytes()
-        .map(|byte| frame(CONTINUATION, [byte]))
-        .collect();
+    let mut bytes: Vec<Vec<u8>> = text.bytes().map(|byte| frame(CONTINUATION, [byte])).collect();
     bytes[0] = frame(TEXT, &text.as_bytes()[..1]);
     bytes.push(frame(FIN | CONTINUATION, ""));
     check(&bytes, &[Seen::text(text)]);
@@ -112,29 +77,15 @@ fn longest_control_payload() {
 #[test]
 fn close_codes_that_may_be_sent() {
     check(&[frame(FIN | CLOSE, "")], &[Seen::Close(None)]);
-    for code in (1000..=1003)
-        .chain(1007..=1014)
-        .chain([3000, 3999, 4000, 4999])
-    {
-        check(
-            &[frame(FIN | CLOSE, close_payload(code, "é"))],
-            &[Seen::Close(Some((code, "é".into())))],
-        );
+    for code in (1000..=1003).chain(1007..=1014).chain([3000, 3999, 4000, 4999]) {
+        check(&[frame(FIN | CLOSE, close_payload(code, "é"))], &[Seen::Close(Some((code, "é".into())))]);
     }
 }
 
 #[test]
 fn nothing_is_decoded_after_a_close() {
     let unmasked = vec![0x81, 0x00];
-    check(
-        &[
-            frame(TEXT, "lost"),
-            frame(FIN | CLOSE, ""),
-            frame(FIN | PING, ""),
-            unmasked,
-        ],
-        &[Seen::Close(None)],
-    );
+    check(&[frame(TEXT, "lost"), frame(FIN | CLOSE, ""), frame(FIN | PING, ""), unmasked], &[Seen::Close(None)]);
 }
 
 #[test]
@@ -163,15 +114,7 @@ fn compressed_messages_are_reported_and_not_looked_into() {
 fn as_many_empty_fragments_as_allowed_in_each_message() {
     for _ in 0..2 {
         let empty = frame(CONTINUATION, "");
-        check(
-            &[
-                frame(TEXT, ""),
-                empty.clone(),
-                empty,
-                frame(FIN | CONTINUATION, "x"),
-            ],
-            &[Seen::text("x")],
-        );
+        check(&[frame(TEXT, ""), empty.clone(), empty, frame(FIN | CONTINUATION, "x")], &[Seen::text("x")]);
     }
 }
 

@@ -13,11 +13,7 @@ fn check(frame: &Bytes, header: &[u8], payload: &[u8]) {
 /// The same frame from the builder and from a payload that exists.
 fn check_message(kind: MessageKind, compressed: bool, payload_len: usize, header: &[u8]) {
     let payload = vec![b'x'; payload_len];
-    check(
-        &encode_message(kind, compressed, &payload),
-        header,
-        &payload,
-    );
+    check(&encode_message(kind, compressed, &payload), header, &payload);
     for capacity in [0, payload_len] {
         let mut frame = FrameBuilder::with_capacity(capacity);
         frame.payload().extend_from_slice(&payload);
@@ -32,12 +28,7 @@ fn lengths_use_their_shortest_form() {
     check_message(MessageKind::Text, false, 125, &[0x81, 125]);
     check_message(MessageKind::Text, false, 126, &[0x81, 126, 0, 126]);
     check_message(MessageKind::Text, false, 65_535, &[0x81, 126, 0xff, 0xff]);
-    check_message(
-        MessageKind::Text,
-        false,
-        65_536,
-        &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0],
-    );
+    check_message(MessageKind::Text, false, 65_536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
 }
 
 #[test]
@@ -91,8 +82,5 @@ fn close_codes() {
         assert_eq!(CloseCode::new(code), None);
     }
     const LOCKED: CloseCode = CloseCode::private_use(4002);
-    assert_eq!(
-        (LOCKED.get(), LOCKED.to_string()),
-        (4002, "4002".to_owned())
-    );
+    assert_eq!((LOCKED.get(), LOCKED.to_string()), (4002, "4002".to_owned()));
 }

@@ -7,19 +7,11 @@ use jddb_core::websocket::{
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-const GOOD: UpgradeHeaders<'_> = UpgradeHeaders {
-    upgrade: &["websocket"],
-    connection: &["Upgrade"],
-    version: &["13"],
-    key: &[KEY],
-};
+const GOOD: UpgradeHeaders<'_> =
+    UpgradeHeaders { upgrade: &["websocket"], connection: &["Upgrade"], version: &["13"], key: &[KEY] };
 
 fn check(headers: UpgradeHeaders<'_>, expected: Result<&str, HandshakeError>) {
-    assert_eq!(
-        accept_upgrade(&headers).as_deref().map_err(|error| *error),
-        expected,
-        "{headers:?}"
-    );
+    assert_eq!(accept_upgrade(&headers).as_deref().map_err(|error| *error), expected, "{headers:?}");
 }
 
 #[test]
@@ -30,60 +22,26 @@ fn rfc_example() {
 
 #[test]
 fn lists_and_letter_case() {
-    check(
-        UpgradeHeaders {
-            upgrade: &["h2c, WebSocket"],
-            ..GOOD
-        },
-        Ok(ACCEPT),
-    );
-    check(
-        UpgradeHeaders {
-            connection: &["keep-alive, upgrade"],
-            ..GOOD
-        },
-        Ok(ACCEPT),
-    );
-    check(
-        UpgradeHeaders {
-            connection: &["keep-alive", "\tUPGRADE ,"],
-            ..GOOD
-        },
-        Ok(ACCEPT),
-    );
-    check(
-        UpgradeHeaders {
-            version: &[" 13"],
-            key: &[" dGhlIHNhbXBsZSBub25jZQ== "],
-            ..GOOD
-        },
-        Ok(ACCEPT),
-    );
+    check(UpgradeHeaders { upgrade: &["h2c, WebSocket"], ..GOOD }, Ok(ACCEPT));
+    check(UpgradeHeaders { connection: &["keep-alive, upgrade"], ..GOOD }, Ok(ACCEPT));
+    check(UpgradeHeaders { connection: &["keep-alive", "\tUPGRADE ,"], ..GOOD }, Ok(ACCEPT));
+    check(UpgradeHeaders { version: &[" 13"], key: &[" dGhlIHNhbXBsZSBub25jZQ== "], ..GOOD }, Ok(ACCEPT));
 }
 
 #[test]
 fn no_upgrade() {
     for upgrade in [&[][..], &[""], &["h2c"], &["websocket2"], &["web socket"]] {
-        check(
-            UpgradeHeaders { upgrade, ..GOOD },
-            Err(HandshakeError::Upgrade),
-        );
+        check(UpgradeHeaders { upgrade, ..GOOD }, Err(HandshakeError::Upgrade));
     }
     for connection in [&[][..], &["keep-alive"], &["upgrades"]] {
-        check(
-            UpgradeHeaders { connection, ..GOOD },
-            Err(HandshakeError::Connection),
-        );
+        check(UpgradeHeaders { connection, ..GOOD }, Err(HandshakeError::Connection));
     }
 }
 
 #[test]
 fn other_versions() {
     for version in [&[][..], &["8"], &["13, 8"], &["13", "13"], &["013"]] {
-        check(
-            UpgradeHeaders { version, ..GOOD },
-            Err(HandshakeError::Version),
-        );
+        check(UpgradeHeaders { version, ..GOOD }, Err(HandshakeError::Version));
     }
 }
 
@@ -93,15 +51,7 @@ fn bad_keys() {
     let too_long = "AAAAAAAAAAAAAAAAAAAAAAA=";
     let unpadded = "dGhlIHNhbXBsZSBub25jZQ";
     let not_base64 = "dGhlIHNhbXBsZSBub25jZ?==";
-    for key in [
-        &[][..],
-        &[""],
-        &[too_short],
-        &[too_long],
-        &[unpadded],
-        &[not_base64],
-        &[KEY, KEY],
-    ] {
+    for key in [&[][..], &[""], &[too_short], &[too_long], &[unpadded], &[not_base64], &[KEY, KEY]] {
         check(UpgradeHeaders { key, ..GOOD }, Err(HandshakeError::Key));
     }
 }
@@ -109,34 +59,20 @@ fn bad_keys() {
 #[test]
 fn key_whose_last_character_has_spare_bits() {
     let key = "dGhlIHNhbXBsZSBub25jZR==";
-    check(
-        UpgradeHeaders {
-            key: &[key],
-            ..GOOD
-        },
-        Ok(&accept_key(key)),
-    );
+    check(UpgradeHeaders { key: &[key], ..GOOD }, Ok(&accept_key(key)));
 }
 
 #[test]
 fn statuses() {
     assert_eq!(HandshakeError::Version.http_status(), 426);
-    for error in [
-        HandshakeError::Upgrade,
-        HandshakeError::Connection,
-        HandshakeError::Key,
-    ] {
+    for error in [HandshakeError::Upgrade, HandshakeError::Connection, HandshakeError::Key] {
         assert_eq!(error.http_status(), 400);
     }
 }
 
 fn check_offer(lines: &[&str], selected: bool, bearer: Option<&str>) {
     let selected = selected.then_some("jddb.v1");
-    assert_eq!(
-        read_subprotocols(lines),
-        SubprotocolOffer { selected, bearer },
-        "{lines:?}"
-    );
+    assert_eq!(read_subprotocols(lines), SubprotocolOffer { selected, bearer }, "{lines:?}");
 }
 
 #[test]
@@ -148,9 +84,5 @@ fn subprotocols() {
     check_offer(&["bearer.token", "jddb.v1"], true, Some("token"));
     check_offer(&["bearer.token"], false, Some("token"));
     check_offer(&["jddb.v1, bearer."], true, None);
-    check_offer(
-        &["jddb.v1, bearer.first, bearer.second"],
-        true,
-        Some("first"),
-    );
+    check_offer(&["jddb.v1, bearer.first, bearer.second"], true, Some("first"));
 }

@@ -5,10 +5,7 @@ use jddb_core::websocket::DecoderLimits;
 
 use crate::support::*;
 
-const SMALL: DecoderLimits = DecoderLimits {
-    message_bytes_max: 600,
-    empty_fragments_max: 2,
-};
+const SMALL: DecoderLimits = DecoderLimits { message_bytes_max: 600, empty_fragments_max: 2 };
 
 /// `decode` holds the memory bound and that an error stays, after each read.
 fn check(rng: &mut Rng, stream: &[u8], limits: DecoderLimits, outcomes: &mut Outcomes) {
@@ -17,10 +14,7 @@ fn check(rng: &mut Rng, stream: &[u8], limits: DecoderLimits, outcomes: &mut Out
     let count = rng.below(6);
     let cuts = rng.cuts(stream.len(), count);
     let seen = decode(stream, &cuts, limits, compression);
-    assert!(
-        seen == whole,
-        "cut at {cuts:?}: {seen:?}, in one read {whole:?}; stream {stream:?}"
-    );
+    assert!(seen == whole, "cut at {cuts:?}: {seen:?}, in one read {whole:?}; stream {stream:?}");
     outcomes.count(&whole);
 }
 
@@ -67,11 +61,7 @@ fn mutate(rng: &mut Rng, stream: &mut Vec<u8>) {
 fn unruly_frame(rng: &mut Rng) -> Vec<u8> {
     const OPCODES: [u8; 6] = [CONTINUATION, CONTINUATION, TEXT, BINARY, PING, CLOSE];
     let opcode = OPCODES[rng.below(OPCODES.len())];
-    let fin = if opcode >= CLOSE || rng.one_in(3) {
-        FIN
-    } else {
-        0
-    };
+    let fin = if opcode >= CLOSE || rng.one_in(3) { FIN } else { 0 };
     let len = rng.below(140);
     let payload = match opcode {
         CLOSE => close_payload(rng.below(5_100) as u16, rng.text(len.min(118))),
@@ -95,10 +85,7 @@ fn mutated_streams() {
             check(&mut rng, &stream, LIMITS, &mut outcomes);
         }
     }
-    assert!(
-        outcomes.errors > 10_000 && outcomes.messages > 10_000,
-        "{outcomes:?}"
-    );
+    assert!(outcomes.errors > 10_000 && outcomes.messages > 10_000, "{outcomes:?}");
 }
 
 #[test]
@@ -106,15 +93,10 @@ fn unruly_frames() {
     let mut rng = Rng::from_env(5);
     let mut outcomes = Outcomes::default();
     for _ in 0..60_000 {
-        let stream: Vec<u8> = (0..=rng.below(12))
-            .flat_map(|_| unruly_frame(&mut rng))
-            .collect();
+        let stream: Vec<u8> = (0..=rng.below(12)).flat_map(|_| unruly_frame(&mut rng)).collect();
         check(&mut rng, &stream, SMALL, &mut outcomes);
     }
-    assert!(
-        outcomes.errors > 10_000 && outcomes.closed > 1_000,
-        "{outcomes:?}"
-    );
+    assert!(outcomes.errors > 10_000 && outcomes.closed > 1_000, "{outcomes:?}");
     assert!(outcomes.messages > 10_000, "{outcomes:?}");
 }
 

@@ -5,19 +5,10 @@ use jddb_core::websocket::apply_mask;
 use crate::support::Rng;
 
 fn check(payload: &[u8], key: [u8; 4], phase: usize) {
-    let expected: Vec<u8> = payload
-        .iter()
-        .enumerate()
-        .map(|(i, byte)| byte ^ key[(phase + i) % 4])
-        .collect();
+    let expected: Vec<u8> = payload.iter().enumerate().map(|(i, byte)| byte ^ key[(phase + i) % 4]).collect();
     let mut masked = payload.to_vec();
     apply_mask(&mut masked, key, phase);
-    assert_eq!(
-        masked,
-        expected,
-        "{} bytes, key {key:?}, phase {phase}",
-        payload.len()
-    );
+    assert_eq!(masked, expected, "{} bytes, key {key:?}, phase {phase}", payload.len());
 }
 
 #[test]

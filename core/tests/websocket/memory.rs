@@ -19,29 +19,17 @@ fn check(reads: &[(Vec<u8>, usize)]) {
     for (i, (read, held_max)) in reads.iter().enumerate() {
         feed(&mut decoder, &mut read.clone(), &LIMITS, &mut seen);
         let held = decoder.pending_bytes();
-        assert!(
-            held <= *held_max,
-            "{held} bytes are held after read {i}, not {held_max}"
-        );
+        assert!(held <= *held_max, "{held} bytes are held after read {i}, not {held_max}");
     }
-    assert!(
-        !seen.iter().any(|event| matches!(event, Seen::Error(_))),
-        "{seen:?}"
-    );
+    assert!(!seen.iter().any(|event| matches!(event, Seen::Error(_))), "{seen:?}");
 }
 
 #[test]
 fn claimed_length_reserves_nothing() {
     let large = frame(FIN | BINARY, vec![1; 90_000]);
-    check(&[
-        (large[..13].to_vec(), OVERHEAD),
-        (large[13..14].to_vec(), OVERHEAD),
-    ]);
+    check(&[(large[..13].to_vec(), OVERHEAD), (large[13..14].to_vec(), OVERHEAD)]);
     check(&[(large[..15].to_vec(), OVERHEAD + 256)]);
-    check(&[
-        (large[..5_014].to_vec(), OVERHEAD + 5_000),
-        (large[5_014..5_015].to_vec(), OVERHEAD + 10_000),
-    ]);
+    check(&[(large[..5_014].to_vec(), OVERHEAD + 5_000), (large[5_014..5_015].to_vec(), OVERHEAD + 10_000)]);
 }
 
 #[test]
@@ -50,10 +38,7 @@ fn nothing_is_held_between_messages() {
     let (head, tail) = large.split_at(40_000);
     check(&[(head.to_vec(), OVERHEAD + 40_000), (tail.to_vec(), 0)]);
     check(&[(frame(FIN | TEXT, "x"), 0)]);
-    check(&[
-        (frame(TEXT, "x"), OVERHEAD + 256),
-        (frame(FIN | CONTINUATION, "y"), 0),
-    ]);
+    check(&[(frame(TEXT, "x"), OVERHEAD + 256), (frame(FIN | CONTINUATION, "y"), 0)]);
 }
 
 #[test]
@@ -68,10 +53,7 @@ fn unfinished_control_frames_and_headers_hold_no_buffer() {
 
 /// Feeds a frame of `len` bytes one by one; its buffer may come to `buffer_max` bytes.
 fn check_buffer(first: u8, len: usize, buffer_max: usize) {
-    let limits = DecoderLimits {
-        message_bytes_max: 1_000,
-        empty_fragments_max: 1,
-    };
+    let limits = DecoderLimits { message_bytes_max: 1_000, empty_fragments_max: 1 };
     let mut decoder = Decoder::new(limits, false);
     let mut seen = Vec::new();
     for byte in &mut frame(first, vec![1; len])[..] {

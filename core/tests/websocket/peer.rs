@@ -2,8 +2,7 @@
 
 use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocket};
 use jddb_core::websocket::{
-    CloseCode, Decoder, FrameBuilder, MessageKind, encode_close, encode_message, encode_ping,
-    encode_pong,
+    CloseCode, Decoder, FrameBuilder, MessageKind, encode_close, encode_message, encode_ping, encode_pong,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -39,20 +38,12 @@ fn message_to_send(rng: &mut Rng, frames: &mut Vec<Sent>, expected: &mut Vec<See
     for (i, end) in cuts.iter().copied().chain([payload.len()]).enumerate() {
         let fin = i == cuts.len();
         let opcode = if i == 0 { opcode } else { OpCode::Continuation };
-        frames.push(Sent {
-            fin,
-            opcode,
-            payload: payload[start..end].to_vec(),
-        });
+        frames.push(Sent { fin, opcode, payload: payload[start..end].to_vec() });
         start = end;
         if !fin && rng.one_in(3) {
             let len = rng.below(126);
             let payload = rng.bytes(len);
-            frames.push(Sent {
-                fin: true,
-                opcode: OpCode::Ping,
-                payload: payload.clone(),
-            });
+            frames.push(Sent { fin: true, opcode: OpCode::Ping, payload: payload.clone() });
             expected.push(Seen::Ping(payload));
         }
     }
@@ -64,26 +55,14 @@ async fn check_received_by_us(rng: &mut Rng) {
     for _ in 0..20 {
         message_to_send(rng, &mut frames, &mut expected);
     }
-    frames.push(Sent {
-        fin: true,
-        opcode: OpCode::Close,
-        payload: close_payload(1000, "done"),
-    });
+    frames.push(Sent { fin: true, opcode: OpCode::Close, payload: close_payload(1000, "done") });
     expected.push(Seen::Close(Some((1000, "done".into()))));
 
     let (near, mut far) = tokio::io::duplex(1 + rng.below(20_000));
     let send = async move {
         let mut client = client(near);
-        for Sent {
-            fin,
-            opcode,
-            payload,
-        } in frames
-        {
-            client
-                .write_frame(Frame::new(fin, opcode, None, Payload::Owned(payload)))
-                .await
-                .unwrap();
+        for Sent { fin, opcode, payload } in frames {
+            client.write_frame(Frame::new(fin, opcode, None, Payload::Owned(payload))).await.unwrap();
         }
     };
     let receive = async {
@@ -115,11 +94,7 @@ async fn check_received_by_peer(rng: &mut Rng) {
         let short = rng.below(126);
         let bytes = rng.bytes(short);
         let (frame, opcode, payload) = match rng.below(4) {
-            0 => (
-                encode_message(MessageKind::Binary, false, &text),
-                OpCode::Binary,
-                text,
-            ),
+            0 => (encode_message(MessageKind::Binary, false, &text), OpCode::Binary, text),
             1 => (encode_ping(&bytes), OpCode::Ping, bytes),
             2 => (encode_pong(&bytes), OpCode::Pong, bytes),
             _ => {
@@ -131,14 +106,8 @@ async fn check_received_by_peer(rng: &mut Rng) {
         frames.push(frame);
         expected.push((opcode, payload));
     }
-    frames.push(encode_close(
-        CloseCode::GOING_AWAY,
-        "SHUTTING_DOWN retry_ms=1234",
-    ));
-    expected.push((
-        OpCode::Close,
-        close_payload(1001, "SHUTTING_DOWN retry_ms=1234"),
-    ));
+    frames.push(encode_close(CloseCode::GOING_AWAY, "SHUTTING_DOWN retry_ms=1234"));
+    expected.push((OpCode::Close, close_payload(1001, "SHUTTING_DOWN retry_ms=1234")));
 
     let (near, mut far) = tokio::io::duplex(1 + rng.below(20_000));
     let send = async move {

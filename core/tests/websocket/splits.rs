@@ -4,10 +4,7 @@ use crate::support::*;
 
 fn check(stream: &[u8], cuts: &[usize], expected: &[Seen]) {
     let seen = decode(stream, cuts, LIMITS, false);
-    assert!(
-        seen == expected,
-        "cut at {cuts:?}: {seen:?}, expected {expected:?}"
-    );
+    assert!(seen == expected, "cut at {cuts:?}: {seen:?}, expected {expected:?}");
 }
 
 #[test]

@@ -13,10 +13,7 @@ pub(crate) const FIN: u8 = 0x80;
 pub(crate) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// Small, so that limits are met often.
-pub(crate) const LIMITS: DecoderLimits = DecoderLimits {
-    message_bytes_max: 100_000,
-    empty_fragments_max: 3,
-};
+pub(crate) const LIMITS: DecoderLimits = DecoderLimits { message_bytes_max: 100_000, empty_fragments_max: 3 };
 
 /// An event that owns its bytes, or the error that ended the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,11 +40,7 @@ impl From<Event<'_>> for Seen {
             Event::Ping(payload) => Self::Ping(payload.to_vec()),
             Event::Pong(payload) => Self::Pong(payload.to_vec()),
             Event::Close(close) => Self::Close(close.map(|close| (close.code.get(), close.reason))),
-            Event::Message(Message {
-                kind,
-                compressed,
-                payload,
-            }) => match (kind, compressed) {
+            Event::Message(Message { kind, compressed, payload }) => match (kind, compressed) {
                 (MessageKind::Text, false) => Self::Text(payload.to_vec()),
                 (MessageKind::Text, true) => Self::CompressedText(payload.to_vec()),
                 (MessageKind::Binary, false) => Self::Binary(payload.to_vec()),
@@ -73,12 +66,7 @@ pub(crate) fn frame_with(first: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
     }
     frame.extend(mask);
     // The definition, byte by byte: not the function under test.
-    frame.extend(
-        payload
-            .iter()
-            .enumerate()
-            .map(|(i, byte)| byte ^ mask[i % 4]),
-    );
+    frame.extend(payload.iter().enumerate().map(|(i, byte)| byte ^ mask[i % 4]));
     frame
 }
 
@@ -91,12 +79,7 @@ pub(crate) fn close_payload(code: u16, reason: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// Feeds one read and keeps what comes of it. Holds what is true after every read.
-pub(crate) fn feed(
-    decoder: &mut Decoder,
-    read: &mut [u8],
-    limits: &DecoderLimits,
-    seen: &mut Vec<Seen>,
-) {
+pub(crate) fn feed(decoder: &mut Decoder, read: &mut [u8], limits: &DecoderLimits, seen: &mut Vec<Seen>) {
     let mut input = read;
     loop {
         let before = input.len();
@@ -117,20 +100,11 @@ pub(crate) fn feed(
     }
     assert!(input.is_empty(), "all input is used");
     let bound = limits.message_bytes_max + Decoder::PENDING_OVERHEAD_BYTES;
-    assert!(
-        decoder.pending_bytes() <= bound,
-        "{} bytes are held",
-        decoder.pending_bytes()
-    );
+    assert!(decoder.pending_bytes() <= bound, "{} bytes are held", decoder.pending_bytes());
 }
 
 /// Decodes `stream` in reads that end at `cuts`, which are ascending.
-pub(crate) fn decode(
-    stream: &[u8],
-    cuts: &[usize],
-    limits: DecoderLimits,
-    compression: bool,
-) -> Vec<Seen> {
+pub(crate) fn decode(stream: &[u8], cuts: &[usize], limits: DecoderLimits, compression: bool) -> Vec<Seen> {
     let mut decoder = Decoder::new(limits, compression);
     let mut seen = Vec::new();
     let mut stream = stream.to_vec();
@@ -218,11 +192,7 @@ impl Rng {
         let len = self.payload_len();
         let (opcode, payload, event) = if self.one_in(2) {
             let text = self.text(len);
-            (
-                TEXT,
-                text.clone().into_bytes(),
-                Seen::Text(text.into_bytes()),
-            )
+            (TEXT, text.clone().into_bytes(), Seen::Text(text.into_bytes()))
         } else {
             let bytes = self.bytes(len);
             (BINARY, bytes.clone(), Seen::Binary(bytes))

@@ -249,6 +249,8 @@ fn document_full() -> JoinRefusal {
     JoinRefusal {
         code: ErrorCode::RateLimitExceeded,
         message: "50 people are editing".to_owned(),
+        field: None,
+        expected: None,
         limit_type: Some("document_editors"),
         close: CloseCode::private_use(4000),
         retry_after: Some(60),
