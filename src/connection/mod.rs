@@ -39,12 +39,15 @@ pub(crate) struct Connection {
     pinged_at: Cell<Duration>,
     /// When a close frame was queued.
     closing_at: Cell<Option<Duration>>,
+    /// The peer has sent its close frame.
+    peer_closed: Cell<bool>,
 }
 
 /// The receiving side of a connection.
 pub(crate) struct Receiver {
     connection: Rc<Connection>,
-    decoder: Decoder,
+    /// `None` once nothing that the client sends matters any more: it is read, and dropped.
+    decoder: Option<Decoder>,
 }
 
 /// Starts serving a socket that was handed over, for a member whose place was reserved; `read` is what
@@ -61,6 +64,7 @@ pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<Ro
         heard_at: Cell::new(now),
         pinged_at: Cell::new(now),
         closing_at: Cell::new(None),
+        peer_closed: Cell::new(false),
     });
     connection.number.set(core.register(&connection));
     connection.cell.connect(&connection);
@@ -71,7 +75,7 @@ pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<Ro
 /// Reads until the end of the stream. Nobody cancels this task: to end it the socket is shut down.
 async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedReadHalf, read: Bytes) {
     let limits = DecoderLimits::new(core.message_bytes_max());
-    let mut receiver = Receiver { connection: Rc::clone(&connection), decoder: Decoder::new(limits, false) };
+    let mut receiver = Receiver { connection: Rc::clone(&connection), decoder: Some(Decoder::new(limits, false)) };
     if !read.is_empty() {
         core.take_in(&mut Vec::from(read), &mut receiver);
     }
@@ -91,32 +95,19 @@ async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedRead
 impl Receiver {
     /// Takes in bytes of the stream; whole messages are read where they lie.
     pub(crate) fn take_in(&mut self, core: &Core, bytes: &mut [u8], parser: &mut Parser) {
-        let connection = &self.connection;
+        let Self { connection, decoder } = self;
         connection.heard_at.set(clock::monotonic());
-        let now = crate::cores::now();
-        let unfinished_before = self.decoder.pending_bytes();
+        let Some(open) = decoder else { return };
+        let unfinished_before = open.pending_bytes();
         let mut room = connection.cell.room.borrow_mut();
-        let mut input = bytes;
-        loop {
-            match self.decoder.decode(&mut input) {
-                Ok(None) => break,
-                Ok(Some(Event::Message(message))) => room.receive(now, connection.member, message.payload, parser),
-                Ok(Some(Event::Ping(payload))) => room.send_control(connection.member, encode_pong(payload)),
-                Ok(Some(Event::Pong(_))) => {}
-                Ok(Some(Event::Close(frame))) => {
-                    let code = frame.map_or(CloseCode::NORMAL, |frame| frame.code);
-                    room.close_member(connection.member, code, "");
-                }
-                Err(error) => {
-                    room.close_member(connection.member, error.close_code(), &error.to_string());
-                    break;
-                }
-            }
-        }
-        let unfinished = self.decoder.pending_bytes();
-        if !core.count_unfinished(unfinished_before, unfinished) {
+        decode(open, bytes, connection, &mut room, parser);
+        if !core.count_unfinished(unfinished_before, open.pending_bytes()) {
             let reason = "too many unfinished messages on this server: retry later";
             room.close_member(connection.member, CloseCode::TRY_AGAIN_LATER, reason);
+        }
+        if !room.is_heard(connection.member) {
+            core.count_unfinished(open.pending_bytes(), 0);
+            *decoder = None;
         }
         drop(room);
         core.touch(&connection.cell);
@@ -124,7 +115,28 @@ impl Receiver {
 
     /// Bytes of a message of which the rest has not come.
     pub(crate) fn unfinished_bytes(&self) -> usize {
-        self.decoder.pending_bytes()
+        self.decoder.as_ref().map_or(0, Decoder::pending_bytes)
+    }
+}
+
+/// Hands what a member sent to its room, message by message, until the bytes are used up or the protocol is broken.
+fn decode(decoder: &mut Decoder, bytes: &mut [u8], connection: &Connection, room: &mut Room, parser: &mut Parser) {
+    let now = crate::cores::now();
+    let member = connection.member;
+    let mut input = bytes;
+    loop {
+        match decoder.decode(&mut input) {
+            Ok(None) => return,
+            Ok(Some(Event::Message(message))) => room.receive(now, member, message.payload, parser),
+            Ok(Some(Event::Ping(payload))) => room.send_control(member, encode_pong(payload)),
+            Ok(Some(Event::Pong(_))) => {}
+            Ok(Some(Event::Close(frame))) => {
+                connection.peer_closed.set(true);
+                let code = frame.map_or(CloseCode::NORMAL, |frame| frame.code);
+                room.close_member(member, code, "");
+            }
+            Err(error) => return room.close_member(member, error.close_code(), &error.to_string()),
+        }
     }
 }
 
@@ -169,8 +181,10 @@ impl Connection {
         if outbox.is_closing() {
             self.closing_at.set(self.closing_at.get().or_else(|| Some(clock::monotonic())));
             if outbox.is_empty() {
-                // The close frame is on its way; the peer's answer, or its end of the stream, ends the reading.
-                let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Write);
+                // The close frame is on its way. If it answers the peer's there is nothing left to wait for (RFC 6455,
+                // section 7.1.1); otherwise the peer's end of the stream ends the reading.
+                let side = if self.peer_closed.get() { Shutdown::Both } else { Shutdown::Write };
+                let _ = SockRef::from(self.write.as_ref()).shutdown(side);
             }
         }
         Ok(())

@@ -137,12 +137,10 @@ impl HttpError {
     }
 
     fn body(&self, request_id: &str) -> Vec<u8> {
-        let details = Details { field: self.field.as_deref(), expected: self.expected.as_deref() };
-        let has_details = details.field.is_some() || details.expected.is_some();
         let error = ErrorBody {
             code: self.code,
             message: &self.message,
-            details: has_details.then_some(details),
+            details: Details { field: self.field.as_deref(), expected: self.expected.as_deref() },
             request_id,
             timestamp: UnixMillis(clock::now_unix_ms()),
         };
@@ -162,8 +160,8 @@ struct Envelope<'a> {
 struct ErrorBody<'a> {
     code: ErrorCode,
     message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details<'a>>,
+    /// An object even where there is nothing to say, so that clients need not look whether it is there.
+    details: Details<'a>,
     request_id: &'a str,
     timestamp: UnixMillis,
 }
@@ -250,6 +248,7 @@ mod tests {
             json!({
                 "code": "CAPACITY_EXCEEDED",
                 "message": "the server is too busy for this request: retry in a moment",
+                "details": {},
                 "request_id": "req_1",
             }),
         )

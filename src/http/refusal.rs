@@ -22,7 +22,15 @@ pub(super) async fn refuse(stream: TcpStream, refusal: &JoinRefusal) {
 }
 
 fn refusal(code: ErrorCode, close: CloseCode, message: impl Into<String>) -> JoinRefusal {
-    JoinRefusal { code, message: message.into(), field: None, expected: None, limit_type: None, close, retry_after: None }
+    JoinRefusal {
+        code,
+        message: message.into(),
+        field: None,
+        expected: None,
+        limit_type: None,
+        close,
+        retry_after: None,
+    }
 }
 
 /// There is no valid token.

@@ -19,7 +19,9 @@ const EDITS_MAX: u64 = 500;
 const DATABASE: &str = "documents";
 
 async fn write(server: &Server, home: &Home, document: &str, edits: usize) {
-    let mut client = Client::joined(document, &home.token("writer"), "writer", server.port()).await;
+    // Another client each time: the same one's edits would be taken for resends.
+    let client_id = format!("writer of {edits}");
+    let mut client = Client::joined(document, &home.token("writer"), &client_id, server.port()).await;
     for index in 0..edits {
         client.editor().edit("body", index, 0, "x");
     }

@@ -2,7 +2,7 @@
 
 use simd_json::{Node, StaticNode};
 
-use super::inbound::InboundError;
+use super::message::InboundError;
 
 /// The most keys of one object; none of ours has a quarter as many.
 const KEYS_MAX: usize = 64;

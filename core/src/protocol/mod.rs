@@ -7,11 +7,10 @@ pub mod close;
 mod error;
 mod fields;
 mod inbound;
+mod message;
 pub mod outbound;
 
 pub use error::{ErrorCode, Severity};
-pub use inbound::{
-    ClientTime, DocumentChecksum, ENVELOPES_PER_FRAME_MAX, Inbound, InboundChange, InboundError, Message,
-    NAME_BYTES_MAX, Parser, read_changes_body,
-};
+pub use inbound::{ENVELOPES_PER_FRAME_MAX, Parser, read_changes_body};
+pub use message::{ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX};
 pub use outbound::write_message;

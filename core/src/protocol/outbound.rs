@@ -4,7 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::error::{ErrorCode, Severity};
-use super::inbound::ClientTime;
+use super::message::ClientTime;
 use crate::document::Document;
 use crate::ids::{DocumentId, UnixMillis, Version};
 use crate::text::Text;

@@ -171,7 +171,7 @@ impl Members {
     ) {
         let mut encoded: [Option<Frames>; Dialect::COUNT] = Default::default();
         for (_, member) in &mut self.slab {
-            if !wanted(member) || member.outbox.is_closing() {
+            if !wanted(member) {
                 continue;
             }
             let dialect = member.dialect;

@@ -34,7 +34,9 @@ impl Room {
         });
     }
 
-    fn is_heard(&self, key: MemberKey) -> bool {
+    /// Whether anything that the member still sends matters: it is here, and is not being closed.
+    #[must_use]
+    pub fn is_heard(&self, key: MemberKey) -> bool {
         self.members.get(key).is_some_and(|member| !member.outbox.is_closing())
     }
 

@@ -93,6 +93,11 @@ fn a_cursor_is_never_told_before_its_version() {
     house.turn();
     house.check_now(ben, &[]);
     house.check(ben, &["insert 10x v2", "cursor 11 v2"]);
+    // Whoever made the version is sent nothing of it that could hold the cursor back.
+    house.say(ben, insert(10, "y"));
+    house.say(ada, message("cursor.position", json!({"position": 0})));
+    house.check_now(ben, &[]);
+    house.check(ben, &["cursor 0 v3"]);
 }
 
 /// What ben is told of a cursor that ada sent for version 1, when `changes` came since.

@@ -1,0 +1,71 @@
+//! What one submission costs a core: the common ones, and the largest that the limits allow.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use jddb_core::document::{ChangeKind, Document, DocumentLimits, SentChange, Submission};
+use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis, Version};
+
+const NOW: UnixMillis = UnixMillis(1_758_458_730_123);
+
+fn change(kind: ChangeKind, position: u64, length: u64, content: &str) -> SentChange<'_> {
+    SentChange { kind, position, length, content: content.into(), section: None }
+}
+
+fn submit(document: &mut Document, base: Option<u64>, changes: &[SentChange<'_>]) {
+    let submission = Submission {
+        user_id: "user_123",
+        client_id: None,
+        correlation_id: None,
+        base: base.map(Version),
+        encoding: PositionEncoding::Utf16,
+        changes,
+        reject_conflicts: false,
+    };
+    document.submit(NOW, &submission).expect("a good submission");
+}
+
+/// A document with a text of `units`, and `versions` of one letter at its start after it.
+fn document(units: usize, versions: u64) -> Document {
+    let id = DocumentId::new("jd_12345").expect("a good name");
+    let mut document = Document::new(id, DocumentLimits::default());
+    submit(&mut document, None, &[change(ChangeKind::Insert, 0, 0, &"a".repeat(units))]);
+    for _ in 0..versions {
+        submit(&mut document, None, &[change(ChangeKind::Insert, 0, 0, "x")]);
+    }
+    document
+}
+
+fn bench(c: &mut Criterion, name: &str, start: &Document, base: u64, changes: &[SentChange<'_>]) {
+    let mut group = c.benchmark_group("document");
+    group.sample_size(10);
+    group.bench_function(name, |b| {
+        b.iter_batched_ref(
+            || start.clone(),
+            |document| submit(black_box(document), Some(base), changes),
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+fn benches(c: &mut Criterion) {
+    let small = document(50 << 10, 10);
+    let key = [change(ChangeKind::Insert, 25_000, 0, "e")];
+    bench(c, "key_in_50_kb_concurrent=0", &small, 11, &key);
+    bench(c, "key_in_50_kb_concurrent=10", &small, 1, &key);
+
+    let long = document(50 << 10, 9_000);
+    bench(c, "key_in_50_kb_concurrent=9000", &long, 1, &key);
+    let megabyte = "b".repeat(1 << 20);
+    bench(c, "paste_1_mb_concurrent=9000", &long, 1, &[change(ChangeKind::Insert, 3, 0, &megabyte)]);
+
+    let batch: Vec<_> = (0..1_000).map(|place| change(ChangeKind::Replace, 4 * place, 1, "c")).collect();
+    bench(c, "batch_of_1000_concurrent=900", &document(50 << 10, 900), 1, &batch);
+
+    let large = document(4 << 20, 0);
+    bench(c, "delete_4_mb", &large, 1, &[change(ChangeKind::Delete, 0, 4 << 20, "")]);
+}
+
+criterion_group!(document_benches, benches);
+criterion_main!(document_benches);
