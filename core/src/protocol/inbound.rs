@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::fields::{Fields, Value, elements};
 use super::message::{
-    ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, TYPES,
+    ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm, TYPES,
 };
 use crate::document::{ChangeKind, SentChange};
 use crate::ids::{SectionName, Version};
@@ -158,7 +158,11 @@ fn read_message<'i>(kind: &str, payload: Fields<'_, 'i>, changes_max: usize) -> 
         "sync.request" => Message::Sync {
             last_known_version: version("last_known_version")?,
             sections: sections_of(payload)?,
-            full: payload.boolean("full")?.unwrap_or(false),
+            form: match payload.boolean("full")? {
+                None => SyncForm::Smaller,
+                Some(false) => SyncForm::Changes,
+                Some(true) => SyncForm::Full,
+            },
         },
         other => return Err(InboundError::unknown_type(other)),
     })

@@ -65,9 +65,21 @@ pub enum Message<'a> {
         last_known_version: Option<Version>,
         /// Only these sections.
         sections: Option<Vec<SectionName>>,
-        /// The full state, whatever has changed.
-        full: bool,
+        /// `full`: which of the two answers is wanted.
+        form: SyncForm,
     },
+}
+
+/// Which answer a `sync.request` wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncForm {
+    /// Whichever is smaller; without `full`.
+    Smaller,
+    /// The list of changes wherever it is known, for a client with changes of its own to be moved over
+    /// them: `"full": false`.
+    Changes,
+    /// The whole state, whatever has changed: `"full": true`.
+    Full,
 }
 
 /// The payload of a `document.change`, or the body of `POST …/changes`.

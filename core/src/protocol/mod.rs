@@ -12,5 +12,7 @@ pub mod outbound;
 
 pub use error::{ErrorCode, Severity};
 pub use inbound::{ENVELOPES_PER_FRAME_MAX, Parser, read_changes_body};
-pub use message::{ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX};
+pub use message::{
+    ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm,
+};
 pub use outbound::write_message;

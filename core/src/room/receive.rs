@@ -60,9 +60,8 @@ impl Room {
                 self.heartbeat(now, key, *client_time, *document, inbound.correlation_id);
                 Ok(())
             }
-            Message::Sync { last_known_version, sections, full } => {
-                let base = if *full { None } else { *last_known_version };
-                self.send_sync(now, key, base, sections.as_deref(), inbound.correlation_id)
+            Message::Sync { last_known_version, sections, form } => {
+                self.send_sync(now, key, *last_known_version, *form, sections.as_deref(), inbound.correlation_id)
             }
         };
         handled.map_err(|error| InboundError { correlation_id: inbound.correlation_id.map(str::to_owned), ..error })

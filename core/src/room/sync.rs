@@ -5,8 +5,8 @@ use super::relay::{self, Starts};
 use super::{MemberKey, Room, frame};
 use crate::document::Change;
 use crate::ids::{PositionEncoding, SectionName, UnixMillis, Version};
-use crate::protocol::InboundError;
 use crate::protocol::outbound::{Content, ListedChange, Metadata, SyncResponse};
+use crate::protocol::{InboundError, SyncForm};
 
 /// A list up to this size is given even where the full state is smaller: a client with a change of its own
 /// under way has more use for it.
@@ -16,18 +16,26 @@ const LISTED_CHANGE_BYTES: usize = 256;
 
 impl Room {
     /// Sends `sync.response` with what came after `base`; with the full state where there is no base,
-    /// it is not known, or the list would be larger.
+    /// it is not known, that is wanted, or the list would be larger and is not asked for.
     pub(super) fn send_sync(
         &mut self,
         now: UnixMillis,
         key: MemberKey,
         base: Option<Version>,
+        form: SyncForm,
         sections: Option<&[SectionName]>,
         correlation_id: Option<&str>,
     ) -> Result<(), InboundError> {
         self.check_states_queued(key)?;
         let Some(member) = self.members.get(key) else { return Ok(()) };
-        let changes = base.and_then(|base| self.changes_since(base, member.dialect));
+        let list_bytes_max = match form {
+            SyncForm::Smaller => Some(self.full_state_bytes().max(LIST_BYTES_MIN)),
+            // History is bounded, and so is the list.
+            SyncForm::Changes => Some(usize::MAX),
+            SyncForm::Full => None,
+        };
+        let wanted = base.zip(list_bytes_max);
+        let changes = wanted.and_then(|(base, bytes_max)| self.changes_since(base, member.dialect, bytes_max));
         let listed = changes.as_ref().map(|changes| self.list(changes, member.dialect, sections));
         let response = SyncResponse {
             current_version: self.document.version(),
@@ -40,20 +48,23 @@ impl Room {
         Ok(())
     }
 
-    /// The changes after `base`, if they are known, can be given in the dialect, and are the smaller answer.
-    fn changes_since(&self, base: Version, dialect: Dialect) -> Option<Vec<&Change>> {
+    /// What the texts of a full state cost on the wire, roughly, in bytes.
+    fn full_state_bytes(&self) -> usize {
+        self.document.sections().iter().map(|section| section.text().len_in(PositionEncoding::Utf8)).sum()
+    }
+
+    /// The changes after `base`, if they are known, can be given in the dialect, and are not larger than that.
+    fn changes_since(&self, base: Version, dialect: Dialect, bytes_max: usize) -> Option<Vec<&Change>> {
         // Places in other encodings would have to be found in texts that are gone.
         if dialect.encoding != PositionEncoding::Utf16 && base != self.document.version() {
             return None;
         }
-        let full: usize =
-            self.document.sections().iter().map(|section| section.text().len_in(PositionEncoding::Utf8)).sum();
         let mut listed = 0;
         let mut changes = Vec::new();
         for change in self.document.history().since(base).ok()? {
             listed +=
                 change.sections.iter().map(|made| LISTED_CHANGE_BYTES + made.operation.text().len()).sum::<usize>();
-            if listed > full.max(LIST_BYTES_MIN) {
+            if listed > bytes_max {
                 return None;
             }
             changes.push(change);

@@ -113,6 +113,8 @@ fn the_full_state_is_given_when_it_is_smaller() {
     }
     house.sync();
     assert!(is_full(&ask(&mut house, ada, json!({"last_known_version": 1}))));
+    let payload = ask(&mut house, ada, json!({"last_known_version": 1, "full": false}));
+    assert_eq!(payload["changes_since_version"].as_array().map(Vec::len), Some(16), "the list is asked for");
 }
 
 #[test]
