@@ -6,7 +6,7 @@
 //! 1. [`cli`] and [`config`]: what the operator says. [`logging`], [`clock`]: what everything uses.
 //! 2. [`server`]: start and stop. [`shared`]: what all threads see.
 //! 3. [`cores`]: one pinned thread each, with its own documents.
-//! 4. [`http`] accepts, authenticates and answers; [`connection`] serves a WebSocket on its document's core.
+//! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core.
 //! 5. [`auth`]: tokens, and who may do what.
 
 pub mod auth;

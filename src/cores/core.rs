@@ -229,10 +229,9 @@ impl Core {
         let mut batch = self.batch.borrow_mut();
         let mut room = cell.room.borrow_mut();
         let store = &self.shared.store;
-        let document_id = room.document().id().clone();
         let records = room.take_records(|record| {
             batch.push(match record {
-                Record::Change(change) => store.encode_change(&document_id, change),
+                Record::Change(change) => store.encode_change(&cell.document_id, change),
                 Record::Session(session) => store.encode_session(session),
             });
         });

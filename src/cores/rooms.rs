@@ -45,6 +45,7 @@ pub(super) struct Place {
 
 /// A room with its sockets.
 pub(crate) struct RoomCell {
+    pub(super) document_id: DocumentId,
     pub(crate) room: RefCell<Room>,
     connections: RefCell<Vec<Option<Rc<Connection>>>>,
     answers: RefCell<HashMap<u64, oneshot::Sender<Result<Bytes, InboundError>>>>,
@@ -61,6 +62,7 @@ impl RoomCell {
     fn new(room: Room) -> Self {
         let snapshot_at = room.document().version();
         Self {
+            document_id: room.document().id().clone(),
             room: RefCell::new(room),
             connections: RefCell::default(),
             answers: RefCell::default(),
@@ -230,10 +232,11 @@ impl Core {
         let mut exists = exists;
         for message in waiting {
             exists |= self.may_create(&message);
-            if exists {
-                self.attend(&cell, message);
-            } else {
-                refuse(message, &Trouble::NotFound);
+            // Much may have happened while the document was read.
+            match self.trouble(&message) {
+                Some(trouble) => refuse(message, &trouble),
+                None if exists => self.attend(&cell, message),
+                None => refuse(message, &Trouble::NotFound),
             }
         }
     }
