@@ -11,12 +11,13 @@ use jddb_storage::{
 };
 use rustix::process::{Resource, Rlimit};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::auth::{Authority, KeyError};
 use crate::config::{self, Config};
-use crate::cores::{self, CoreMessage, Inbox, Parts, Worker, WorkerError};
+use crate::cores::{self, CORE_THREAD_PREFIX, CoreMessage, Inbox, Parts, Worker, WorkerError};
 use crate::shared::Shared;
 use crate::welcome;
 
@@ -59,9 +60,11 @@ pub enum ServeError {
         /// What the system says.
         error: std::io::Error,
     },
-    /// A core panicked.
-    #[error("a core ended early; see the log. Everything acknowledged is on disk")]
-    Core,
+    /// The drain time was over before everything was on disk.
+    #[error(
+        "stopped before all changes under way were on disk; everything acknowledged is, and clients resend the rest"
+    )]
+    Unsettled,
 }
 
 /// Runs the server until SIGTERM or SIGINT.
@@ -73,6 +76,8 @@ pub fn run(config: Config) -> Result<(), ServeError> {
     raise_file_limit(&config);
     // The lock comes first, so that a second server on the same directory touches nothing of it.
     let directory = DataDirectory::lock(&config.data)?;
+    // Heard from here on, so that a signal during recovery, or right behind the first answer, ends well too.
+    let signals = Signals::listen().map_err(|error| ServeError::System { what: "listen to signals", error })?;
     let authority = Authority::open(&config)?;
     let core_count = config.cores.unwrap_or_else(cores::cores_granted);
     let (address, listeners) = listen(config.listen, core_count)?;
@@ -88,6 +93,7 @@ pub fn run(config: Config) -> Result<(), ServeError> {
         connections: AtomicUsize::new(0),
         unfinished_bytes: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
+        fronts: AtomicUsize::new(core_count),
     });
     let (handles, committer) = Committer::start(Arc::clone(&store), wakers(&shared), queue_batches)
         .map_err(|error| ServeError::System { what: "start the commit thread", error })?;
@@ -96,7 +102,7 @@ pub fn run(config: Config) -> Result<(), ServeError> {
     tracing::info!(%address, cores = core_count, "serving");
     welcome::print(&shared, address);
 
-    let stopped = wait_for_signal();
+    signals.wait();
     tracing::info!("stopping: no new connections, telling clients, finishing what is under way");
     shared.draining.store(true, Ordering::Release);
     let _ = drain.send(true);
@@ -108,25 +114,32 @@ pub fn run(config: Config) -> Result<(), ServeError> {
             std::thread::yield_now();
         }
     }
-    let ended_well = workers.into_iter().map(Worker::join).filter(|ended_well| !ended_well).count() == 0;
+    let unsettled = workers.into_iter().map(Worker::join).filter(|is_durable| !is_durable).count();
     committer.stop();
     snapshotter.stop();
+    if unsettled > 0 {
+        return Err(ServeError::Unsettled);
+    }
+    // Only now: in fast durability others may have seen what is not on disk, and versions have to be skipped then.
     if let Err(error) = store.close_clean() {
         tracing::error!(%error, "the store could not be closed; what was acknowledged is on disk");
     }
     tracing::info!("stopped");
-    stopped?;
-    if ended_well { Ok(()) } else { Err(ServeError::Core) }
+    Ok(())
 }
 
 /// A core that panics has documents in memory that may contradict the disk. Everything acknowledged is
-/// on disk, so the safe thing is to stop at once and be started again.
+/// on disk, so the safe thing is to stop at once and be started again. On other threads a panic is one
+/// document's that is being read, or poisons the store, and is caught there.
 fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         report(info);
-        tracing::error!("internal error, stopping at once: {info}");
-        std::process::abort();
+        if std::thread::current().name().is_some_and(|name| name.starts_with(CORE_THREAD_PREFIX)) {
+            tracing::error!("internal error, stopping at once: {info}");
+            std::process::abort();
+        }
+        tracing::error!("internal error: {info}");
     }));
 }
 
@@ -235,19 +248,30 @@ fn start_cores(
     Ok(workers)
 }
 
-/// Waits until the server is told to stop.
-fn wait_for_signal() -> Result<(), ServeError> {
-    let failed = |error| ServeError::System { what: "wait for signals", error };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime
-        .block_on(async {
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
+/// SIGTERM and SIGINT, heard since [`Signals::listen`].
+struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let context = runtime.enter();
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        drop(context);
+        Ok(Self { runtime, terminate, interrupt })
+    }
+
+    /// Waits until the server is told to stop.
+    fn wait(self) {
+        let Self { runtime, mut terminate, mut interrupt } = self;
+        runtime.block_on(async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            Ok(())
-        })
-        .map_err(failed)
+        });
+    }
 }

@@ -32,6 +32,8 @@ pub struct Shared {
     pub unfinished_bytes: AtomicUsize,
     /// The server is stopping.
     pub draining: AtomicBool,
+    /// Cores that still accept requests, or have some in flight.
+    pub fronts: AtomicUsize,
 }
 
 impl Shared {

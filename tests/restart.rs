@@ -3,14 +3,17 @@
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 mod support;
 
+use std::path::Path;
 use std::time::Duration;
 
+use rocksdb::{DB, IteratorMode, Options};
 use serde_json::{Value, json};
 use support::client::Client;
 use support::home::Home;
 use support::server::Server;
-use support::socket::{Received, Socket};
-use support::{http, within};
+use support::socket::{Received, Socket, frame, upgrade};
+use support::{http, until, within};
+use tokio::io::AsyncWriteExt as _;
 
 /// The default of `drain_seconds`, and a little for the process to end.
 const DRAIN: Duration = Duration::from_secs(12);
@@ -143,4 +146,65 @@ async fn a_resend_after_a_restart_is_acknowledged_with_its_first_version() {
             server.kill_nine();
         }
     }
+}
+
+/// A client that reads nothing, and pings so as not to seem dead, is closed as too slow; and cut, since it does not
+/// take the close either.
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_cut() {
+    const PASTES: usize = 150;
+    let home = Home::new();
+    let server = home.start().env("JDDB_LIMITS__OUTBOUND_QUEUE_BYTES", "65536").ready().await;
+    let target = format!("/ws/document/slow?token={}", home.token("idler"));
+    let (mut idler, answer) = upgrade(server.port(), &target, "").await.expect("an answer");
+    assert_eq!(answer.status, 101);
+    let mut writer = Client::joined("slow", &home.token("writer"), "w", server.port()).await;
+    let paste = "x".repeat(100_000);
+    for index in 0..PASTES {
+        let (deleted, inserted) = if index % 2 == 0 { (0, paste.as_str()) } else { (paste.len(), "") };
+        writer.editor().edit("body", 0, deleted, inserted);
+    }
+    writer.flush().await;
+    within("the server to cut the connection", async {
+        let mut pings = tokio::time::interval(Duration::from_millis(100));
+        let ping = frame(0x89, Some([1, 2, 3, 4]), b"");
+        while idler.write_all(&ping).await.is_ok() {
+            pings.tick().await;
+        }
+    })
+    .await;
+    writer.editor().edit("body", 0, 0, "y");
+    writer.flush().await;
+    server.ask_to_stop();
+    assert_eq!(stopped_in_time(server).await, Some(0));
+}
+
+/// A document that is never edited for long at a time gets its snapshots all the same.
+#[tokio::test]
+async fn short_sittings_lead_to_a_snapshot() {
+    let home = Home::new();
+    let start = || home.start().env("JDDB_DOCUMENTS__SNAPSHOT_EVERY_VERSIONS", "10");
+    for sitting in 0..2 {
+        let server = start().ready().await;
+        let client_id = format!("sitting {sitting}");
+        let mut client = Client::joined("short", &home.token("alice"), &client_id, server.port()).await;
+        for _ in 0..6 {
+            client.editor().edit("body", 0, 0, "x");
+        }
+        client.flush().await;
+        if sitting == 1 {
+            until("a snapshot", async || (snapshots(&home.data().join("documents")) > 0).then_some(())).await;
+        }
+        server.kill_nine();
+    }
+    let server = start().ready().await;
+    assert_eq!(http::state(server.port(), "short", &home.token("reader")).await, (12, json!({"body": "x".repeat(12)})));
+}
+
+/// How many snapshots there are, without disturbing the server whose database it is.
+fn snapshots(database: &Path) -> usize {
+    let families = ["default", "journal", "snapshots", "sessions", "meta"];
+    let Ok(db) = DB::open_cf_for_read_only(&Options::default(), database, families, false) else { return 0 };
+    let family = db.cf_handle("snapshots").expect("the family of snapshots");
+    db.iterator_cf(family, IteratorMode::Start).count()
 }

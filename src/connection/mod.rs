@@ -147,6 +147,10 @@ impl Connection {
 
     /// Writes what may be sent. What the socket does not take is written when it is writable again.
     pub(crate) fn flush(self: &Rc<Self>, room: &mut Room) {
+        // Before all else: a peer that takes nothing is the one that this time is for.
+        if self.closing_at.get().is_none() && !room.is_heard(self.member) {
+            self.closing_at.set(Some(clock::monotonic()));
+        }
         if self.draining.get() {
             return;
         }
@@ -178,14 +182,11 @@ impl Connection {
             let written = self.write.try_write_vectored(&frames[..count])?;
             outbox.sent(written);
         }
-        if outbox.is_closing() {
-            self.closing_at.set(self.closing_at.get().or_else(|| Some(clock::monotonic())));
-            if outbox.is_empty() {
-                // The close frame is on its way. If it answers the peer's there is nothing left to wait for (RFC 6455,
-                // section 7.1.1); otherwise the peer's end of the stream ends the reading.
-                let side = if self.peer_closed.get() { Shutdown::Both } else { Shutdown::Write };
-                let _ = SockRef::from(self.write.as_ref()).shutdown(side);
-            }
+        if outbox.is_closing() && outbox.is_empty() {
+            // The close frame is on its way. If it answers the peer's there is nothing left to wait for (RFC 6455,
+            // section 7.1.1); otherwise the peer's end of the stream ends the reading.
+            let side = if self.peer_closed.get() { Shutdown::Both } else { Shutdown::Write };
+            let _ = SockRef::from(self.write.as_ref()).shutdown(side);
         }
         Ok(())
     }

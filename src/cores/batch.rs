@@ -3,27 +3,39 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use jddb_core::ids::Version;
 use jddb_storage::{CommitBatch, CommitHandle, EncodedRecord, RefusalReason};
 
 use super::rooms::RoomCell;
 
-/// The most bytes that wait for the commit thread to take them. Beyond that the core reads no more.
+/// The most bytes that wait for the disk. Beyond that the core takes in no more.
 const WAITING_BYTES_MAX: usize = 64 << 20;
 
-/// How many of a room's records are in a batch or in one before it.
+/// How much of a room is in a batch or in one before it.
 struct Mark {
     cell: Rc<RoomCell>,
     records: u64,
+    version: Version,
+}
+
+/// A batch that the commit thread has.
+struct InFlight {
+    sequence: u64,
+    bytes: usize,
+    marks: Vec<Mark>,
 }
 
 /// The records of a core on their way to the disk.
 pub(super) struct Batch {
     commit: CommitHandle,
     records: Vec<EncodedRecord>,
-    bytes: usize,
     marks: Vec<Mark>,
     sequence: u64,
-    in_flight: VecDeque<(u64, Vec<Mark>)>,
+    in_flight: VecDeque<InFlight>,
+    /// Bytes of `records`.
+    bytes: usize,
+    /// Bytes of all batches in flight.
+    bytes_in_flight: usize,
 }
 
 /// The disk has failed; nothing will ever be durable again.
@@ -32,7 +44,15 @@ pub(super) struct StorageFailed;
 
 impl Batch {
     pub(super) const fn new(commit: CommitHandle) -> Self {
-        Self { commit, records: Vec::new(), bytes: 0, marks: Vec::new(), sequence: 0, in_flight: VecDeque::new() }
+        Self {
+            commit,
+            records: Vec::new(),
+            marks: Vec::new(),
+            sequence: 0,
+            in_flight: VecDeque::new(),
+            bytes: 0,
+            bytes_in_flight: 0,
+        }
     }
 
     pub(super) fn push(&mut self, record: EncodedRecord) {
@@ -40,14 +60,14 @@ impl Batch {
         self.records.push(record);
     }
 
-    /// All that was pushed so far holds the first `records` records of a room.
-    pub(super) fn mark(&mut self, cell: &Rc<RoomCell>, records: u64) {
-        self.marks.push(Mark { cell: Rc::clone(cell), records });
+    /// All that was pushed so far holds the first `records` records of a room, up to `version` of its document.
+    pub(super) fn mark(&mut self, cell: &Rc<RoomCell>, records: u64, version: Version) {
+        self.marks.push(Mark { cell: Rc::clone(cell), records, version });
     }
 
     /// Whether so much waits that nothing more should be taken in.
     pub(super) const fn is_full(&self) -> bool {
-        self.bytes > WAITING_BYTES_MAX
+        self.bytes + self.bytes_in_flight > WAITING_BYTES_MAX
     }
 
     /// Whether everything pushed is durable.
@@ -65,8 +85,10 @@ impl Batch {
         match self.commit.submit(batch) {
             Ok(()) => {
                 self.sequence += 1;
-                self.bytes = 0;
-                self.in_flight.push_back((self.sequence, std::mem::take(&mut self.marks)));
+                let bytes = std::mem::take(&mut self.bytes);
+                self.bytes_in_flight += bytes;
+                let marks = std::mem::take(&mut self.marks);
+                self.in_flight.push_back(InFlight { sequence: self.sequence, bytes, marks });
                 Ok(())
             }
             Err(refused) => {
@@ -82,9 +104,11 @@ impl Batch {
     /// Tells each room what of it has become durable, and then hands it to `then`.
     pub(super) fn settle(&mut self, mut then: impl FnMut(Rc<RoomCell>)) -> Result<(), StorageFailed> {
         let durable = self.commit.durable();
-        while let Some((_, marks)) = self.in_flight.pop_front_if(|(sequence, _)| *sequence <= durable) {
-            for mark in marks {
+        while let Some(batch) = self.in_flight.pop_front_if(|batch| batch.sequence <= durable) {
+            self.bytes_in_flight -= batch.bytes;
+            for mark in batch.marks {
                 mark.cell.room.borrow_mut().durable(mark.records);
+                mark.cell.durable_version.set(mark.version);
                 then(mark.cell);
             }
         }
@@ -96,6 +120,6 @@ impl Batch {
         self.records.clear();
         self.marks.clear();
         self.in_flight.clear();
-        self.bytes = 0;
+        (self.bytes, self.bytes_in_flight) = (0, 0);
     }
 }

@@ -18,6 +18,7 @@ use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::Notify;
+use tokio::task::coop::consume_budget;
 
 use super::batch::Batch;
 use super::message::CoreMessage;
@@ -29,6 +30,8 @@ use crate::shared::Shared;
 
 /// The read buffer that all connections of a core share, in bytes.
 const READ_BUFFER_BYTES: usize = 64 << 10;
+/// How often a core that stops looks whether it may.
+const SETTLED_POLL: Duration = Duration::from_millis(10);
 /// How often a core looks for silent peers, idle rooms and forgotten places.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -139,6 +142,8 @@ impl Core {
                 CoreMessage::ShutDown => return self.shut_down(),
                 message => self.serve(message),
             }
+            // A full inbox is served in parts: turns and sockets come in between.
+            consume_budget().await;
         }
     }
 
@@ -156,10 +161,23 @@ impl Core {
 
     /// Waits until, after [`CoreMessage::ShutDown`], everybody has gone and everything is durable.
     pub(super) async fn settled(&self) {
-        let mut polls = tokio::time::interval(Duration::from_millis(10));
-        while !(self.connections.borrow().is_empty() && self.batch.borrow().is_settled()) {
+        let mut polls = tokio::time::interval(SETTLED_POLL);
+        while !(self.connections.borrow().is_empty() && self.is_durable()) {
             polls.tick().await;
         }
+    }
+
+    /// Waits until no core accepts requests any more: until then they may still ask this one.
+    pub(super) async fn fronts_closed(&self) {
+        let mut polls = tokio::time::interval(SETTLED_POLL);
+        while self.shared.fronts.load(Ordering::Acquire) > 0 {
+            polls.tick().await;
+        }
+    }
+
+    /// Whether all that anybody was told of is on disk.
+    pub(super) fn is_durable(&self) -> bool {
+        self.batch.borrow().is_settled() && self.open_cells().iter().all(|cell| cell.room.borrow().is_durable())
     }
 
     /// Tells everybody that the server stops. Goes on serving the inbox, where answers are refused by now.
@@ -175,6 +193,7 @@ impl Core {
             loop {
                 let message = core.shared.inboxes[core.index].receive().await;
                 core.serve(message);
+                consume_budget().await;
             }
         });
     }
@@ -236,7 +255,7 @@ impl Core {
             });
         });
         if records > cell.records_marked.replace(records) {
-            batch.mark(cell, records);
+            batch.mark(cell, records, room.document().version());
         }
     }
 
@@ -261,6 +280,8 @@ impl Core {
             (Duration::from_secs(heartbeat.interval_seconds), Duration::from_secs(heartbeat.silence_seconds));
         let connections: Vec<_> =
             self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
+        // While the core reads nothing, because the disk does not keep up, silence is no sign of anything.
+        let silence = if self.batch.borrow().is_full() { Duration::MAX } else { silence };
         for connection in connections {
             if connection.is_dead(now, silence) {
                 connection.cut();

@@ -22,3 +22,4 @@ pub use worker::{Parts, Worker, WorkerError};
 
 pub(crate) use self::core::{Core, now};
 pub(crate) use rooms::RoomCell;
+pub(crate) use worker::CORE_THREAD_PREFIX;

@@ -25,6 +25,9 @@ use crate::connection::{self, Connection, Receiver};
 
 /// The most requests that wait for one document to be loaded.
 const LOAD_WAITERS_MAX: usize = 1024;
+/// What any connection may hold of an unfinished message, however much the others hold: whoever fills
+/// `limits.unfinished_message_bytes` does not close those whose messages come in two reads.
+const UNFINISHED_BYTES_SMALL: usize = 16 << 10;
 /// How long a place is kept for a socket that does not come.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -55,12 +58,15 @@ pub(crate) struct RoomCell {
     /// Of its records, how many have been handed over to be stored.
     pub(super) records_marked: Cell<u64>,
     used_at: Cell<Duration>,
+    /// The document's newest version that is on disk.
+    pub(super) durable_version: Cell<Version>,
+    /// The version of the newest snapshot that is on disk or was asked for.
     snapshot_at: Cell<Version>,
 }
 
 impl RoomCell {
-    fn new(room: Room) -> Self {
-        let snapshot_at = room.document().version();
+    fn new(room: Room, snapshot_version: Version) -> Self {
+        let version = room.document().version();
         Self {
             document_id: room.document().id().clone(),
             room: RefCell::new(room),
@@ -70,7 +76,8 @@ impl RoomCell {
             touched: Cell::new(false),
             records_marked: Cell::new(0),
             used_at: Cell::new(clock::monotonic()),
-            snapshot_at: Cell::new(snapshot_at),
+            durable_version: Cell::new(version),
+            snapshot_at: Cell::new(snapshot_version),
         }
     }
 
@@ -116,6 +123,8 @@ impl RoomCell {
 struct Stored {
     document: Document,
     session: Option<Session>,
+    /// The version of the snapshot it was read from; 0 without one.
+    snapshot_version: Version,
     /// Whether the document has ever been changed. Without that it is not one yet.
     exists: bool,
 }
@@ -218,7 +227,7 @@ impl Core {
             Some(Slot::Loading(waiting)) => waiting,
             Some(Slot::Open(_)) | None => return,
         };
-        let Stored { document, session, exists } = match stored {
+        let Stored { document, session, snapshot_version, exists } = match stored {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::error!(document = %document_id, %error, "a document cannot be read");
@@ -228,7 +237,7 @@ impl Core {
         if !exists && !waiting.iter().any(|message| self.may_create(message)) {
             return waiting.into_iter().for_each(|message| refuse(message, &Trouble::NotFound));
         }
-        let cell = self.open(document, session);
+        let cell = self.open(document, session, snapshot_version);
         let mut exists = exists;
         for message in waiting {
             exists |= self.may_create(&message);
@@ -241,9 +250,10 @@ impl Core {
         }
     }
 
-    fn open(&self, document: Document, session: Option<Session>) -> Rc<RoomCell> {
+    fn open(&self, document: Document, session: Option<Session>, snapshot_version: Version) -> Rc<RoomCell> {
         let document_id = document.id().clone();
-        let cell = Rc::new(RoomCell::new(Room::new(document, session, Rc::clone(&self.room_config))));
+        let room = Room::new(document, session, Rc::clone(&self.room_config));
+        let cell = Rc::new(RoomCell::new(room, snapshot_version));
         self.slots.borrow_mut().insert(document_id, Slot::Open(Rc::clone(&cell)));
         cell
     }
@@ -277,6 +287,10 @@ impl Core {
 
     fn reserve(&self, cell: &Rc<RoomCell>, reserve: Reserve) {
         let Reserve { document_id: _, connection_id, session_id, user, edits, dialect, greeting, reply } = reserve;
+        // Whoever no longer waits would be a ghost in the room until the place is forgotten.
+        if reply.is_closed() {
+            return;
+        }
         let joining = Joining { connection_id, user: Rc::new(user), edits, dialect, greeting, session_id };
         let joined = cell.room.borrow_mut().join(now(), joining);
         let reserved = joined.map(|member| {
@@ -328,11 +342,10 @@ impl Core {
 
     /// Asks for a snapshot where the last one is far behind what is durable.
     pub(super) fn request_snapshot(&self, cell: &RoomCell) {
-        let room = cell.room.borrow();
-        let version = room.document().version();
-        let due =
-            version.0.saturating_sub(cell.snapshot_at.get().0) >= self.shared.config.documents.snapshot_every_versions;
-        if due && room.is_durable() && self.shared.snapshots.request(room.document().id(), version) {
+        let version = cell.durable_version.get();
+        let behind = version.0.saturating_sub(cell.snapshot_at.get().0);
+        let due = behind >= self.shared.config.documents.snapshot_every_versions;
+        if due && self.shared.snapshots.request(&cell.document_id, version) {
             cell.snapshot_at.set(version);
         }
     }
@@ -362,7 +375,8 @@ impl Core {
     /// Counts what a connection holds of unfinished messages; false where there is too much in all.
     pub(crate) fn count_unfinished(&self, before: usize, after: usize) -> bool {
         let total = self.shared.count_unfinished(before, after);
-        after <= before || total <= self.shared.config.limits.unfinished_message_bytes
+        let small = after <= before || after <= UNFINISHED_BYTES_SMALL;
+        small || total <= self.shared.config.limits.unfinished_message_bytes
     }
 
     /// A connection ends: what it held no longer counts.
@@ -393,13 +407,14 @@ fn read_stored(
     let loaded = shared.store.load(document_id, documents.base_versions, documents.history_bytes).map_err(describe)?;
     let session = shared.store.load_session(document_id).map_err(describe)?;
     let Some(loaded) = loaded else {
-        return Ok(Stored { document: Document::new(document_id.clone(), limits), session, exists: false });
+        let document = Document::new(document_id.clone(), limits);
+        return Ok(Stored { document, session, snapshot_version: Version::ZERO, exists: false });
     };
-    let exists = loaded.version() > Version::ZERO;
+    let (exists, snapshot_version) = (loaded.version() > Version::ZERO, loaded.snapshot.version);
     let mut document = Document::restore(document_id.clone(), loaded.snapshot, loaded.changes, limits)
         .map_err(|error| error.to_string())?;
     document.skip_versions(loaded.skip_versions);
-    Ok(Stored { document, session, exists })
+    Ok(Stored { document, session, snapshot_version, exists })
 }
 
 /// Why a request cannot be served, whatever it says.

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use super::machine;
 use crate::http;
 use crate::shared::Shared;
 
+/// How the names of the cores' threads begin.
+pub(crate) const CORE_THREAD_PREFIX: &str = "core-";
 /// Threads of one core that wait for the disk on its behalf.
 const BLOCKING_THREADS_MAX: usize = 4;
 /// How long such a thread may take to end.
@@ -25,7 +28,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// A core's thread, from start to end.
 #[derive(Debug)]
 pub struct Worker {
-    thread: JoinHandle<()>,
+    thread: JoinHandle<bool>,
 }
 
 /// Why a core could not be started.
@@ -62,22 +65,24 @@ impl std::fmt::Debug for Parts {
 }
 
 impl Worker {
-    /// Starts a core's thread, pinned to a processor of its own where there are enough.
+    /// Starts a core's thread, pinned to a processor of its own where each core has one.
     ///
     /// # Errors
     /// The system does not give what it takes.
     pub fn start(parts: Parts) -> Result<Self, WorkerError> {
-        let name = format!("core-{}", parts.index);
+        let name = format!("{CORE_THREAD_PREFIX}{}", parts.index);
         let (started, report) = sync_channel(1);
         let run = move || match runtime(&parts.processors) {
             Ok(runtime) => {
                 let _ = started.send(Ok(()));
-                runtime.block_on(run(parts));
+                let is_durable = runtime.block_on(run(parts));
                 // What is still at a socket ends with the runtime.
                 runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+                is_durable
             }
             Err(error) => {
                 let _ = started.send(Err(WorkerError::Runtime(error)));
+                false
             }
         };
         let thread = Builder::new().name(name).spawn(run).map_err(WorkerError::Thread)?;
@@ -88,10 +93,10 @@ impl Worker {
         }
     }
 
-    /// Waits for the thread's end; false if it panicked.
+    /// Waits for the thread's end; true if everything that anybody was told of is on disk.
     #[must_use]
     pub fn join(self) -> bool {
-        self.thread.join().is_ok()
+        self.thread.join().unwrap_or(false)
     }
 }
 
@@ -108,11 +113,11 @@ fn runtime(processors: &Arc<[usize]>) -> std::io::Result<LocalRuntime> {
 }
 
 /// Serves until the server stops, and then until everybody has gone and everything is durable, but no
-/// longer than the drain time.
-async fn run(parts: Parts) {
+/// longer than the drain time. Whether everything that anybody was told of is on disk.
+async fn run(parts: Parts) -> bool {
     let Parts { index, shared, commit, listener, drain, processors } = parts;
     let drain_time = Duration::from_secs(shared.config.drain_seconds);
-    pin(index, &processors);
+    pin(index, &shared, &processors);
     let core = Rc::new(Core::new(index, Arc::clone(&shared), commit));
     let (turns, commits, ticks) = (Rc::clone(&core), Rc::clone(&core), Rc::clone(&core));
     spawn_local(async move { turns.run_turns().await });
@@ -124,15 +129,23 @@ async fn run(parts: Parts) {
         core.settled().await;
         // Answers that were waiting for the disk have been given by now; they still have to be written.
         let _ = front.await;
+        core.shared.fronts.fetch_sub(1, Ordering::AcqRel);
+        core.fronts_closed().await;
+        core.settled().await;
     };
     if tokio::time::timeout(drain_time, settled).await.is_err() {
         tracing::warn!(core = index, "some clients did not go within the drain time and are cut off");
     }
+    core.is_durable()
 }
 
-/// One processor for each core. With fewer processors than cores the scheduler does better than we would.
-fn pin(index: usize, processors: &[usize]) {
-    let Some(&processor) = processors.get(index) else { return };
+/// One processor for each core, where each has one. With fewer processors than cores some would compete for
+/// theirs; with fewer cores than processors and no word from the operator a quota is in force, and which
+/// processors are ours the kernel decides.
+fn pin(index: usize, shared: &Shared, processors: &[usize]) {
+    let cores = shared.inboxes.len();
+    let each_has_one = cores == processors.len() || (shared.config.cores.is_some() && cores < processors.len());
+    let Some(&processor) = processors.get(index).filter(|_| each_has_one) else { return };
     if let Err(error) = machine::pin(processor) {
         tracing::warn!(core = index, processor, %error, "the core is not pinned; it runs all the same");
     }

@@ -57,6 +57,8 @@ pub(super) async fn changes(
     let encoding = Query::new(request.uri.query()).position_encoding()?;
     let idempotency_key = idempotency_key(&request.headers)?;
     let body = read_json(&request.headers, body, &site.shared.config.http).await?;
+    // Bodies take their time, and the document's core may stop meanwhile.
+    check_open(site)?;
     let (reply, answer) = oneshot::channel();
     let message = CoreMessage::PostChanges(Box::new(PostChanges {
         document_id: document_id.clone(),

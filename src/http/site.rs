@@ -12,7 +12,7 @@ use crate::shared::Shared;
 /// How long a document's core may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Old versions that are read from disk at the same time.
-const VERSION_READS_MAX: usize = 4;
+const VERSION_READS_MAX: usize = 2;
 
 /// What all requests of one core need.
 #[derive(Debug)]

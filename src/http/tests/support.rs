@@ -195,6 +195,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
         connections: AtomicUsize::new(0),
         unfinished_bytes: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
+        fronts: AtomicUsize::new(1),
     }
 }
 
