@@ -23,6 +23,8 @@ use crate::cores::{Core, RoomCell};
 
 /// Frames of one `writev`.
 const FRAMES_PER_WRITE_MAX: usize = 64;
+/// How often it is looked whether a client that is not read from has taken what is queued for it.
+const OVERFULL_LOOK: Duration = Duration::from_millis(50);
 /// How long a peer may take to answer a close, and to take in what was queued before it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -81,6 +83,10 @@ async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedRead
     }
     loop {
         core.relief().await;
+        if connection.is_overfull(&core) {
+            // Boxed, so that the timer takes no room in the tasks of ten thousand others.
+            Box::pin(wait_for_room(&core, &connection)).await;
+        }
         match poll_fn(|context| core.poll_read(context, &mut half, &mut receiver)).await {
             Ok(0) | Err(_) => break,
             // The others have their turn before this one reads on.
@@ -90,6 +96,14 @@ async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedRead
     }
     core.forget_unfinished(&receiver);
     core.end(&connection);
+}
+
+/// Waits until the client has taken enough of what is queued for it, or is no longer heard.
+async fn wait_for_room(core: &Core, connection: &Connection) {
+    let mut looks = tokio::time::interval(OVERFULL_LOOK);
+    while connection.is_overfull(core) {
+        looks.tick().await;
+    }
 }
 
 impl Receiver {
@@ -189,6 +203,14 @@ impl Connection {
             let _ = SockRef::from(self.write.as_ref()).shutdown(side);
         }
         Ok(())
+    }
+
+    /// Whether so much is queued that nothing more is read that would have to be answered: a stall of the disk, or a
+    /// client that asks and does not read, must not fill the memory with answers.
+    fn is_overfull(&self, core: &Core) -> bool {
+        let room = self.cell.room.borrow();
+        let member = room.member(self.member).filter(|_| room.is_heard(self.member));
+        member.is_some_and(|member| member.outbox().bytes() > core.outbound_bytes_max())
     }
 
     /// Ends both directions now; the reading task notices.

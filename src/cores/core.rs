@@ -270,7 +270,7 @@ impl Core {
         }
         let answers: Vec<_> = room.take_answers().collect();
         drop(room);
-        answers.into_iter().for_each(|answer| cell.answer(answer.request, Ok(answer.body)));
+        answers.into_iter().for_each(|answer| cell.answer(answer.request, answer.body));
     }
 
     /// Pings, and lets go of peers that are gone.

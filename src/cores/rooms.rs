@@ -372,6 +372,11 @@ impl Core {
         self.shared.config.limits.message_bytes
     }
 
+    /// The most bytes that may wait for one connection to read them.
+    pub(crate) fn outbound_bytes_max(&self) -> usize {
+        self.shared.config.limits.outbound_queue_bytes
+    }
+
     /// Counts what a connection holds of unfinished messages; false where there is too much in all.
     pub(crate) fn count_unfinished(&self, before: usize, after: usize) -> bool {
         let total = self.shared.count_unfinished(before, after);
@@ -391,8 +396,7 @@ fn post_changes(cell: &RoomCell, post: PostChanges) {
     let caller = Caller { user_id: &user_id, is_admin, encoding, idempotency_key: idempotency_key.as_deref() };
     let mut room = cell.room.borrow_mut();
     if let Err(error) = room.answer_changes(now(), request, caller, &mut body, &mut Parser::default()) {
-        drop(room);
-        cell.answer(request, Err(error));
+        room.answer_refusal(request, error);
     }
 }
 

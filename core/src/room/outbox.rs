@@ -9,8 +9,6 @@ pub(super) type Gate = u64;
 
 /// What a queued frame costs beside its bytes, roughly, so that a flood of tiny ones is bounded too.
 const FRAME_COST_BYTES: usize = 64;
-/// What waits for the disk may be this many times what may wait for the reader.
-const GATED_BYTES_FACTOR: usize = 4;
 /// Room for this many frames is kept when the queue has become empty: enough for a steady trickle
 /// without an allocation for each frame, little enough for ten thousand idle connections.
 const SLOTS_KEPT_MAX: usize = 8;
@@ -99,13 +97,10 @@ impl Outbox {
         (self.states, self.state_bytes)
     }
 
-    /// Whether more than `bytes_max` waits for the peer to read. What waits for the disk alone is no fault
-    /// of the reader's, and has a wider bound of its own: a stall of the disk must not fill the memory with
-    /// answers to a peer that goes on asking.
+    /// Whether more than `bytes_max` waits for the peer to read. What waits for the disk alone does not
+    /// count: that is no fault of the reader's, and the core reads no more while too much waits for it.
     pub(super) fn is_overflowing(&self, bytes_max: usize, durable: u64) -> bool {
-        let bytes_max =
-            if self.is_sendable(durable) { bytes_max } else { bytes_max.saturating_mul(GATED_BYTES_FACTOR) };
-        self.bytes > bytes_max
+        self.bytes > bytes_max && self.is_sendable(durable)
     }
 
     /// Whether nothing is queued.
@@ -221,10 +216,8 @@ mod tests {
     #[test]
     fn only_what_waits_for_the_reader_overflows() {
         let mut waits_for_the_disk = outbox(&[("abc", 1), ("def", 1)]);
-        let bytes = waits_for_the_disk.bytes;
-        assert!(waits_for_the_disk.is_overflowing(bytes - 1, 1));
-        assert!(!waits_for_the_disk.is_overflowing(bytes.div_ceil(GATED_BYTES_FACTOR), 0));
-        assert!(waits_for_the_disk.is_overflowing(bytes / GATED_BYTES_FACTOR - 1, 0));
+        assert!(!waits_for_the_disk.is_overflowing(5, 0));
+        assert!(waits_for_the_disk.is_overflowing(5, 1));
         waits_for_the_disk.sent(6);
         assert!(!waits_for_the_disk.is_overflowing(0, 1));
     }

@@ -55,7 +55,9 @@ impl Room {
             ErrorCode::RateLimitExceeded => Severity::Warning,
             _ => Severity::Error,
         };
-        self.members.send(key, 0, error_frame(now, error, severity));
+        // A refusal may name the current version, which nobody is to see before it is durable.
+        let gate = self.version_gate();
+        self.members.send(key, gate, error_frame(now, error, severity));
         if too_many {
             self.members.close(key, close::RATE_LIMITED, "too many malformed messages in a row");
         }

@@ -31,8 +31,8 @@ pub struct Caller<'a> {
 pub struct Answer {
     /// The number the request was given.
     pub request: u64,
-    /// A JSON body.
-    pub body: Bytes,
+    /// A JSON body, or why there is none.
+    pub body: Result<Bytes, InboundError>,
 }
 
 /// The answer of `POST …/changes`.
@@ -72,7 +72,7 @@ impl Room {
     pub fn answer_state(&mut self, request: u64, encoding: PositionEncoding, with_metadata: bool) {
         let mut body = Vec::new();
         write_json(&mut body, &self.state(Dialect { encoding, over_document: false }, with_metadata));
-        self.answers.push_back((self.version_gate(), Answer { request, body: body.into() }));
+        self.answers.push_back((self.version_gate(), Answer { request, body: Ok(body.into()) }));
     }
 
     /// `POST …/changes`: answered as `request` when the changes are durable. The body is garbled by reading.
@@ -109,8 +109,13 @@ impl Room {
             })?;
             Ok(self.changes_answer(sent.changes.len(), &submitted))
         })?;
-        self.answers.push_back((self.records, Answer { request, body: answer }));
+        self.answers.push_back((self.records, Answer { request, body: Ok(answer) }));
         Ok(())
+    }
+
+    /// A request is refused: told as `request` when the version that the refusal may name is durable.
+    pub fn answer_refusal(&mut self, request: u64, error: InboundError) {
+        self.answers.push_back((self.version_gate(), Answer { request, body: Err(error) }));
     }
 
     fn changes_answer(&mut self, applied_changes: usize, submitted: &Submitted) -> Bytes {

@@ -55,6 +55,8 @@ fn a_base_that_is_too_old_is_told_from_one_that_is_not_there() {
         ada,
         crate::support::change(json!({"operation": "insert", "position": 0, "content": "x", "base_version": 1})),
     );
+    assert!(house.read(ada).is_empty(), "a refusal shows a version, and waits for it as all else does");
+    house.sync();
     let error = &house.read(ada)[0]["payload"];
     assert_eq!(
         (&error["error_code"], &error["details"]["expected"]),
@@ -71,6 +73,7 @@ fn a_text_that_would_be_too_large_is_refused() {
     let ada = house.settle(guest("ada"));
     house.say(ada, insert(0, "0123456789"));
     house.say(ada, insert(0, "x"));
+    house.sync();
     let error = &house.read(ada)[0]["payload"];
     assert_eq!(
         (&error["error_code"], &error["details"]["field"]),

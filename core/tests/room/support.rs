@@ -207,7 +207,10 @@ impl House {
 
     pub(crate) fn answers(&mut self) -> Vec<(u64, Value)> {
         let answers: Vec<_> = self.room.take_answers().collect();
-        answers.into_iter().map(|answer| (answer.request, serde_json::from_slice(&answer.body).unwrap())).collect()
+        answers
+            .into_iter()
+            .map(|answer| (answer.request, serde_json::from_slice(answer.body.as_ref().unwrap()).unwrap()))
+            .collect()
     }
 
     /// A turn: what was recorded is on its way to the disk.
