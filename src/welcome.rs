@@ -31,6 +31,7 @@ fn with_token(shared: &Shared, address: SocketAddr) -> String {
     let Ok(token) = shared.authority.issue(&grant, clock::now_unix_seconds()) else { return without_token(address) };
     let token = token.expose();
     let data = shared.config.data.display();
+    let program = std::env::args().next().unwrap_or_else(|| "jddb-realtime".to_owned());
     format!(
         "\
 JDDB real-time server on http://{address}, documents in {data}
@@ -45,7 +46,7 @@ Change the document and read it back:
     http://{address}/api/documents/jd_12345/changes
   curl -H \"Authorization: Bearer $TOKEN\" http://{address}/api/documents/jd_12345/state
 
-More tokens: jddb-realtime token --data {data} --sub USER --scope \"document:read document:write\"
+More tokens: {program} token --data {data} --sub USER --scope \"document:read document:write\"
 Read on: README.md; all settings: tuning/jddb-realtime.toml. Stop with Ctrl-C.
 "
     )
