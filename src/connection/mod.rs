@@ -43,6 +43,8 @@ pub(crate) struct Connection {
     closing_at: Cell<Option<Duration>>,
     /// The peer has sent its close frame.
     peer_closed: Cell<bool>,
+    /// Both directions were ended: what is queued will never be taken.
+    is_cut: Cell<bool>,
 }
 
 /// The receiving side of a connection.
@@ -67,6 +69,7 @@ pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<Ro
         pinged_at: Cell::new(now),
         closing_at: Cell::new(None),
         peer_closed: Cell::new(false),
+        is_cut: Cell::new(false),
     });
     connection.number.set(core.register(&connection));
     connection.cell.connect(&connection);
@@ -208,6 +211,9 @@ impl Connection {
     /// Whether so much is queued that nothing more is read that would have to be answered: a stall of the disk, or a
     /// client that asks and does not read, must not fill the memory with answers.
     fn is_overfull(&self, core: &Core) -> bool {
+        if self.is_cut.get() {
+            return false;
+        }
         let room = self.cell.room.borrow();
         let member = room.member(self.member).filter(|_| room.is_heard(self.member));
         member.is_some_and(|member| member.outbox().bytes() > core.outbound_bytes_max())
@@ -215,6 +221,7 @@ impl Connection {
 
     /// Ends both directions now; the reading task notices.
     pub(crate) fn cut(&self) {
+        self.is_cut.set(true);
         // It fails where the peer was faster, which is as good.
         let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Both);
     }

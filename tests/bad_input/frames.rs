@@ -99,7 +99,7 @@ async fn unfinished_messages_are_bounded_over_all_connections() {
     const KEPT_BYTES: &str = "2097152";
     const FIT: usize = 2;
     /// The bound, and as much again as so many connections, their buffers and an allocator may take.
-    const GROWTH_KIB_MAX: u64 = 32 << 10;
+    const GROWTH_KIB_MAX: u64 = 24 << 10;
     let home = Home::new();
     let server = home.start().env("JDDB_LIMITS__UNFINISHED_MESSAGE_BYTES", KEPT_BYTES).ready().await;
     let mut bystander = Bystander::join(&home, &server, "shared").await;
