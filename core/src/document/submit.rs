@@ -83,7 +83,7 @@ impl Document {
         let mut moved = operation.clone();
         for change in self.changes_since(base) {
             for other in change.sections.iter().filter(|other| usize::from(other.section) == section) {
-                move_over(&mut moved, &other.operation, Order::Second);
+                move_over(&mut moved, other.operation.edits(), Order::Second);
             }
         }
         moved

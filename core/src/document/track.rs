@@ -140,14 +140,14 @@ impl SectionTrack {
             let from = self.points.partition_point(|point| point.position < insertion);
             self.insertion_before = self.insertion_before.min(from);
         }
-        map_positions(self.points.iter_mut().map(|point| &mut point.position), operation, Order::Second);
+        map_positions(self.points.iter_mut().map(|point| &mut point.position), operation.edits(), Order::Second);
     }
 
     /// Hands out where each change that begins here begins after `own`.
     fn land(&self, changes: &[SentChange<'_>], own: &Operation, mut each: impl FnMut(Point, Before)) {
         let mapped = |order| {
             let mut positions: SmallVec<[u32; 2]> = self.points.iter().map(|point| point.position).collect();
-            map_positions(positions.iter_mut(), own, order);
+            map_positions(positions.iter_mut(), own.edits(), order);
             positions
         };
         let (left, right) = (mapped(Order::First), mapped(Order::Second));

@@ -13,6 +13,6 @@ mod operation;
 mod transform;
 
 pub(crate) use operation::split_utf16;
-pub use operation::{Edit, InvalidOperation, Operation, OperationBuilder};
+pub use operation::{Edit, InvalidOperation, Operation, OperationBuilder, OperationRef};
 pub use transform::{Order, map_position, transform};
 pub(crate) use transform::{map_positions, move_over};

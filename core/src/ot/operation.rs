@@ -45,6 +45,13 @@ pub struct Operation {
     text: String,
 }
 
+/// An [`Operation`] that somebody else holds, such as the history of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationRef<'a> {
+    edits: &'a [Edit],
+    text: &'a str,
+}
+
 /// A list of edits that is no canonical operation; only a damaged record has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("edits are not canonical, or do not agree with their text")]
@@ -93,12 +100,15 @@ impl Operation {
         self.edits.is_empty()
     }
 
+    /// The same operation, borrowed.
+    #[must_use]
+    pub fn view(&self) -> OperationRef<'_> {
+        OperationRef { edits: &self.edits, text: &self.text }
+    }
+
     /// The edits with the text each inserts.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Edit, &str)> {
-        self.edits.iter().enumerate().map(|(index, &edit)| {
-            let end = self.edits.get(index + 1).map_or(self.text.len(), |next| next.text_start as usize);
-            (edit, &self.text[edit.text_start as usize..end])
-        })
+        self.view().iter()
     }
 
     /// The edits, to be moved over another operation; their texts stay as they are.
@@ -109,7 +119,7 @@ impl Operation {
     /// By how many units the operation makes the text longer.
     #[must_use]
     pub fn length_delta(&self) -> i64 {
-        self.edits.iter().map(|edit| i64::from(edit.inserted) - i64::from(edit.deleted)).sum()
+        self.view().length_delta()
     }
 
     /// Applies the operation, and returns the deleted texts one after the other.
@@ -118,18 +128,83 @@ impl Operation {
     /// An edit lies outside the text or splits a surrogate pair; see [`Self::fits`].
     pub fn apply(&self, text: &mut Text) -> String {
         let mut deleted = String::new();
-        let mut shift = 0_i64;
-        for (edit, inserted) in self.iter() {
-            let position = usize::try_from(i64::from(edit.position) + shift).unwrap_or(usize::MAX);
-            text.splice(position, edit.deleted as usize, inserted, &mut deleted);
-            shift += i64::from(edit.inserted) - i64::from(edit.deleted);
-        }
+        self.view().apply(text, &mut deleted);
         deleted
     }
 
     /// Whether every edit lies within `text` and splits no surrogate pair.
     #[must_use]
     pub fn fits(&self, text: &Text) -> bool {
+        self.view().fits(text)
+    }
+
+    /// The operation that takes this one back; `deleted` is what [`Self::apply`] returned.
+    #[must_use]
+    pub fn invert(&self, deleted: &str) -> Self {
+        self.view().invert(deleted)
+    }
+}
+
+impl<'a> OperationRef<'a> {
+    /// One that is known to be canonical: its parts come from an [`Operation`].
+    pub(crate) const fn from_known_parts(edits: &'a [Edit], text: &'a str) -> Self {
+        Self { edits, text }
+    }
+
+    /// The edits, in order of position.
+    #[must_use]
+    pub const fn edits(self) -> &'a [Edit] {
+        self.edits
+    }
+
+    /// All inserted texts, in the order of the edits.
+    #[must_use]
+    pub const fn text(self) -> &'a str {
+        self.text
+    }
+
+    /// Whether the operation changes nothing.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// A copy of its own.
+    #[must_use]
+    pub fn to_operation(self) -> Operation {
+        Operation { edits: self.edits.into(), text: self.text.to_owned() }
+    }
+
+    /// The edits with the text each inserts.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = (Edit, &'a str)> {
+        self.edits.iter().enumerate().map(move |(index, &edit)| {
+            let end = self.edits.get(index + 1).map_or(self.text.len(), |next| next.text_start as usize);
+            (edit, &self.text[edit.text_start as usize..end])
+        })
+    }
+
+    /// By how many units the operation makes the text longer.
+    #[must_use]
+    pub fn length_delta(self) -> i64 {
+        length_delta(self.edits)
+    }
+
+    /// Applies the operation, and appends the deleted texts to `deleted`, one after the other.
+    ///
+    /// # Panics
+    /// An edit lies outside the text or splits a surrogate pair; see [`Self::fits`].
+    pub fn apply(self, text: &mut Text, deleted: &mut String) {
+        let mut shift = 0_i64;
+        for (edit, inserted) in self.iter() {
+            let position = usize::try_from(i64::from(edit.position) + shift).unwrap_or(usize::MAX);
+            text.splice(position, edit.deleted as usize, inserted, deleted);
+            shift += i64::from(edit.inserted) - i64::from(edit.deleted);
+        }
+    }
+
+    /// Whether every edit lies within `text` and splits no surrogate pair.
+    #[must_use]
+    pub fn fits(self, text: &Text) -> bool {
         self.edits.iter().all(|edit| {
             edit.end() as usize <= text.len()
                 && text.is_boundary(edit.position as usize)
@@ -137,13 +212,13 @@ impl Operation {
         })
     }
 
-    /// The operation that takes this one back; `deleted` is what [`Self::apply`] returned.
+    /// The operation that takes this one back; `deleted` is what [`Self::apply`] appended.
     #[must_use]
-    pub fn invert(&self, deleted: &str) -> Self {
+    pub fn invert(self, deleted: &str) -> Operation {
         let mut builder = OperationBuilder::default();
         let mut rest = deleted;
         let mut shift = 0_i64;
-        for edit in &self.edits {
+        for edit in self.edits {
             let position = u32::try_from(i64::from(edit.position) + shift).unwrap_or(u32::MAX);
             let (text, after) = split_utf16(rest, edit.deleted as usize);
             builder.insert(position, text);
@@ -153,6 +228,11 @@ impl Operation {
         }
         builder.finish()
     }
+}
+
+/// By how many units edits make a text longer.
+pub(super) fn length_delta(edits: &[Edit]) -> i64 {
+    edits.iter().map(|edit| i64::from(edit.inserted) - i64::from(edit.deleted)).sum()
 }
 
 /// Splits `text` after `units` UTF-16 code units.

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::operation::{Edit, EditList, Operation};
+use super::operation::{Edit, EditList, Operation, length_delta};
 
 /// Which of two concurrent operations the server ordered first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,21 +21,21 @@ pub enum Order {
 #[must_use]
 pub fn transform(moved: &Operation, other: &Operation, order: Order) -> Operation {
     let mut moved = moved.clone();
-    move_over(&mut moved, other, order);
+    move_over(&mut moved, other.edits(), order);
     moved
 }
 
 /// [`transform`] in place: a submission may have to go over 10,000 operations, and its text, which
 /// may be long, is the same after each of them.
-pub(crate) fn move_over(moved: &mut Operation, other: &Operation, order: Order) {
-    let ([first, ..], [.., last]) = (other.edits(), other.edits()) else { return };
+pub(crate) fn move_over(moved: &mut Operation, other: &[Edit], order: Order) {
+    let ([first, ..], [.., last]) = (other, other) else { return };
     let text_len = u32::try_from(moved.text().len()).unwrap_or(u32::MAX);
     let edits = moved.edits_mut();
     // What ends before `other` begins stays; what begins behind its end moves as a whole.
     let touched_from = edits.partition_point(|edit| edit.end() < first.position);
     let touched_to = edits.partition_point(|edit| edit.position <= last.end());
     let text_end = edits.get(touched_to).map_or(text_len, |edit| edit.text_start);
-    let delta = other.length_delta();
+    let delta = length_delta(other);
     for edit in &mut edits[touched_to..] {
         edit.position = u32::try_from(i64::from(edit.position) + delta).unwrap_or(u32::MAX);
     }
@@ -51,7 +51,7 @@ pub(crate) fn move_over(moved: &mut Operation, other: &Operation, order: Order) 
     }
 }
 /// Moves edits whose texts end at `text_end` over `other`.
-fn transform_edits(moved: &[Edit], text_end: u32, other: &Operation, order: Order) -> SmallVec<[Edit; 1]> {
+fn transform_edits(moved: &[Edit], text_end: u32, other: &[Edit], order: Order) -> SmallVec<[Edit; 1]> {
     let mut cursor = Cursor::over(other);
     let mut list = EditList::default();
     for (index, edit) in moved.iter().enumerate() {
@@ -68,18 +68,18 @@ fn transform_edits(moved: &[Edit], text_end: u32, other: &Operation, order: Orde
     list.finish()
 }
 
-/// Where a position in the text before `operation` is in the text after it; `order` says on which side
+/// Where a position in the text before an operation with those `edits` is in the text after it; `order` says on which side
 /// of an insert at that very position it comes to stand ([`Order::First`]: left of it).
 #[must_use]
-pub fn map_position(position: u32, operation: &Operation, order: Order) -> u32 {
-    let mut cursor = Cursor::over(operation);
+pub fn map_position(position: u32, edits: &[Edit], order: Order) -> u32 {
+    let mut cursor = Cursor::over(edits);
     cursor.advance(position, order);
     cursor.after
 }
 
 /// [`map_position`] for several positions, in ascending order; in one walk over the operation.
-pub(crate) fn map_positions<'a>(positions: impl Iterator<Item = &'a mut u32>, operation: &Operation, order: Order) {
-    let mut cursor = Cursor::over(operation);
+pub(crate) fn map_positions<'a>(positions: impl Iterator<Item = &'a mut u32>, edits: &[Edit], order: Order) {
+    let mut cursor = Cursor::over(edits);
     for position in positions {
         cursor.advance(*position, order);
         *position = cursor.after;
@@ -96,8 +96,8 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn over(operation: &'a Operation) -> Self {
-        Self { edits: operation.edits(), insert_passed: false, before: 0, after: 0 }
+    fn over(edits: &'a [Edit]) -> Self {
+        Self { edits, insert_passed: false, before: 0, after: 0 }
     }
 
     /// Goes to `to` (not left of here); past an insert at exactly `to` only for [`Order::Second`].
@@ -303,9 +303,9 @@ mod tests {
             positions.iter_mut().for_each(|position| *position = (*position).min(length));
             positions.sort_unstable();
             for order in [Order::First, Order::Second] {
-                let expected: Vec<u32> = positions.iter().map(|&p| map_position(p, &operation, order)).collect();
+                let expected: Vec<u32> = positions.iter().map(|&p| map_position(p, operation.edits(), order)).collect();
                 let mut mapped = positions.clone();
-                map_positions(mapped.iter_mut(), &operation, order);
+                map_positions(mapped.iter_mut(), operation.edits(), order);
                 prop_assert_eq!(mapped, expected);
             }
         }

@@ -25,11 +25,11 @@ impl Marked {
         }
         let is_cursor = self.start == self.end;
         let start_order = if own || !is_cursor { Order::Second } else { Order::First };
-        let start = map_position(self.start, &change.operation, start_order);
+        let start = map_position(self.start, change.operation.edits(), start_order);
         if is_cursor {
             return Self { start, end: start, ..self };
         }
-        let end = map_position(self.end, &change.operation, Order::First);
+        let end = map_position(self.end, change.operation.edits(), Order::First);
         Self { start, end: end.max(start), ..self }
     }
 
