@@ -4,8 +4,9 @@
 //! version over everything since, applies it, and keeps it in the [`History`].
 
 mod change;
+mod clients;
 mod history;
-mod resend;
+mod log;
 mod resolve;
 mod restore;
 mod session;
@@ -14,9 +15,9 @@ mod submission;
 mod submit;
 mod track;
 
-pub use change::{Change, Origin, Part, SectionChange};
+pub use change::{Change, ChangeRef, Origin, Part, SectionChange, SectionRef};
+pub use clients::{RESEND_AGE_MAX_MS, RESEND_CLIENTS_MAX, RESENDS_PER_CLIENT};
 pub use history::{BaseError, History};
-pub use resend::{RESEND_AGE_MAX_MS, RESEND_CLIENTS_MAX, RESENDS_PER_CLIENT};
 pub use restore::RestoreError;
 pub use session::Session;
 pub use snapshot::{ResendRecord, SectionSnapshot, Snapshot};
@@ -25,11 +26,15 @@ pub use submit::TRANSFORMS_PER_SUBMISSION_MAX;
 
 use std::hash::Hasher;
 
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::ids::{DocumentId, PositionEncoding, SectionName, UnixMillis, Version};
+use crate::ot::{Edit, Operation};
 use crate::text::Text;
-use resend::{ResendKey, ResendTable};
+use clients::{Clients, Message};
+use log::{Head, Log, SectionRecord};
+use submit::Made;
 
 /// After an unclean stop in `fast` durability the next version skips this many, so that no number that
 /// anybody may have seen is used again.
@@ -98,8 +103,9 @@ pub struct Document {
     version: Version,
     skip_versions: u64,
     sections: Vec<Section>,
-    history: History,
-    resends: ResendTable,
+    log: Log,
+    clients: Clients,
+    /// As far as the log does not know it.
     last_modified: Option<(UnixMillis, Box<str>)>,
     limits: DocumentLimits,
 }
@@ -113,8 +119,8 @@ impl Document {
             version: Version::ZERO,
             skip_versions: 0,
             sections: Vec::new(),
-            history: History::new(Version::ZERO, limits.history_versions_max, limits.history_bytes_max),
-            resends: ResendTable::default(),
+            log: Log::new(Version::ZERO, limits.history_versions_max, limits.history_bytes_max),
+            clients: Clients::default(),
             last_modified: None,
             limits,
         }
@@ -145,14 +151,15 @@ impl Document {
 
     /// Its recent changes.
     #[must_use]
-    pub const fn history(&self) -> &History {
-        &self.history
+    pub const fn history(&self) -> History<'_> {
+        History::new(&self.log, &self.clients)
     }
 
     /// When and by whom it was changed last.
     #[must_use]
     pub fn last_modified(&self) -> Option<(UnixMillis, &str)> {
-        self.last_modified.as_ref().map(|(at, user_id)| (*at, &**user_id))
+        let newest = self.history().last().map(|change| (change.at(), change.user_id()));
+        newest.or_else(|| self.last_modified.as_ref().map(|(at, user_id)| (*at, &**user_id)))
     }
 
     /// The section of that name.
@@ -194,8 +201,8 @@ impl Document {
         Snapshot {
             version: self.version,
             sections: sections.collect(),
-            resends: self.resends.records(now),
-            last_modified: self.last_modified.clone(),
+            resends: self.clients.records(now),
+            last_modified: self.last_modified().map(|(at, user_id)| (at, user_id.into())),
         }
     }
 
@@ -208,21 +215,15 @@ impl Document {
             return answer;
         }
         let mut prepared = self.prepare(sent)?;
-        let transformed = prepared.transformed;
-        let change = Change {
-            version: self.next_version(),
-            at,
-            user_id: sent.user_id.into(),
-            origin: Origin {
-                client_id: sent.client_id.map(Into::into),
-                correlation_id: sent.correlation_id.map(Into::into),
-            },
-            fingerprint: fingerprint(sent),
-            transformed,
-            sections: std::mem::take(&mut prepared.sections),
+        let author = Author {
+            user_id: sent.user_id,
+            client_id: sent.client_id,
+            correlation_id: sent.correlation_id,
+            fingerprint: fingerprint_if_named(sent),
         };
-        self.apply(change);
-        let version = self.version;
+        let (version, transformed) = (self.next_version(), prepared.transformed);
+        let head = self.sign(version, at, &author, transformed);
+        self.apply(head, std::mem::take(&mut prepared.sections));
         Ok(Submitted::Applied { version, transformed, moves: self.moves(sent, &prepared) })
     }
 
@@ -232,8 +233,8 @@ impl Document {
     #[must_use]
     pub fn resent(&self, at: UnixMillis, sent: &Submission<'_>) -> Option<Result<Submitted, Rejection>> {
         let (client_id, correlation_id) = sent.client_id.zip(sent.correlation_id)?;
-        let key = ResendKey { user_id: sent.user_id, client_id, correlation_id };
-        let known = self.resends.find(key, at)?;
+        let client = self.clients.find(sent.user_id, Some(client_id))?;
+        let known = self.clients.message_named(client, correlation_id, at)?;
         Some(if known.fingerprint == fingerprint(sent) {
             Ok(Submitted::Duplicate { version: known.version, transformed: known.transformed })
         } else {
@@ -245,35 +246,76 @@ impl Document {
         Version(self.version.0 + self.skip_versions).next()
     }
 
-    /// Applies a change that is known to fit.
-    fn apply(&mut self, mut change: Change) {
-        for made in &mut change.sections {
-            if let Some(name) = &made.created {
-                self.sections.push(Section { name: name.clone(), created: change.version, text: Text::default() });
-            }
-            made.deleted = made.operation.apply(&mut self.sections[usize::from(made.section)].text);
+    /// Notes who makes a version, with the name of the message if it has one.
+    fn sign(&mut self, version: Version, at: UnixMillis, author: &Author<'_>, transformed: bool) -> Head {
+        let client = self.clients.number(author.user_id, author.client_id);
+        if let Some(correlation_id) = author.correlation_id {
+            let (correlation_id, fingerprint) = (correlation_id.into(), author.fingerprint);
+            self.clients.remember(client, Message { correlation_id, fingerprint, version, at, transformed });
         }
-        self.version = change.version;
-        self.skip_versions = 0;
-        self.last_modified = Some((change.at, change.user_id.clone()));
-        self.remember(&change);
-        self.history.push(change);
+        Head { version, at, client, transformed }
     }
 
-    fn remember(&mut self, change: &Change) {
-        let Origin { client_id: Some(client_id), correlation_id: Some(correlation_id) } = &change.origin else {
+    /// Applies a change that is known to fit.
+    fn apply(&mut self, head: Head, mut sections: SmallVec<[Made; 1]>) {
+        (self.version, self.skip_versions) = (head.version, 0);
+        if let [made] = &*sections
+            && let Some(edit) = single_edit(made.created.as_ref(), &made.operation)
+        {
+            self.apply_edit(head, made.section, edit, made.operation.text());
             return;
-        };
-        self.resends.insert(ResendRecord {
-            user_id: change.user_id.clone(),
-            client_id: client_id.clone(),
-            correlation_id: correlation_id.clone(),
-            fingerprint: change.fingerprint,
-            version: change.version,
-            at: change.at,
-            transformed: change.transformed,
+        }
+        let records = sections.drain(..).map(|made| self.apply_section(head.version, made)).collect();
+        self.log.push_wide(&mut self.clients, head, records);
+    }
+
+    /// Applies one edit, or none.
+    fn apply_edit(&mut self, head: Head, section: u16, edit: Edit, inserted: &str) {
+        let text = &mut self.sections[usize::from(section)].text;
+        self.log.push_edit(&mut self.clients, head, section, (edit, inserted), |deleted| {
+            text.splice(edit.position as usize, edit.deleted as usize, inserted, deleted);
+            units(text)
         });
     }
+
+    fn apply_section(&mut self, version: Version, made: Made) -> SectionRecord {
+        let Made { section, created, operation } = made;
+        if let Some(name) = &created {
+            self.sections.push(Section { name: name.clone(), created: version, text: Text::default() });
+        }
+        let text = &mut self.sections[usize::from(section)].text;
+        let deleted = operation.apply(text).into();
+        SectionRecord { section, created, length: units(text), operation, deleted }
+    }
+}
+
+/// What was done to a section as one edit, an empty one if that was nothing; `None` if it takes more to say.
+fn single_edit(created: Option<&SectionName>, operation: &Operation) -> Option<Edit> {
+    const NOTHING: Edit = Edit { position: 0, deleted: 0, inserted: 0, text_start: 0 };
+    match operation.edits() {
+        _ if created.is_some() => None,
+        [] => Some(NOTHING),
+        [edit] => Some(*edit),
+        [_, _, ..] => None,
+    }
+}
+
+/// Who sent a change, and what the message was called.
+struct Author<'a> {
+    user_id: &'a str,
+    client_id: Option<&'a str>,
+    correlation_id: Option<&'a str>,
+    fingerprint: u64,
+}
+
+/// A text's length in UTF-16 code units, which is below [`SECTION_BYTES_MAX`].
+fn units(text: &Text) -> u32 {
+    u32::try_from(text.len()).unwrap_or(u32::MAX)
+}
+
+/// The fingerprint of a submission, or 0 where no resend of it can be recognised.
+fn fingerprint_if_named(sent: &Submission<'_>) -> u64 {
+    if sent.client_id.is_some() && sent.correlation_id.is_some() { fingerprint(sent) } else { 0 }
 }
 
 /// A hash of what a submission does. It is kept on disk, so it must never change: XXH3, 64 bits, over

@@ -7,6 +7,7 @@ use std::cell::OnceCell;
 
 use smallvec::SmallVec;
 
+use super::change::ChangeRef;
 use super::submission::{ChangeKind, Rejection, SentChange, Submission};
 use super::track::Point;
 use super::{Document, Section};
@@ -268,12 +269,12 @@ fn growth_since(document: &Document, base: Version, encoding: PositionEncoding) 
         return growth;
     }
     growth.resize(document.sections.len(), Growth::default());
-    for made in document.changes_since(base).flat_map(|change| &change.sections) {
+    for made in document.changes_since(base).flat_map(ChangeRef::sections) {
         let utf16 = made.operation.length_delta();
         let encoded = match encoding {
             PositionEncoding::Utf16 => utf16,
             PositionEncoding::Utf32 | PositionEncoding::Utf8 => {
-                encoding.length_of(made.operation.text()) as i64 - encoding.length_of(&made.deleted) as i64
+                encoding.length_of(made.operation.text()) as i64 - encoding.length_of(made.deleted) as i64
             }
         };
         let growth = &mut growth[usize::from(made.section)];
@@ -292,8 +293,8 @@ fn shrunk(length: usize, growth: i64) -> usize {
 fn text_at(document: &Document, base: Version, index: usize, section: &Section) -> Text {
     let mut text = section.text.clone();
     for change in document.changes_since(base).rev() {
-        for made in change.sections.iter().filter(|made| usize::from(made.section) == index) {
-            made.operation.invert(&made.deleted).apply(&mut text);
+        for made in change.sections().filter(|made| usize::from(made.section) == index) {
+            made.operation.invert(made.deleted).apply(&mut text);
         }
     }
     text

@@ -1,8 +1,14 @@
 //! A document from its records, each of them checked: what does not fit is reported, never applied.
 
-use super::change::{Change, SectionChange};
-use super::snapshot::Snapshot;
-use super::{Document, DocumentLimits, History, SECTIONS_MAX, Section, VERSION_MAX, VERSIONS_SKIPPED};
+use smallvec::SmallVec;
+
+use super::change::{Change, ChangeRef, SectionChange};
+use super::log::{Log, SectionRecord};
+use super::snapshot::{ResendRecord, Snapshot};
+use super::submit::Made;
+use super::{
+    Author, Document, DocumentLimits, SECTIONS_MAX, Section, VERSION_MAX, VERSIONS_SKIPPED, single_edit, units,
+};
 use crate::ids::{DocumentId, Version, utf16_len};
 use crate::text::Text;
 
@@ -35,12 +41,11 @@ impl Document {
             .into_iter()
             .map(|section| Section { name: section.name, created: section.created, text: Text::from(&*section.text) })
             .collect();
-        snapshot.resends.into_iter().for_each(|record| document.resends.insert(record));
         document.check_sections()?;
         check_order(snapshot.version, &changes)?;
         let later = changes.split_off(changes.partition_point(|change| change.version <= snapshot.version));
         document.check_past(&changes)?;
-        document.history = past_history(snapshot.version, changes, limits);
+        document.remember_past(snapshot.resends, changes);
         later.into_iter().try_for_each(|change| document.replay(change))?;
         Ok(document)
     }
@@ -81,7 +86,7 @@ impl Document {
     }
 
     /// Applies a stored change, checking that it fits.
-    fn replay(&mut self, mut change: Change) -> Result<(), RestoreError> {
+    fn replay(&mut self, change: Change) -> Result<(), RestoreError> {
         let misfit = RestoreError { version: change.version };
         let mut count = self.sections.len();
         for made in &change.sections {
@@ -104,10 +109,82 @@ impl Document {
         if !is_ascending(&change) || !names_differ(&change) {
             return Err(misfit);
         }
-        let recorded: Vec<String> = change.sections.iter_mut().map(|made| std::mem::take(&mut made.deleted)).collect();
-        self.apply(change);
-        let applied = self.history.last().into_iter().flat_map(|change| &change.sections);
-        if applied.map(|made| &made.deleted).eq(&recorded) { Ok(()) } else { Err(misfit) }
+        let head = self.sign(change.version, change.at, &Author::of(&change), change.transformed);
+        let mut deleted: SmallVec<[String; 1]> = SmallVec::new();
+        let mut sections: SmallVec<[Made; 1]> = SmallVec::new();
+        for made in change.sections {
+            deleted.push(made.deleted);
+            sections.push(Made { section: made.section, created: made.created, operation: made.operation });
+        }
+        self.apply(head, sections);
+        let applied = self.history().last().into_iter().flat_map(ChangeRef::sections);
+        if applied.map(|made| made.deleted).eq(deleted.iter()) { Ok(()) } else { Err(misfit) }
+    }
+
+    /// Takes the changes up to the snapshot as history, and the names of their messages with those that the
+    /// snapshot remembers.
+    fn remember_past(&mut self, resends: Vec<ResendRecord>, past: Vec<Change>) {
+        let mut resends = resends.into_iter().peekable();
+        let mut lengths: Vec<i64> = self.sections.iter().map(|section| i64::from(units(&section.text))).collect();
+        for made in past.iter().flat_map(|change| &change.sections) {
+            lengths[usize::from(made.section)] -= made.operation.length_delta();
+        }
+        let floor = floor_of(self.version, &past);
+        self.log = Log::new(floor, self.limits.history_versions_max, self.limits.history_bytes_max);
+        for change in past {
+            for made in &change.sections {
+                lengths[usize::from(made.section)] += made.operation.length_delta();
+            }
+            if change.version > floor {
+                while let Some(older) = resends.next_if(|record| record.version < change.version) {
+                    self.remember(older);
+                }
+                resends.next_if(|record| record.version == change.version);
+                self.log_past(change, &lengths);
+            }
+        }
+        resends.for_each(|newer| self.remember(newer));
+    }
+
+    fn remember(&mut self, record: ResendRecord) {
+        let author = Author {
+            user_id: &record.user_id,
+            client_id: Some(&record.client_id),
+            correlation_id: Some(&record.correlation_id),
+            fingerprint: record.fingerprint,
+        };
+        self.sign(record.version, record.at, &author, record.transformed);
+    }
+
+    /// Logs a change that is in the texts already; `lengths` are those of the sections after it.
+    fn log_past(&mut self, change: Change, lengths: &[i64]) {
+        let head = self.sign(change.version, change.at, &Author::of(&change), change.transformed);
+        let length = |section: u16| u32::try_from(lengths[usize::from(section)]).unwrap_or(0);
+        if let [made] = &*change.sections
+            && let Some(edit) = single_edit(made.created.as_ref(), &made.operation)
+        {
+            self.log.push_edit(&mut self.clients, head, made.section, (edit, made.operation.text()), |deleted| {
+                deleted.push_str(&made.deleted);
+                length(made.section)
+            });
+            return;
+        }
+        let records = change.sections.into_iter().map(|made| {
+            let SectionChange { section, created, operation, deleted } = made;
+            SectionRecord { section, created, length: length(section), operation, deleted: deleted.into() }
+        });
+        self.log.push_wide(&mut self.clients, head, records.collect());
+    }
+}
+
+impl<'a> Author<'a> {
+    fn of(change: &'a Change) -> Self {
+        Self {
+            user_id: &change.user_id,
+            client_id: change.origin.client_id.as_deref(),
+            correlation_id: change.origin.correlation_id.as_deref(),
+            fingerprint: change.fingerprint,
+        }
     }
 }
 
@@ -133,18 +210,15 @@ fn follows(version: Version, next: Version) -> bool {
     next > version && (next.0 - version.0 - 1).is_multiple_of(VERSIONS_SKIPPED)
 }
 
-/// The changes up to the snapshot as history, and before them the oldest version that can be a base.
-fn past_history(snapshot: Version, changes: Vec<Change>, limits: DocumentLimits) -> History {
-    let Some(first) = changes.first().map(|first| first.version) else {
-        return History::new(snapshot, limits.history_versions_max, limits.history_bytes_max);
-    };
+/// The oldest version that can be a base, where `past` are the changes up to the snapshot.
+fn floor_of(snapshot: Version, past: &[Change]) -> Version {
     // Among the first numbers none was left out. Later the one before the oldest change may lie in a gap,
     // and then be no base: the oldest change itself is one for certain.
-    let gapless = first.0 <= VERSIONS_SKIPPED;
-    let floor = if gapless { Version(first.0 - 1) } else { first };
-    let mut history = History::new(floor, limits.history_versions_max, limits.history_bytes_max);
-    changes.into_iter().skip(usize::from(!gapless)).for_each(|change| history.push(change));
-    history
+    match past.first().map(|first| first.version) {
+        None => snapshot,
+        Some(first) if first.0 <= VERSIONS_SKIPPED => Version(first.0 - 1),
+        Some(first) => first,
+    }
 }
 
 fn is_ascending(change: &Change) -> bool {

@@ -6,21 +6,31 @@
 use smallvec::SmallVec;
 
 use super::Document;
-use super::change::{Change, SectionChange};
+use super::change::ChangeRef;
 use super::history::BaseError;
 use super::resolve::{BaseView, inside_character};
 use super::submission::{Move, Rejection, Submission};
 use super::track::{Landing, Track};
-use crate::ids::{PositionEncoding, Version};
+use crate::ids::{PositionEncoding, SectionName, Version};
 use crate::ot::{Operation, Order, move_over};
 
 /// Changes × versions walked by one submission; a slow client has to catch up rather than hold up a core.
 pub const TRANSFORMS_PER_SUBMISSION_MAX: usize = 1_000_000;
 
+/// What a change does to one section.
+pub(super) struct Made {
+    /// Which section, counted from 0.
+    pub(super) section: u16,
+    /// Its name, where the change creates it.
+    pub(super) created: Option<SectionName>,
+    /// What it does to the text as it is.
+    pub(super) operation: Operation,
+}
+
 /// A submission ready to be applied.
 pub(super) struct Prepared {
     /// What it does to each section, in their order; at least one.
-    pub(super) sections: SmallVec<[SectionChange; 1]>,
+    pub(super) sections: SmallVec<[Made; 1]>,
     /// Whether that differs from what was sent.
     pub(super) transformed: bool,
     /// Where each change will begin.
@@ -41,13 +51,13 @@ impl Document {
         self.changes_since(base).for_each(|change| track.pass(change));
         self.check_boundaries(&track, sent.encoding)?;
         let mut transformed = resolved.clamped;
-        let mut sections: SmallVec<[SectionChange; 1]> = SmallVec::new();
+        let mut sections: SmallVec<[Made; 1]> = SmallVec::new();
         for draft in resolved.drafts {
             let made = draft.operation();
             let operation = self.transform_since(base, draft.section, &made);
             transformed |= operation != made;
             let section = u16::try_from(draft.section).unwrap_or(u16::MAX);
-            sections.push(SectionChange { section, created: draft.created, operation, deleted: String::new() });
+            sections.push(Made { section, created: draft.created, operation });
         }
         sections.sort_by_key(|change| change.section);
         self.check_size(&sections)?;
@@ -60,7 +70,7 @@ impl Document {
 
     /// How many changes came since `base`, if that many may be walked; counted before any is.
     fn walk_since(&self, base: Version, changes: usize) -> Result<usize, Rejection> {
-        let since = self.history.since(base).map_err(|error| match error {
+        let since = self.history().since(base).map_err(|error| match error {
             BaseError::TooOld(oldest) => Rejection::VersionTooOld { base, oldest },
             BaseError::Unknown => Rejection::VersionUnknown { base, current: self.version },
         })?;
@@ -68,21 +78,21 @@ impl Document {
         let versions_max = TRANSFORMS_PER_SUBMISSION_MAX / changes.max(1);
         if versions > versions_max {
             // The base that leaves just as many changes to walk as may be walked.
-            let oldest = since.rev().nth(versions_max).map_or(self.version, |change| change.version);
+            let oldest = since.rev().nth(versions_max).map_or(self.version, ChangeRef::version);
             return Err(Rejection::VersionTooOld { base, oldest });
         }
         Ok(versions)
     }
 
     /// The changes after `base`; none, if it is no version that can be a base.
-    pub(super) fn changes_since(&self, base: Version) -> impl DoubleEndedIterator<Item = &Change> + Clone {
-        self.history.since(base).into_iter().flatten()
+    pub(super) fn changes_since(&self, base: Version) -> impl DoubleEndedIterator<Item = ChangeRef<'_>> + Clone {
+        self.history().since(base).into_iter().flatten()
     }
 
     fn transform_since(&self, base: Version, section: usize, operation: &Operation) -> Operation {
         let mut moved = operation.clone();
         for change in self.changes_since(base) {
-            for other in change.sections.iter().filter(|other| usize::from(other.section) == section) {
+            for other in change.sections().filter(|other| usize::from(other.section) == section) {
                 move_over(&mut moved, other.operation.edits(), Order::Second);
             }
         }
@@ -102,7 +112,7 @@ impl Document {
     }
 
     /// Whether no text grows beyond its limits. Shrinking never fails, even where a limit was lowered.
-    fn check_size(&self, changes: &[SectionChange]) -> Result<(), Rejection> {
+    fn check_size(&self, changes: &[Made]) -> Result<(), Rejection> {
         let limit = self.limits.section_bytes_max.min(super::SECTION_BYTES_MAX);
         let (mut grown, mut shrunk) = (0, 0);
         for change in changes {

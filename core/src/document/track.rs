@@ -2,10 +2,11 @@
 
 use smallvec::SmallVec;
 
-use super::change::{Change, SectionChange};
+use super::change::ChangeRef;
 use super::submission::{MoveReason, SentChange};
+use super::submit::Made;
 use crate::ids::utf16_len;
-use crate::ot::{Operation, Order, map_positions};
+use crate::ot::{Edit, Order, map_positions};
 
 /// A place that a submission names: where a change begins, or where what it deletes ends.
 #[derive(Clone, Copy, Debug)]
@@ -72,17 +73,18 @@ impl Track {
     }
 
     /// Moves all points over a version made by somebody else.
-    pub(super) fn pass(&mut self, change: &Change) {
-        for made in &change.sections {
+    pub(super) fn pass(&mut self, change: ChangeRef<'_>) {
+        for made in change.sections() {
             let index = usize::from(made.section);
-            if index < self.deleted_in && first_deletion(&made.operation).is_some() {
+            let edits = made.operation.edits();
+            if index < self.deleted_in && first_deletion(edits).is_some() {
                 self.deleted_in = index;
             }
-            if index < self.inserted_in && first_insertion(&made.operation).is_some() {
+            if index < self.inserted_in && first_insertion(edits).is_some() {
                 self.inserted_in = index;
             }
             if let Some(section) = self.sections.iter_mut().find(|section| section.section == index) {
-                section.pass(&made.operation);
+                section.pass(edits);
             }
         }
     }
@@ -93,18 +95,18 @@ impl Track {
     }
 
     /// Where each change begins once the whole submission, `own`, is applied.
-    pub(super) fn land(&self, changes: &[SentChange<'_>], own: &[SectionChange]) -> SmallVec<[Landing; 1]> {
+    pub(super) fn land(&self, changes: &[SentChange<'_>], own: &[Made]) -> SmallVec<[Landing; 1]> {
         let mut landings = SmallVec::new();
         landings.resize(changes.len(), Landing::default());
-        let own_in = |holds: fn(&Operation) -> Option<u32>| {
-            let first = own.iter().find(|made| holds(&made.operation).is_some());
+        let own_in = |holds: fn(&[Edit]) -> Option<u32>| {
+            let first = own.iter().find(|made| holds(made.operation.edits()).is_some());
             first.map_or(usize::MAX, |made| usize::from(made.section))
         };
         let (own_deleted_in, own_inserted_in) = (own_in(first_deletion), own_in(first_insertion));
         for section in &self.sections {
             let made = own.iter().find(|made| usize::from(made.section) == section.section);
             let Some(made) = made else { continue };
-            section.land(changes, &made.operation, |landing, before| {
+            section.land(changes, made.operation.edits(), |landing, before| {
                 let over_document = changes[landing.index].section.is_none();
                 let elsewhere = |first: usize| over_document && first < section.section;
                 let reasons = [
@@ -130,24 +132,24 @@ struct Before {
 }
 
 impl SectionTrack {
-    fn pass(&mut self, operation: &Operation) {
-        if let Some(deletion) = first_deletion(operation) {
+    fn pass(&mut self, edits: &[Edit]) {
+        if let Some(deletion) = first_deletion(edits) {
             let from = self.points.partition_point(|point| point.position <= deletion);
             self.deletion_before = self.deletion_before.min(from);
         }
-        if let Some(insertion) = first_insertion(operation) {
+        if let Some(insertion) = first_insertion(edits) {
             // What was inserted at the very position was ordered first, and stays left.
             let from = self.points.partition_point(|point| point.position < insertion);
             self.insertion_before = self.insertion_before.min(from);
         }
-        map_positions(self.points.iter_mut().map(|point| &mut point.position), operation.edits(), Order::Second);
+        map_positions(self.points.iter_mut().map(|point| &mut point.position), edits, Order::Second);
     }
 
     /// Hands out where each change that begins here begins after `own`.
-    fn land(&self, changes: &[SentChange<'_>], own: &Operation, mut each: impl FnMut(Point, Before)) {
+    fn land(&self, changes: &[SentChange<'_>], own: &[Edit], mut each: impl FnMut(Point, Before)) {
         let mapped = |order| {
             let mut positions: SmallVec<[u32; 2]> = self.points.iter().map(|point| point.position).collect();
-            map_positions(positions.iter_mut(), own.edits(), order);
+            map_positions(positions.iter_mut(), own, order);
             positions
         };
         let (left, right) = (mapped(Order::First), mapped(Order::Second));
@@ -177,10 +179,10 @@ impl SectionTrack {
     }
 }
 
-fn first_deletion(operation: &Operation) -> Option<u32> {
-    operation.edits().iter().find(|edit| edit.deleted > 0).map(|edit| edit.position)
+fn first_deletion(edits: &[Edit]) -> Option<u32> {
+    edits.iter().find(|edit| edit.deleted > 0).map(|edit| edit.position)
 }
 
-fn first_insertion(operation: &Operation) -> Option<u32> {
-    operation.edits().iter().find(|edit| edit.inserted > 0).map(|edit| edit.position)
+fn first_insertion(edits: &[Edit]) -> Option<u32> {
+    edits.iter().find(|edit| edit.inserted > 0).map(|edit| edit.position)
 }

@@ -4,7 +4,7 @@ use super::member::{Dialect, Marked, Place};
 use super::members::Members;
 use super::relay::Starts;
 use super::{MemberKey, Room, frame};
-use crate::document::{Change, SectionChange};
+use crate::document::{ChangeRef, SectionRef};
 use crate::ids::{PositionEncoding, SectionName, UnixMillis, Version};
 use crate::ot::{Order, map_position};
 use crate::protocol::outbound::{CursorMoved, Metadata, SelectionMoved};
@@ -13,13 +13,13 @@ use crate::text::{PositionError, Text};
 
 impl Marked {
     /// Where it is after `change`, which its own connection made or another one.
-    fn after(self, change: &Change, own: bool) -> Self {
-        change.sections.iter().fold(self, |marked, made| marked.after_section(made, own))
+    fn after(self, change: ChangeRef<'_>, own: bool) -> Self {
+        change.sections().fold(self, |marked, made| marked.after_section(made, own))
     }
 
     /// One's own inserts move a cursor right, others' leave it left of them; a selection does not grow at
     /// its edges.
-    fn after_section(self, change: &SectionChange, own: bool) -> Self {
+    fn after_section(self, change: SectionRef<'_>, own: bool) -> Self {
         if usize::from(change.section) != self.section {
             return self;
         }
@@ -46,7 +46,7 @@ impl Marked {
 
 impl Members {
     /// Moves everybody's cursor through the document's newest change.
-    pub(super) fn move_cursors(&mut self, change: &Change, sender: Option<MemberKey>) {
+    pub(super) fn move_cursors(&mut self, change: ChangeRef<'_>, sender: Option<MemberKey>) {
         for member in self.iter_mut() {
             let own = sender == Some(member.key);
             for marked in [&mut member.cursor, &mut member.selection].into_iter().flatten() {
@@ -69,10 +69,10 @@ impl Room {
         is_selection: bool,
     ) -> Result<(), InboundError> {
         let Some(member) = self.members.get(key) else { return Ok(()) };
-        let is_own = |change: &Change| {
+        let is_own = |change: ChangeRef<'_>| {
             inbound.client_id.is_some()
-                && change.origin.client_id.as_deref() == inbound.client_id
-                && change.user_id == member.user.user_id
+                && change.client_id() == inbound.client_id
+                && *change.user_id() == *member.user.user_id
         };
         let Some(marked) = self.find_range(range, section, base, member.dialect, is_own)? else { return Ok(()) };
         if let Some(member) = self.members.get_mut(key) {
@@ -91,7 +91,7 @@ impl Room {
         section: Option<&SectionName>,
         base: Option<Version>,
         dialect: Dialect,
-        is_own: impl Fn(&Change) -> bool,
+        is_own: impl Fn(ChangeRef<'_>) -> bool,
     ) -> Result<Option<Marked>, InboundError> {
         let sections = self.document.sections();
         let base = base.unwrap_or_else(|| self.document.version());
@@ -109,7 +109,7 @@ impl Room {
                 None => return Ok(None),
             },
         };
-        let changes = since.clone().flat_map(|change| &change.sections);
+        let changes = since.clone().flat_map(ChangeRef::sections);
         let place = places(sections[index].text(), index, changes, starts.length(index), dialect.encoding);
         let at_base = Marked {
             section: index,
@@ -171,7 +171,7 @@ impl Room {
 fn places<'a>(
     now: &Text,
     section: usize,
-    since: impl DoubleEndedIterator<Item = &'a SectionChange>,
+    since: impl DoubleEndedIterator<Item = SectionRef<'a>>,
     length: u64,
     encoding: PositionEncoding,
 ) -> impl Fn(u64) -> u32 {
@@ -180,7 +180,7 @@ fn places<'a>(
         let mut text = now.clone();
         let here = since.rev().filter(|made| usize::from(made.section) == section);
         here.for_each(|made| {
-            made.operation.invert(&made.deleted).apply(&mut text);
+            made.operation.invert(made.deleted).apply(&mut text);
         });
         text
     });

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::member::{Dialect, Place};
 use super::members::Frames;
 use super::{MemberKey, Room, frame, session_id};
-use crate::document::{Change, Document, Part, SectionChange};
+use crate::document::{ChangeRef, Document, Part, SectionRef};
 use crate::ids::{PositionEncoding, Version};
 use crate::protocol::outbound::{ChangePart, Metadata};
 
@@ -13,26 +13,26 @@ impl Room {
     /// Counts the document's newest change as a record, moves the cursors through it, and tells it to all
     /// but its sender.
     pub(super) fn publish_newest(&mut self, sender: Option<MemberKey>) {
-        let Some(change) = self.document.history().last().cloned() else { return };
+        let Some(change) = self.document.history().last() else { return };
         self.records += 1;
         let gate = self.version_gate();
-        self.members.move_cursors(&change, sender);
+        self.members.move_cursors(change, sender);
         let (document, session_id) = (&self.document, session_id(self.session.as_ref()));
         self.members.broadcast(
             gate,
             |member| Some(member.key) != sender,
-            |dialect| frames(document, &change, dialect, session_id),
+            |dialect| frames(document, change, dialect, session_id),
         );
-        self.unrecorded.push(change);
+        self.unrecorded.push(change.to_change());
     }
 }
 
 /// The frames of the document's newest version in one dialect.
-fn frames(document: &Document, change: &Change, dialect: Dialect, session_id: &str) -> Frames {
+fn frames(document: &Document, change: ChangeRef<'_>, dialect: Dialect, session_id: &str) -> Frames {
     let mut starts = Starts::now(document, dialect.encoding);
     starts.step_back(change);
-    let (client_id, correlation_id) = (change.origin.client_id.as_deref(), change.origin.correlation_id.as_deref());
-    let metadata = Metadata::of_user(change.at, &change.user_id, session_id).relaying(client_id, correlation_id);
+    let (client_id, correlation_id) = (change.client_id(), change.correlation_id());
+    let metadata = Metadata::of_user(change.at(), change.user_id(), session_id).relaying(client_id, correlation_id);
     let parts = parts(document, change, dialect, &starts);
     parts.iter().map(|part| frame("document.change", part, &metadata)).collect()
 }
@@ -51,9 +51,9 @@ impl Starts {
     }
 
     /// Goes back over `change`, which is the last one not yet gone back over.
-    pub(super) fn step_back(&mut self, change: &Change) {
-        for made in &change.sections {
-            self.lengths[usize::from(made.section)] -= grown_in_encoding(made, self.encoding);
+    pub(super) fn step_back(&mut self, change: ChangeRef<'_>) {
+        for made in change.sections() {
+            self.lengths[usize::from(made.section)] -= grown_in_encoding(&made, self.encoding);
         }
     }
 
@@ -84,24 +84,25 @@ impl Starts {
 /// found in the text as it is now. `starts` are those one version before.
 pub(super) fn parts<'a>(
     document: &'a Document,
-    change: &'a Change,
+    change: ChangeRef<'a>,
     dialect: Dialect,
     starts: &Starts,
 ) -> SmallVec<[ChangePart<'a>; 1]> {
     let mut parts: SmallVec<[ChangePart<'a>; 1]> = SmallVec::new();
-    let created_from = change.sections.partition_point(|made| made.created.is_none());
-    let (changed, created) = change.sections.split_at(created_from);
+    let sections: SmallVec<[SectionRef<'a>; 1]> = change.sections().collect();
+    let created_from = sections.partition_point(|made| made.created.is_none());
+    let (changed, created) = sections.split_at(created_from);
     let mut created_length = 0;
     for made in created {
         let inserted = made.operation.text();
         let part = Part { position: 0, deleted_units: 0, deleted: "", inserted };
         let offset = starts.of(usize::from(made.section)) + created_length;
-        let told = wire_part(document, made, &part, 0, offset, dialect, change.version);
+        let told = wire_part(document, made, &part, 0, offset, dialect, change.version());
         parts.push(ChangePart { operation: "insert", content: Some(inserted), length: None, ..told });
         created_length += dialect.encoding.length_of(inserted) as u64;
     }
     for made in changed.iter().rev() {
-        section_parts(&mut parts, document, made, dialect, starts, change.version);
+        section_parts(&mut parts, document, made, dialect, starts, change.version());
     }
     if parts.is_empty()
         && let Some(made) = changed.first()
@@ -109,7 +110,7 @@ pub(super) fn parts<'a>(
         // Others made it empty; it takes its version all the same.
         let nothing = Part { position: 0, deleted_units: 0, deleted: "", inserted: "" };
         let offset = starts.of(usize::from(made.section));
-        parts.push(wire_part(document, made, &nothing, 0, offset, dialect, change.version));
+        parts.push(wire_part(document, made, &nothing, 0, offset, dialect, change.version()));
     }
     let count = parts.len();
     if count > 1 {
@@ -123,7 +124,7 @@ pub(super) fn parts<'a>(
 fn section_parts<'a>(
     parts: &mut SmallVec<[ChangePart<'a>; 1]>,
     document: &'a Document,
-    made: &'a SectionChange,
+    made: &SectionRef<'a>,
     dialect: Dialect,
     starts: &Starts,
     version: Version,
@@ -149,18 +150,18 @@ fn section_parts<'a>(
 }
 
 /// By how much a change makes its section longer, in units of `encoding`.
-fn grown_in_encoding(made: &SectionChange, encoding: PositionEncoding) -> i64 {
+fn grown_in_encoding(made: &SectionRef<'_>, encoding: PositionEncoding) -> i64 {
     match encoding {
         PositionEncoding::Utf16 => made.operation.length_delta(),
         PositionEncoding::Utf32 | PositionEncoding::Utf8 => {
-            encoding.length_of(made.operation.text()) as i64 - encoding.length_of(&made.deleted) as i64
+            encoding.length_of(made.operation.text()) as i64 - encoding.length_of(made.deleted) as i64
         }
     }
 }
 
 fn wire_part<'a>(
     document: &'a Document,
-    made: &SectionChange,
+    made: &SectionRef<'_>,
     part: &Part<'a>,
     position: u64,
     offset: u64,

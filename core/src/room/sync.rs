@@ -3,7 +3,7 @@
 use super::member::Dialect;
 use super::relay::{self, Starts};
 use super::{MemberKey, Room, frame};
-use crate::document::Change;
+use crate::document::ChangeRef;
 use crate::ids::{PositionEncoding, SectionName, UnixMillis, Version};
 use crate::protocol::outbound::{Content, ListedChange, Metadata, SyncResponse};
 use crate::protocol::{InboundError, SyncForm};
@@ -54,7 +54,7 @@ impl Room {
     }
 
     /// The changes after `base`, if they are known, can be given in the dialect, and are not larger than that.
-    fn changes_since(&self, base: Version, dialect: Dialect, bytes_max: usize) -> Option<Vec<&Change>> {
+    fn changes_since(&self, base: Version, dialect: Dialect, bytes_max: usize) -> Option<Vec<ChangeRef<'_>>> {
         // Places in other encodings would have to be found in texts that are gone.
         if dialect.encoding != PositionEncoding::Utf16 && base != self.document.version() {
             return None;
@@ -62,8 +62,7 @@ impl Room {
         let mut listed = 0;
         let mut changes = Vec::new();
         for change in self.document.history().since(base).ok()? {
-            listed +=
-                change.sections.iter().map(|made| LISTED_CHANGE_BYTES + made.operation.text().len()).sum::<usize>();
+            listed += change.sections().map(|made| LISTED_CHANGE_BYTES + made.operation.text().len()).sum::<usize>();
             if listed > bytes_max {
                 return None;
             }
@@ -74,13 +73,13 @@ impl Room {
 
     fn list<'a>(
         &'a self,
-        changes: &[&'a Change],
+        changes: &[ChangeRef<'a>],
         dialect: Dialect,
         sections: Option<&[SectionName]>,
     ) -> Vec<ListedChange<'a>> {
         let mut starts = Starts::now(&self.document, dialect.encoding);
         let mut newest_first = Vec::new();
-        for change in changes.iter().rev() {
+        for &change in changes.iter().rev() {
             starts.step_back(change);
             newest_first.push(relay::parts(&self.document, change, dialect, &starts));
         }
@@ -91,10 +90,10 @@ impl Room {
             .filter(|(_, part)| wanted(part.section))
             .map(|(change, part)| ListedChange {
                 part,
-                user_id: &change.user_id,
-                timestamp: change.at,
-                client_id: change.origin.client_id.as_deref(),
-                correlation_id: change.origin.correlation_id.as_deref(),
+                user_id: change.user_id(),
+                timestamp: change.at(),
+                client_id: change.client_id(),
+                correlation_id: change.correlation_id(),
             })
             .collect()
     }

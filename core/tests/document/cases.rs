@@ -195,7 +195,7 @@ fn only_an_insert_makes_a_section() {
         assert!(matches!(refused, Rejection::UnknownSection { index: 0, .. }), "{refused:?}");
     }
     submit(&mut document, Some(0), &[within("a", insert(0, ""))]);
-    assert_eq!(document.history().last().unwrap().sections[0].created, Some(section("a")));
+    assert_eq!(document.history().last().unwrap().to_change().sections[0].created, Some(section("a")));
     submit(&mut document, Some(0), &[within("b", insert(0, "x")), within("b", insert(0, "y"))]);
     assert_eq!(texts(&document), "|xy");
     // It is there now, though it was not at the base.
@@ -252,7 +252,8 @@ fn line_ends_and_nul_are_text_like_any_other() {
     let mut document = document(&[("body", "a\r\n\0b")]);
     submit(&mut document, Some(1), &[insert(2, "\0"), delete(3, 1)]);
     assert_eq!(texts(&document), "a\r\0\nb");
-    let deleted = &document.history().last().unwrap().sections[0].deleted;
+    let change = document.history().last().unwrap().to_change();
+    let deleted = &change.sections[0].deleted;
     assert_eq!(deleted, "\0");
 }
 
@@ -363,7 +364,7 @@ fn a_change_that_others_moved_was_transformed_and_says_so() {
         submit(&mut document, Some(1), std::slice::from_ref(&between));
         let submitted = submit(&mut document, Some(1), std::slice::from_ref(&change));
         assert_eq!(transformed(&submitted), expected, "{between:?} {change:?}");
-        assert_eq!(document.history().last().unwrap().transformed, expected);
+        assert_eq!(document.history().last().unwrap().transformed(), expected);
     };
     check(insert(0, "y"), insert(2, "x"), true);
     check(insert(3, "y"), insert(2, "x"), false);

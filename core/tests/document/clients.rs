@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
-use jddb_core::document::{Change, ChangeKind, Document, SentChange, Submission, Submitted};
+use jddb_core::document::{Change, ChangeKind, ChangeRef, Document, SentChange, Submission, Submitted};
 use jddb_core::ids::{PositionEncoding, SectionName, Version};
 use jddb_core::ot::{Operation, OperationBuilder, Order, transform};
 use jddb_core::text::Text;
@@ -259,7 +259,7 @@ impl Room {
     /// The next version reaches the client, if there is one it has not seen.
     fn deliver(&mut self, client: usize) {
         let seen = self.clients[client].version;
-        let next = self.server.history().since(seen).unwrap().next().cloned();
+        let next = self.server.history().since(seen).unwrap().next().map(ChangeRef::to_change);
         let Some(change) = next else { return };
         if self.authors.get(&change.version) == Some(&client) {
             self.clients[client].acknowledged(&self.server, &change);

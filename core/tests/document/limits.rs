@@ -93,10 +93,10 @@ fn history_is_bounded_by_bytes_but_never_without_the_newest_change() {
     let limits = DocumentLimits { history_bytes_max: 5000, ..DocumentLimits::default() };
     let mut document = Document::new(id(), limits);
     submit(&mut document, Some(0), &[insert(0, &"x".repeat(10_000))]);
-    assert_eq!(document.history().last().unwrap().version, Version(1));
+    assert_eq!(document.history().last().unwrap().version(), Version(1));
     submit(&mut document, Some(1), &[delete(0, 10_000)]);
     let last = document.history().last().unwrap();
-    assert_eq!((last.version, last.sections[0].deleted.len()), (Version(2), 10_000));
+    assert_eq!((last.version(), last.sections().next().unwrap().deleted.len()), (Version(2), 10_000));
     for version in 2..200 {
         submit(&mut document, Some(version), &[insert(0, "x")]);
         assert!(document.history().bytes() <= 5000);

@@ -102,7 +102,7 @@ fn same_fault(rejection: &Rejection, faults: &[Fault]) -> bool {
 
 /// Whether the parts of the newest change make the new texts of the old ones, from the end to the start.
 fn check_parts(document: &Document, model: &Model) {
-    let change = document.history().last().unwrap();
+    let change = document.history().last().unwrap().to_change();
     assert!(!change.sections.is_empty());
     assert!(change.sections.is_sorted_by(|one, next| one.section < next.section));
     let mut texts: Vec<String> = model.texts(change.version.0 - 1).iter().map(|units| text_of(units)).collect();

@@ -169,7 +169,7 @@ proptest! {
             match answer {
                 Submitted::Applied { version, transformed, .. } => {
                     prop_assert_eq!(firsts.insert(index, (version, transformed)), None);
-                    stored.push(document.history().last().unwrap().clone());
+                    stored.push(document.history().last().unwrap().to_change());
                 }
                 Submitted::Duplicate { version, transformed } => {
                     prop_assert_eq!(firsts.get(&index), Some(&(version, transformed)));

@@ -1,7 +1,7 @@
 //! A document from its records is the document; records that do not fit are refused.
 
 use jddb_core::document::{
-    Change, Document, DocumentLimits, RestoreError, SectionSnapshot, Snapshot, VERSIONS_SKIPPED,
+    Change, ChangeRef, Document, DocumentLimits, RestoreError, SectionSnapshot, Snapshot, VERSIONS_SKIPPED,
 };
 use jddb_core::ids::{PositionEncoding, UnixMillis, Version};
 use jddb_core::ot::Operation;
@@ -15,13 +15,13 @@ fn restore(snapshot: Snapshot, changes: Vec<Change>) -> Result<Document, Restore
 }
 
 fn all_changes(document: &Document) -> Vec<Change> {
-    document.history().since(Version::ZERO).unwrap().cloned().collect()
+    document.history().since(Version::ZERO).unwrap().map(ChangeRef::to_change).collect()
 }
 
 /// All that can be seen of a document from outside.
 fn state(document: &Document) -> (Snapshot, Vec<Change>) {
     let floor = document.history().floor();
-    (document.snapshot(NOW), document.history().since(floor).unwrap().cloned().collect())
+    (document.snapshot(NOW), document.history().since(floor).unwrap().map(ChangeRef::to_change).collect())
 }
 
 /// Does every kind of thing that looks at the texts of old versions.

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use jddb_core::document::{ChangeKind, Document, DocumentLimits, Move, Rejection, SentChange, Submission, Submitted};
+use jddb_core::document::{
+    ChangeKind, ChangeRef, Document, DocumentLimits, Move, Rejection, SentChange, Submission, Submitted,
+};
 use jddb_core::ids::{DocumentId, PositionEncoding, SectionName, UnixMillis, Version};
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_758_458_730_000);
@@ -58,10 +60,10 @@ pub(crate) fn refuse(document: &mut Document, base: Option<u64>, changes: &[Sent
 }
 
 pub(crate) fn refuse_all(document: &mut Document, sent: &Submission<'_>) -> Rejection {
-    let (before, last) = (document.snapshot(NOW), document.history().last().cloned());
+    let (before, last) = (document.snapshot(NOW), document.history().last().map(ChangeRef::to_change));
     let rejection = document.submit(NOW, sent).unwrap_err();
     assert_eq!(document.snapshot(NOW), before);
-    assert_eq!(document.history().last(), last.as_ref());
+    assert_eq!(document.history().last().map(ChangeRef::to_change), last);
     rejection
 }
 

@@ -245,7 +245,7 @@ async fn store_words(front: &Front, words: &[&str]) {
         };
         document.submit(UnixMillis(1_758_458_730_000), &submission).unwrap();
         end += word.len() as u64;
-        records.push(front.shared.store.encode_change(document.id(), document.history().last().unwrap()));
+        records.push(front.shared.store.encode_change(document.id(), &document.history().last().unwrap().to_change()));
     }
     handles[0].submit(CommitBatch { sequence: 1, records }).unwrap();
     while handles[0].durable() < 1 {
