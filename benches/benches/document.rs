@@ -6,6 +6,9 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use jddb_core::document::{ChangeKind, Document, DocumentLimits, SentChange, Submission};
 use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis, Version};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NOW: UnixMillis = UnixMillis(1_758_458_730_123);
 
 fn change(kind: ChangeKind, position: u64, length: u64, content: &str) -> SentChange<'_> {
@@ -49,7 +52,40 @@ fn bench(c: &mut Criterion, name: &str, start: &Document, base: u64, changes: &[
     group.finish();
 }
 
+/// A key typed again and again in a document of 50 KB, each time against ten versions that its author has not
+/// seen, and taken back by every second change.
+fn steady(c: &mut Criterion) {
+    const CONCURRENT: u64 = 10;
+    let names: Vec<String> = (0..1_000_000).map(|number| format!("change-{number}")).collect();
+    let mut document = document(50 << 10, CONCURRENT);
+    let mut number = 0;
+    let mut group = c.benchmark_group("document");
+    group.bench_function("submit_in_50_kb_concurrent=10", |b| {
+        b.iter(|| {
+            let place = 5_000 + (number as u64 * 7_919) % 40_000;
+            let change = if number % 2 == 0 {
+                change(ChangeKind::Insert, place, 0, "e")
+            } else {
+                change(ChangeKind::Delete, place, 1, "")
+            };
+            let submission = Submission {
+                user_id: "user_123",
+                client_id: Some("client_1"),
+                correlation_id: Some(&names[number % names.len()]),
+                base: Some(Version(document.version().0 - CONCURRENT)),
+                encoding: PositionEncoding::Utf16,
+                changes: std::slice::from_ref(&change),
+                reject_conflicts: false,
+            };
+            number += 1;
+            black_box(&mut document).submit(NOW, &submission).expect("a good submission")
+        });
+    });
+    group.finish();
+}
+
 fn benches(c: &mut Criterion) {
+    steady(c);
     let small = document(50 << 10, 10);
     let key = [change(ChangeKind::Insert, 25_000, 0, "e")];
     bench(c, "key_in_50_kb_concurrent=0", &small, 11, &key);

@@ -10,6 +10,7 @@ mod log;
 mod resolve;
 mod restore;
 mod session;
+mod single;
 mod snapshot;
 mod submission;
 mod submit;
@@ -27,13 +28,14 @@ pub use submit::TRANSFORMS_PER_SUBMISSION_MAX;
 use std::hash::Hasher;
 
 use smallvec::SmallVec;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::ids::{DocumentId, PositionEncoding, SectionName, UnixMillis, Version};
 use crate::ot::{Edit, Operation};
 use crate::text::Text;
 use clients::{Clients, Message};
 use log::{Head, Log, SectionRecord};
+use single::Single;
 use submit::Made;
 
 /// After an unclean stop in `fast` durability the next version skips this many, so that no number that
@@ -44,6 +46,8 @@ pub const VERSIONS_SKIPPED: u64 = 1_000_000;
 const VERSION_MAX: Version = Version((1 << 53) - 1);
 /// No document has more sections, whatever its limits say: they are counted in 16 bits.
 const SECTIONS_MAX: usize = 1 << 16;
+/// A single change with a longer content is hashed by pieces, in bytes.
+const FINGERPRINT_AT_ONCE_BYTES_MAX: usize = 128;
 /// No section is longer, whatever the limits say: places in it are counted in 32 bits.
 const SECTION_BYTES_MAX: usize = i32::MAX as usize;
 
@@ -214,14 +218,15 @@ impl Document {
         if let Some(answer) = self.resent(at, sent) {
             return answer;
         }
+        let version = self.next_version();
+        let author = Author::sending(sent);
+        if let Some(Single { section, edit, transformed, moved }) = self.prepare_single(sent) {
+            let head = self.sign(version, at, &author, transformed);
+            self.apply_edit(head, section, edit, sent.changes[0].inserted());
+            return Ok(Submitted::Applied { version, transformed, moves: moved.into_iter().collect() });
+        }
         let mut prepared = self.prepare(sent)?;
-        let author = Author {
-            user_id: sent.user_id,
-            client_id: sent.client_id,
-            correlation_id: sent.correlation_id,
-            fingerprint: fingerprint_if_named(sent),
-        };
-        let (version, transformed) = (self.next_version(), prepared.transformed);
+        let transformed = prepared.transformed;
         let head = self.sign(version, at, &author, transformed);
         self.apply(head, std::mem::take(&mut prepared.sections));
         Ok(Submitted::Applied { version, transformed, moves: self.moves(sent, &prepared) })
@@ -258,19 +263,20 @@ impl Document {
 
     /// Applies a change that is known to fit.
     fn apply(&mut self, head: Head, mut sections: SmallVec<[Made; 1]>) {
-        (self.version, self.skip_versions) = (head.version, 0);
         if let [made] = &*sections
             && let Some(edit) = single_edit(made.created.as_ref(), &made.operation)
         {
             self.apply_edit(head, made.section, edit, made.operation.text());
             return;
         }
+        (self.version, self.skip_versions) = (head.version, 0);
         let records = sections.drain(..).map(|made| self.apply_section(head.version, made)).collect();
         self.log.push_wide(&mut self.clients, head, records);
     }
 
-    /// Applies one edit, or none.
+    /// Applies one edit, or an empty one.
     fn apply_edit(&mut self, head: Head, section: u16, edit: Edit, inserted: &str) {
+        (self.version, self.skip_versions) = (head.version, 0);
         let text = &mut self.sections[usize::from(section)].text;
         self.log.push_edit(&mut self.clients, head, section, (edit, inserted), |deleted| {
             text.splice(edit.position as usize, edit.deleted as usize, inserted, deleted);
@@ -313,24 +319,38 @@ fn units(text: &Text) -> u32 {
     u32::try_from(text.len()).unwrap_or(u32::MAX)
 }
 
-/// The fingerprint of a submission, or 0 where no resend of it can be recognised.
-fn fingerprint_if_named(sent: &Submission<'_>) -> u64 {
-    if sent.client_id.is_some() && sent.correlation_id.is_some() { fingerprint(sent) } else { 0 }
+impl<'a> Author<'a> {
+    fn sending(sent: &Submission<'a>) -> Self {
+        let Submission { user_id, client_id, correlation_id, .. } = *sent;
+        // Without its whole name no resend of a message is recognised.
+        let is_named = client_id.is_some() && correlation_id.is_some();
+        Self { user_id, client_id, correlation_id, fingerprint: if is_named { fingerprint(sent) } else { 0 } }
+    }
 }
 
 /// A hash of what a submission does. It is kept on disk, so it must never change: XXH3, 64 bits, over
 /// each change's kind, position, length, section and content, with lengths before the texts.
 fn fingerprint(sent: &Submission<'_>) -> u64 {
-    let mut hasher = Xxh3::new();
-    for change in sent.changes {
-        hasher.update(&[change.kind as u8]);
-        hasher.update(&change.position.to_le_bytes());
-        hasher.update(&change.length.to_le_bytes());
-        let section = change.section.as_ref().map_or("", SectionName::as_str);
-        for text in [section, &change.content] {
-            hasher.update(&(text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
-        }
+    if let [change] = sent.changes
+        && change.content.len() <= FINGERPRINT_AT_ONCE_BYTES_MAX
+    {
+        // Hashing by pieces begins with a state of half a kilobyte.
+        let mut bytes: SmallVec<[u8; 2 * FINGERPRINT_AT_ONCE_BYTES_MAX]> = SmallVec::new();
+        fingerprint_parts(change, |part| bytes.extend_from_slice(part));
+        return xxh3_64(&bytes);
     }
+    let mut hasher = Xxh3::new();
+    sent.changes.iter().for_each(|change| fingerprint_parts(change, |part| hasher.update(part)));
     hasher.finish()
+}
+
+fn fingerprint_parts(change: &SentChange<'_>, mut hash: impl FnMut(&[u8])) {
+    hash(&[change.kind as u8]);
+    hash(&change.position.to_le_bytes());
+    hash(&change.length.to_le_bytes());
+    let section = change.section.as_ref().map_or("", SectionName::as_str);
+    for text in [section, &change.content] {
+        hash(&(text.len() as u64).to_le_bytes());
+        hash(text.as_bytes());
+    }
 }
