@@ -123,7 +123,12 @@ impl Log {
         if base == self.floor {
             return Some((0, self.below_floor));
         }
-        let block = self.blocks.partition_point(|block| block.first <= base).checked_sub(1)?;
+        let begins_before = |block: &Block| block.first <= base;
+        // Nearly always it is the last block.
+        let block = match self.blocks.back() {
+            Some(last) if begins_before(last) => self.blocks.len() - 1,
+            Some(_) | None => self.blocks.partition_point(begins_before).checked_sub(1)?,
+        };
         let index = usize::try_from(base.0 - self.blocks[block].first.0).ok()?;
         (base > self.floor && index < self.blocks[block].records.len()).then_some((block, index + 1))
     }

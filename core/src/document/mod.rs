@@ -3,6 +3,7 @@
 //! [`Document::submit`] is the one way in: it knows resends, transforms what was made against an older
 //! version over everything since, applies it, and keeps it in the [`History`].
 
+mod accept;
 mod change;
 mod clients;
 mod history;
@@ -25,18 +26,10 @@ pub use snapshot::{ResendRecord, SectionSnapshot, Snapshot};
 pub use submission::{ChangeKind, Move, MoveReason, Rejection, SentChange, Submission, Submitted};
 pub use submit::TRANSFORMS_PER_SUBMISSION_MAX;
 
-use std::hash::Hasher;
-
-use smallvec::SmallVec;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
-
 use crate::ids::{DocumentId, PositionEncoding, SectionName, UnixMillis, Version};
-use crate::ot::{Edit, Operation};
 use crate::text::Text;
-use clients::{Clients, Message};
-use log::{Head, Log, SectionRecord};
-use single::Single;
-use submit::Made;
+use clients::Clients;
+use log::Log;
 
 /// After an unclean stop in `fast` durability the next version skips this many, so that no number that
 /// anybody may have seen is used again.
@@ -46,8 +39,6 @@ pub const VERSIONS_SKIPPED: u64 = 1_000_000;
 const VERSION_MAX: Version = Version((1 << 53) - 1);
 /// No document has more sections, whatever its limits say: they are counted in 16 bits.
 const SECTIONS_MAX: usize = 1 << 16;
-/// A single change with a longer content is hashed by pieces, in bytes.
-const FINGERPRINT_AT_ONCE_BYTES_MAX: usize = 128;
 /// No section is longer, whatever the limits say: places in it are counted in 32 bits.
 const SECTION_BYTES_MAX: usize = i32::MAX as usize;
 
@@ -209,148 +200,9 @@ impl Document {
             last_modified: self.last_modified().map(|(at, user_id)| (at, user_id.into())),
         }
     }
-
-    /// Takes a change or batch: as the next version, or as the resend of one that was taken before.
-    ///
-    /// # Errors
-    /// See [`Rejection`]; the document is as it was.
-    pub fn submit(&mut self, at: UnixMillis, sent: &Submission<'_>) -> Result<Submitted, Rejection> {
-        if let Some(answer) = self.resent(at, sent) {
-            return answer;
-        }
-        let version = self.next_version();
-        let author = Author::sending(sent);
-        if let Some(Single { section, edit, transformed, moved }) = self.prepare_single(sent) {
-            let head = self.sign(version, at, &author, transformed);
-            self.apply_edit(head, section, edit, sent.changes[0].inserted());
-            return Ok(Submitted::Applied { version, transformed, moves: moved.into_iter().collect() });
-        }
-        let mut prepared = self.prepare(sent)?;
-        let transformed = prepared.transformed;
-        let head = self.sign(version, at, &author, transformed);
-        self.apply(head, std::mem::take(&mut prepared.sections));
-        Ok(Submitted::Applied { version, transformed, moves: self.moves(sent, &prepared) })
-    }
-
-    /// What [`Self::submit`] would answer without looking at base, size or positions, because a message of
-    /// the same key was taken before. For callers that would refuse a change for reasons of their own, like
-    /// a lock: a resend is answered all the same.
-    #[must_use]
-    pub fn resent(&self, at: UnixMillis, sent: &Submission<'_>) -> Option<Result<Submitted, Rejection>> {
-        let (client_id, correlation_id) = sent.client_id.zip(sent.correlation_id)?;
-        let client = self.clients.find(sent.user_id, Some(client_id))?;
-        let known = self.clients.message_named(client, correlation_id, at)?;
-        Some(if known.fingerprint == fingerprint(sent) {
-            Ok(Submitted::Duplicate { version: known.version, transformed: known.transformed })
-        } else {
-            Err(Rejection::KeyReused)
-        })
-    }
-
-    fn next_version(&self) -> Version {
-        Version(self.version.0 + self.skip_versions).next()
-    }
-
-    /// Notes who makes a version, with the name of the message if it has one.
-    fn sign(&mut self, version: Version, at: UnixMillis, author: &Author<'_>, transformed: bool) -> Head {
-        let client = self.clients.number(author.user_id, author.client_id);
-        if let Some(correlation_id) = author.correlation_id {
-            let (correlation_id, fingerprint) = (correlation_id.into(), author.fingerprint);
-            self.clients.remember(client, Message { correlation_id, fingerprint, version, at, transformed });
-        }
-        Head { version, at, client, transformed }
-    }
-
-    /// Applies a change that is known to fit.
-    fn apply(&mut self, head: Head, mut sections: SmallVec<[Made; 1]>) {
-        if let [made] = &*sections
-            && let Some(edit) = single_edit(made.created.as_ref(), &made.operation)
-        {
-            self.apply_edit(head, made.section, edit, made.operation.text());
-            return;
-        }
-        (self.version, self.skip_versions) = (head.version, 0);
-        let records = sections.drain(..).map(|made| self.apply_section(head.version, made)).collect();
-        self.log.push_wide(&mut self.clients, head, records);
-    }
-
-    /// Applies one edit, or an empty one.
-    fn apply_edit(&mut self, head: Head, section: u16, edit: Edit, inserted: &str) {
-        (self.version, self.skip_versions) = (head.version, 0);
-        let text = &mut self.sections[usize::from(section)].text;
-        self.log.push_edit(&mut self.clients, head, section, (edit, inserted), |deleted| {
-            text.splice(edit.position as usize, edit.deleted as usize, inserted, deleted);
-            units(text)
-        });
-    }
-
-    fn apply_section(&mut self, version: Version, made: Made) -> SectionRecord {
-        let Made { section, created, operation } = made;
-        if let Some(name) = &created {
-            self.sections.push(Section { name: name.clone(), created: version, text: Text::default() });
-        }
-        let text = &mut self.sections[usize::from(section)].text;
-        let deleted = operation.apply(text).into();
-        SectionRecord { section, created, length: units(text), operation, deleted }
-    }
-}
-
-/// What was done to a section as one edit, an empty one if that was nothing; `None` if it takes more to say.
-fn single_edit(created: Option<&SectionName>, operation: &Operation) -> Option<Edit> {
-    const NOTHING: Edit = Edit { position: 0, deleted: 0, inserted: 0, text_start: 0 };
-    match operation.edits() {
-        _ if created.is_some() => None,
-        [] => Some(NOTHING),
-        [edit] => Some(*edit),
-        [_, _, ..] => None,
-    }
-}
-
-/// Who sent a change, and what the message was called.
-struct Author<'a> {
-    user_id: &'a str,
-    client_id: Option<&'a str>,
-    correlation_id: Option<&'a str>,
-    fingerprint: u64,
 }
 
 /// A text's length in UTF-16 code units, which is below [`SECTION_BYTES_MAX`].
 fn units(text: &Text) -> u32 {
     u32::try_from(text.len()).unwrap_or(u32::MAX)
-}
-
-impl<'a> Author<'a> {
-    fn sending(sent: &Submission<'a>) -> Self {
-        let Submission { user_id, client_id, correlation_id, .. } = *sent;
-        // Without its whole name no resend of a message is recognised.
-        let is_named = client_id.is_some() && correlation_id.is_some();
-        Self { user_id, client_id, correlation_id, fingerprint: if is_named { fingerprint(sent) } else { 0 } }
-    }
-}
-
-/// A hash of what a submission does. It is kept on disk, so it must never change: XXH3, 64 bits, over
-/// each change's kind, position, length, section and content, with lengths before the texts.
-fn fingerprint(sent: &Submission<'_>) -> u64 {
-    if let [change] = sent.changes
-        && change.content.len() <= FINGERPRINT_AT_ONCE_BYTES_MAX
-    {
-        // Hashing by pieces begins with a state of half a kilobyte.
-        let mut bytes: SmallVec<[u8; 2 * FINGERPRINT_AT_ONCE_BYTES_MAX]> = SmallVec::new();
-        fingerprint_parts(change, |part| bytes.extend_from_slice(part));
-        return xxh3_64(&bytes);
-    }
-    let mut hasher = Xxh3::new();
-    sent.changes.iter().for_each(|change| fingerprint_parts(change, |part| hasher.update(part)));
-    hasher.finish()
-}
-
-fn fingerprint_parts(change: &SentChange<'_>, mut hash: impl FnMut(&[u8])) {
-    hash(&[change.kind as u8]);
-    hash(&change.position.to_le_bytes());
-    hash(&change.length.to_le_bytes());
-    let section = change.section.as_ref().map_or("", SectionName::as_str);
-    for text in [section, &change.content] {
-        hash(&(text.len() as u64).to_le_bytes());
-        hash(text.as_bytes());
-    }
 }

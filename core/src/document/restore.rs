@@ -2,13 +2,12 @@
 
 use smallvec::SmallVec;
 
+use super::accept::{Author, single_edit};
 use super::change::{Change, ChangeRef, SectionChange};
 use super::log::{Log, SectionRecord};
 use super::snapshot::{ResendRecord, Snapshot};
 use super::submit::Made;
-use super::{
-    Author, Document, DocumentLimits, SECTIONS_MAX, Section, VERSION_MAX, VERSIONS_SKIPPED, single_edit, units,
-};
+use super::{Document, DocumentLimits, SECTIONS_MAX, Section, VERSION_MAX, VERSIONS_SKIPPED, units};
 use crate::ids::{DocumentId, Version, utf16_len};
 use crate::text::Text;
 
@@ -148,6 +147,7 @@ impl Document {
 
     fn remember(&mut self, record: ResendRecord) {
         let author = Author {
+            known: None,
             user_id: &record.user_id,
             client_id: Some(&record.client_id),
             correlation_id: Some(&record.correlation_id),
@@ -180,6 +180,7 @@ impl Document {
 impl<'a> Author<'a> {
     fn of(change: &'a Change) -> Self {
         Self {
+            known: None,
             user_id: &change.user_id,
             client_id: change.origin.client_id.as_deref(),
             correlation_id: change.origin.correlation_id.as_deref(),

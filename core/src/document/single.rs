@@ -134,3 +134,82 @@ fn edit_of(change: &SentChange<'_>) -> Option<Edit> {
 fn splits_nothing(text: &Text, edit: Edit) -> bool {
     !text.has_pairs() || (text.is_boundary(edit.position as usize) && text.is_boundary(edit.end() as usize))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{ChangeKind, DocumentLimits};
+    use crate::ids::{DocumentId, SectionName, UnixMillis};
+    use proptest::prelude::*;
+
+    const NAMES: [Option<&str>; 3] = [None, Some("a"), Some("b")];
+
+    /// A change as it is drawn: how far back its base is, kind, section, position, length and content.
+    type Drawn = (u64, usize, usize, u64, u64, &'static str);
+
+    fn any_change() -> impl Strategy<Value = Drawn> {
+        let content = prop::sample::select(vec!["", "x", "y", "é", "xy", "\u{1F600}", "e\u{301}", "\r\n"]);
+        (0_u64..6, 0_usize..3, 0_usize..3, 0_u64..9, 0_u64..4, content)
+    }
+
+    /// Submits a change, and says whether that went the simple way; both ways have to agree.
+    fn submit(document: &mut Document, drawn: Drawn, at: u64) -> Result<bool, TestCaseError> {
+        let (back, kind, name, position, length, content) = drawn;
+        let kind = [ChangeKind::Insert, ChangeKind::Delete, ChangeKind::Replace][kind];
+        let section = NAMES[name].map(|name| SectionName::new(name).unwrap());
+        let changes = [SentChange { kind, position, length, content: content.into(), section }];
+        let base = (back < 5).then(|| Version(document.version.0.saturating_sub(back)));
+        let encoding = PositionEncoding::ALL[usize::try_from(position).unwrap() % 3];
+        let sent = Submission {
+            user_id: "user_123",
+            client_id: None,
+            correlation_id: None,
+            base,
+            encoding,
+            changes: &changes,
+            reject_conflicts: length == 3,
+        };
+        let single = document.prepare_single(&sent);
+        if let Some(Single { section, edit, transformed, moved }) = &single {
+            let prepared = document.prepare(&sent);
+            let prepared = prepared.map_err(|error| TestCaseError::fail(format!("refused by the other: {error}")))?;
+            let [made] = &*prepared.sections else { panic!("two sections") };
+            prop_assert_eq!(made.operation.edits(), [*edit]);
+            prop_assert_eq!(made.operation.text(), changes[0].inserted());
+            prop_assert_eq!((made.section, &made.created, prepared.transformed), (*section, &None, *transformed));
+            document.submit(UnixMillis(at), &sent).unwrap();
+            let moves = document.moves(&sent, &prepared);
+            prop_assert_eq!(moves, moved.clone().into_iter().collect::<Vec<_>>());
+        } else {
+            drop(document.submit(UnixMillis(at), &sent));
+        }
+        Ok(single.is_some())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn both_ways_are_one(changes in prop::collection::vec(any_change(), 0..14)) {
+            let mut document = Document::new(DocumentId::new("jd").unwrap(), DocumentLimits::default());
+            for (at, drawn) in (0..).zip(changes) {
+                submit(&mut document, drawn, at)?;
+            }
+        }
+    }
+
+    #[test]
+    fn keys_go_the_simple_way() {
+        let mut document = Document::new(DocumentId::new("jd").unwrap(), DocumentLimits::default());
+        assert!(!submit(&mut document, (0, 0, 0, 0, 0, "xyz"), 0).unwrap(), "it creates a section");
+        for at in 1..4 {
+            assert!(submit(&mut document, (0, 0, 0, 0, 0, "x"), at).unwrap());
+        }
+        for at in 4..100 {
+            let (position, back) = (3 * (at % 2), at % 3);
+            assert!(submit(&mut document, (back, 0, 0, position, 0, "xy"), at).unwrap());
+            assert!(submit(&mut document, (0, 1, 0, position, 1, ""), at).unwrap());
+            assert!(submit(&mut document, (0, 2, 0, position, 2, "z"), at).unwrap());
+        }
+    }
+}

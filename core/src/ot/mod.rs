@@ -24,5 +24,5 @@ pub(crate) use operation::split_utf16;
 pub use operation::{Edit, InvalidOperation, Operation, OperationBuilder, OperationRef};
 pub(crate) use position::map_positions;
 pub use position::{Selection, map_position};
-pub(crate) use transform::{move_edit, move_over};
 pub use transform::{Order, transform, transform_through};
+pub(crate) use transform::{move_edit, move_over};
