@@ -36,7 +36,8 @@ fn type_key(document: &mut Document, number: u64) {
     let place = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) % length.max(1);
     let insert = length < TEXT_UNITS || number.is_multiple_of(2);
     let (kind, content) = if insert { (ChangeKind::Insert, "e") } else { (ChangeKind::Delete, "") };
-    let change = SentChange { kind, position: place, length: u64::from(!insert), content: content.into(), section: None };
+    let change =
+        SentChange { kind, position: place, length: u64::from(!insert), content: content.into(), section: None };
     let submission = Submission {
         user_id: "user_123",
         client_id: Some("client_1"),

@@ -60,6 +60,17 @@ fn a_replace_against_a_replace() {
 }
 
 #[test]
+fn a_change_that_others_made_empty_is_a_version_all_the_same() {
+    let mut document = document(&[("body", "abcdef")]);
+    submit(&mut document, Some(1), &[delete(1, 4)]);
+    let submitted = submit(&mut document, Some(1), &[delete(2, 2)]);
+    assert!(matches!(submitted, Submitted::Applied { version: Version(3), transformed: true, .. }));
+    let change = document.history().last().unwrap().to_change();
+    assert_eq!((change.version, change.sections[0].operation.is_empty()), (Version(3), true));
+    assert_eq!((texts(&document).as_str(), document.version()), ("af", Version(3)));
+}
+
+#[test]
 fn a_batch_refers_to_its_base() {
     let check = |changes: &[SentChange<'_>], expected: &str| {
         let mut document = document(&[("body", "abcdefgh")]);

@@ -1,10 +1,10 @@
 //! The largest work that submissions can make. How long each takes is measured in `benches/benches/document.rs`;
 //! here it has to come out right, and a quadratic way of doing it would hold up the whole test run.
 
-use jddb_core::document::{Document, SentChange, Submission};
+use jddb_core::document::{Document, DocumentLimits, SentChange, Submission};
 use jddb_core::ids::PositionEncoding;
 
-use super::support::{NOW, delete, empty, insert, replace, submission, submit};
+use super::support::{NOW, delete, empty, id, insert, replace, submission, submit};
 
 fn one_section(text: &str) -> Document {
     let mut document = empty();
@@ -55,6 +55,22 @@ fn a_thousand_changes_over_a_thousand_batches_of_a_thousand() {
     }
     submit(&mut document, Some(1), &batch);
     assert_eq!(document.version().0, 1_002);
+}
+
+/// The wire allows a thousand; whoever embeds the core need not.
+#[test]
+fn a_batch_of_a_hundred_thousand_places_over_ten_of_them() {
+    const PLACES: u64 = 100_000;
+    let limits = DocumentLimits { history_bytes_max: 64 << 20, ..DocumentLimits::default() };
+    let mut document = Document::new(id(), limits);
+    submit(&mut document, Some(0), &[insert(0, &"ab".repeat(PLACES as usize))]);
+    let batch: Vec<SentChange<'_>> = (0..PLACES).map(|place| replace(2 * place, 1, "xy")).collect();
+    for _ in 0..11 {
+        submit(&mut document, Some(1), &batch);
+    }
+    // What a batch replaces is gone after the first; its text stands behind those that came before.
+    let text = document.sections()[0].text().to_string();
+    assert_eq!(text, format!("{}b", "xy".repeat(11)).repeat(PLACES as usize));
 }
 
 #[test]

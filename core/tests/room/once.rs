@@ -90,3 +90,41 @@ fn versions_that_somebody_may_have_seen_are_not_used_again_in_fast_durability() 
     house.say(again, crate::support::message("sync.request", json!({"last_known_version": 1})));
     house.check(again, &["sync v1000001 full"]);
 }
+
+#[test]
+fn a_change_that_others_made_empty_is_a_version_all_the_same() {
+    let mut house = House::holding(&[("body", "abcdef")]);
+    let (ada, ben) = (house.settle(guest("ada")), house.settle(guest("ben")));
+    house.sync();
+    house.read_all();
+    let delete = |name: &str, position: u64, length: u64| {
+        json!({
+            "type": "document.change",
+            "payload": {"operation": "delete", "position": position, "length": length, "base_version": 1},
+            "metadata": {"client_id": name, "correlation_id": "c1"},
+        })
+    };
+    house.say(ada, delete("ada_1", 1, 4).to_string());
+    house.say(ben, delete("ben_1", 2, 2).to_string());
+    house.check(ada, &["ack c1 v2", "delete 0-0 v3"]);
+    house.check(ben, &["delete 1-4 v2", "ack c1 v3"]);
+    // The resend of it, too.
+    house.say(ben, delete("ben_1", 2, 2).to_string());
+    house.check(ben, &["ack c1 v3"]);
+    assert_eq!(house.sections(), [("body".to_owned(), "af".to_owned())]);
+}
+
+#[test]
+fn a_client_whose_acknowledgement_was_lost_finds_its_change_when_it_catches_up() {
+    let mut house = House::new();
+    let ada = house.settle(guest("ada"));
+    house.say(ada, named_insert("c1", 0, "x"));
+    house.turn();
+    house.leave(ada);
+    house.sync();
+    let again = house.settle(guest("ada"));
+    house.say(again, json!({"type": "sync.request", "payload": {"last_known_version": 0, "full": false}}).to_string());
+    let listed = house.read(again).remove(0)["payload"]["changes_since_version"][0].clone();
+    assert_eq!((&listed["client_id"], &listed["correlation_id"]), (&json!("client_abc123"), &json!("c1")));
+    assert_eq!((&listed["version"], &listed["content"]), (&json!(1), &json!("x")));
+}
