@@ -61,7 +61,8 @@ impl Document {
     fn section_of(&self, change: &SentChange<'_>) -> Option<usize> {
         match &change.section {
             Some(name) => self.section_index(name),
-            None => (self.sections.len() == 1).then_some(0),
+            // Over the whole document it counts as in the first section, as long as it stays in there.
+            None => (!self.sections.is_empty()).then_some(0),
         }
     }
 
