@@ -12,8 +12,8 @@ use crate::ot::{Edit, Operation, OperationRef, split_utf16};
 
 /// The most bytes a change of one edit takes beside its texts.
 pub(super) const RECORD_BYTES_MAX: usize = 40;
-/// The most changes of one block.
-const BLOCK_CHANGES_MAX: usize = 256;
+/// The most changes of one block. Few under test, so that there are seams everywhere.
+const BLOCK_CHANGES_MAX: usize = if cfg!(test) { 4 } else { 256 };
 /// A block of as many bytes takes no further change.
 const BLOCK_BYTES_MAX: usize = 64 << 10;
 /// There are at least as many blocks at the bound of bytes, so that little is forgotten at once.
@@ -291,4 +291,101 @@ fn wide_bytes(sections: &[SectionRecord]) -> usize {
         size_of::<SectionRecord>() + texts + size_of_val(made.operation.edits())
     });
     size_of::<(usize, Box<[SectionRecord]>)>() + bytes.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ot::OperationBuilder;
+    use proptest::prelude::*;
+
+    /// A change as it is drawn: numbers left out before it, milliseconds since the one before (or back), its
+    /// client, the texts it inserts and deletes, and whether it is kept beside the records.
+    type Drawn = (u64, i64, u64, String, String, bool);
+
+    fn any_change() -> impl Strategy<Value = Drawn> {
+        let skipped = prop_oneof![8 => Just(0_u64), 1 => 1_u64..9];
+        let time = prop_oneof![8 => -2000_i64..2000, 1 => Just(i64::from(i32::MAX) + 1)];
+        (skipped, time, 0_u64..4, "[aé\u{1F600}]{0,3}", "[b\u{20AC}]{0,3}", prop::bool::weighted(0.2))
+    }
+
+    fn units(text: &str) -> u32 {
+        u32::try_from(crate::ids::utf16_len(text)).unwrap()
+    }
+
+    fn push(log: &mut Log, clients: &mut Clients, head: Head, change: &Drawn) {
+        let (_, _, _, inserted, deleted, wide) = change;
+        let edit = Edit { position: 7, deleted: units(deleted), inserted: units(inserted), text_start: 0 };
+        if *wide {
+            let mut builder = OperationBuilder::default();
+            builder.insert(7, inserted);
+            builder.delete(7, units(deleted));
+            let (operation, deleted) = (builder.finish(), deleted.as_str().into());
+            let record = SectionRecord { section: 3, created: None, length: 9, operation, deleted };
+            log.push_wide(clients, head, [record].into());
+        } else {
+            log.push_edit(clients, head, 3, (edit, inserted), |texts| {
+                texts.push_str(deleted);
+                9
+            });
+        }
+    }
+
+    /// A change as the log shows it.
+    fn shown(clients: &Clients, block: &Block, index: usize) -> (u64, u64, String, String, String) {
+        let head = block.head(index);
+        let (operation, deleted) = match block.wide(index) {
+            Some([record]) => (record.operation.view(), &*record.deleted),
+            Some(_) => panic!("one section was changed"),
+            None => block.narrow(index),
+        };
+        let user = clients.user_id(head.client).to_owned();
+        (head.version.0, head.at.0, user, operation.text().to_owned(), deleted.to_owned())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn the_log_is_the_last_changes(
+            changes in prop::collection::vec(any_change(), 0..40),
+            changes_max in 1_usize..12,
+            bytes_max in prop_oneof![Just(usize::MAX), 300_usize..3000],
+        ) {
+            let (mut clients, mut log) = (Clients::default(), Log::new(Version(0), changes_max, bytes_max));
+            let (mut model, mut version, mut at) = (Vec::new(), 0, 1_758_458_730_000_u64);
+            for change in &changes {
+                version += 1 + change.0;
+                at = at.saturating_add_signed(change.1);
+                let user = format!("user_{}", change.2);
+                let client = clients.number(&user, None);
+                let head = Head { version: Version(version), at: UnixMillis(at), client, transformed: false };
+                push(&mut log, &mut clients, head, change);
+                model.push((version, at, user, change.3.clone(), change.4.clone()));
+
+                let kept = model.iter().filter(|change| change.0 > log.floor().0).count();
+                prop_assert!((1..=changes_max).contains(&kept));
+                prop_assert!(bytes_max < usize::MAX || kept == changes_max.min(model.len()));
+                prop_assert!(log.blocks.len() == 1 || log.bytes() <= bytes_max);
+                prop_assert_eq!(log.bytes(), log.blocks.iter().map(|block| block.bytes).sum::<usize>());
+                for base in 0..=version + 1 {
+                    let exists = base == log.floor().0 || model.iter().any(|change| change.0 == base);
+                    let after = log.after(Version(base)).filter(|_| base >= log.floor().0);
+                    prop_assert_eq!(after.is_some(), exists && base >= log.floor().0);
+                    let Some(after) = after else { continue };
+                    let blocks = log.blocks_from(after);
+                    let seen: Vec<_> = blocks.flat_map(|(block, range)| range.map(move |index| (block, index))).collect();
+                    let seen: Vec<_> = seen.into_iter().map(|(block, index)| shown(&clients, block, index)).collect();
+                    let expected: Vec<_> = model.iter().filter(|change| change.0 > base).cloned().collect();
+                    prop_assert_eq!(seen, expected);
+                }
+            }
+            // Whoever is in no block any more is forgotten.
+            let held: usize = log.blocks.iter().map(|block| block.records.len()).sum();
+            let users: Vec<String> = model.iter().rev().take(held).map(|change| change.2.clone()).collect();
+            for user in (0..4).map(|number| format!("user_{number}")) {
+                prop_assert_eq!(clients.find(&user, None).is_some(), users.contains(&user));
+            }
+        }
+    }
 }
