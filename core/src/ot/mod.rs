@@ -9,10 +9,20 @@
 //! - a delete never removes text that was inserted concurrently inside its range;
 //! - the text of a replace stands where its range begins.
 
+//! What is transformed is never composed before: composing forgets where a text stood among deleted ones,
+//! so that [`compose`] and then [`transform`] may give another text than one by one.
+
+mod compose;
+mod list;
 mod operation;
+mod position;
 mod transform;
 
+pub use compose::{compose, compose_all};
+pub use list::transform_lists;
 pub(crate) use operation::split_utf16;
 pub use operation::{Edit, InvalidOperation, Operation, OperationBuilder, OperationRef};
-pub use transform::{Order, map_position, transform};
-pub(crate) use transform::{map_positions, move_over};
+pub(crate) use position::map_positions;
+pub use position::{Selection, map_position};
+pub(crate) use transform::move_over;
+pub use transform::{Order, transform, transform_through};

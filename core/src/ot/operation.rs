@@ -8,7 +8,7 @@ use crate::text::Text;
 /// One place of an operation: at `position`, put text in and take `deleted` units away after it.
 ///
 /// All numbers but `text_start` are UTF-16 code units; positions refer to the text before the operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edit {
     /// Where the edit begins.
     pub position: u32,
@@ -25,6 +25,11 @@ impl Edit {
     #[must_use]
     pub const fn end(self) -> u32 {
         self.position + self.deleted
+    }
+
+    /// Whether it does nothing; no operation has such an edit.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.inserted == 0 && self.deleted == 0
     }
 
     /// Whether `next` may follow this edit in a canonical operation.
@@ -73,13 +78,23 @@ impl Operation {
             let sane = edit.text_start as usize == text_start
                 && edit.inserted as usize == utf16_len(text)
                 && edit.position.checked_add(edit.deleted).is_some()
-                && (edit.deleted > 0 || edit.inserted > 0);
+                && !edit.is_empty();
             if !sane || !in_order {
                 return Err(InvalidOperation);
             }
             text_start = text_end;
         }
         if text_start == operation.text.len() { Ok(operation) } else { Err(InvalidOperation) }
+    }
+
+    /// One from parts that are known to be canonical.
+    pub(super) const fn from_known_parts(edits: SmallVec<[Edit; 1]>, text: String) -> Self {
+        Self { edits, text }
+    }
+
+    /// All inserted texts, without a copy of them.
+    pub(super) fn into_text(self) -> String {
+        self.text
     }
 
     /// The edits, in order of position.
@@ -142,6 +157,12 @@ impl Operation {
     #[must_use]
     pub fn invert(&self, deleted: &str) -> Self {
         self.view().invert(deleted)
+    }
+}
+
+impl<'a> From<&'a Operation> for OperationRef<'a> {
+    fn from(operation: &'a Operation) -> Self {
+        operation.view()
     }
 }
 

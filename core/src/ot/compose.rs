@@ -1,0 +1,291 @@
+//! Several operations as one.
+//!
+//! An operation is composed as *pieces*: edits of which several may insert at one position, and whose texts
+//! lie anywhere in one common string. So texts are copied twice in all, on the way in and on the way out,
+//! and not for each operation that comes after them. Runs of pieces are merged two by two, then the results
+//! two by two and so on: `n` edits take `n log n` steps, where one after the other would take `n²`.
+
+use super::operation::{Edit, EditList, Operation, OperationRef};
+
+/// Bytes of text to gather before what was deleted again is thrown away; positions in it are 32 bits wide.
+const TEXTS_BYTES_MAX: usize = 64 << 20;
+
+/// The operation that does what `first` and then `second` do; `second` was made against the text after `first`.
+///
+/// A text of `second` comes to stand directly after the unit to its left in the text between the two: before
+/// anything that `first` deleted there. What `first` inserted and `second` deleted vanishes. With that rule
+/// composing is associative.
+///
+/// # Panics
+/// `second` splits a surrogate pair that `first` inserted.
+#[must_use]
+pub fn compose<'a, 'b>(first: impl Into<OperationRef<'a>>, second: impl Into<OperationRef<'b>>) -> Operation {
+    let mut composition = Composition::new(TEXTS_BYTES_MAX);
+    composition.push(first.into());
+    composition.push(second.into());
+    composition.finish()
+}
+
+/// The operation that does what all of `operations` do in turn; each was made against the text after those
+/// before it. It equals [`compose`] applied from either end, and takes `n log n` steps.
+///
+/// # Panics
+/// An operation splits a surrogate pair that one before it inserted.
+#[must_use]
+pub fn compose_all<'a, O: Into<OperationRef<'a>>>(operations: impl IntoIterator<Item = O>) -> Operation {
+    let mut composition = Composition::new(TEXTS_BYTES_MAX);
+    operations.into_iter().for_each(|operation| composition.push(operation.into()));
+    composition.finish()
+}
+
+/// Operations that are being composed.
+struct Composition {
+    /// The texts of all pieces; the last run's are the last ones in it, if it has one piece.
+    texts: String,
+    texts_bytes_max: usize,
+    /// The pieces of all runs, one run after the other; each run was made against the text after those before.
+    pieces: Vec<Edit>,
+    /// Where each run ends in `pieces`.
+    ends: Vec<usize>,
+}
+
+impl Composition {
+    const fn new(texts_bytes_max: usize) -> Self {
+        Self { texts: String::new(), texts_bytes_max, pieces: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Adds the next operation.
+    fn push(&mut self, operation: OperationRef<'_>) {
+        if operation.is_empty() {
+            return;
+        }
+        if self.texts.len() + operation.text().len() > self.texts_bytes_max {
+            self.condense();
+        }
+        if let [edit] = operation.edits()
+            && self.extend_last(*edit, operation.text())
+        {
+            return;
+        }
+        let base = offset(self.texts.len());
+        self.texts.push_str(operation.text());
+        let pieces = operation.edits().iter().map(|edit| Edit { text_start: base + edit.text_start, ..*edit });
+        self.pieces.extend(pieces);
+        self.ends.push(self.pieces.len());
+    }
+
+    /// Joins `next` with the last run, if that is one piece whose text (or place) it touches with its right
+    /// end: somebody types, or takes back what they typed. Whether it did.
+    fn extend_last(&mut self, next: Edit, text: &str) -> bool {
+        let last_start = self.ends.len().checked_sub(2).map_or(0, |before| self.ends[before]);
+        let [last] = &mut self.pieces[last_start..] else { return false };
+        let last_end = last.position + last.inserted;
+        if next.position > last_end || next.end() < last_end {
+            return false;
+        }
+        let kept = next.position.saturating_sub(last.position);
+        if kept == 0 {
+            self.texts.truncate(last.text_start as usize);
+        } else {
+            truncate_utf16(&mut self.texts, last.inserted - kept);
+        }
+        self.texts.push_str(text);
+        last.deleted += next.end() - last_end + last.position.saturating_sub(next.position);
+        last.position = last.position.min(next.position);
+        last.inserted = kept + next.inserted;
+        true
+    }
+
+    /// Makes one run of all, and forgets the texts that nobody sees any more.
+    fn condense(&mut self) {
+        let whole = std::mem::replace(self, Self::new(self.texts_bytes_max)).finish();
+        self.pieces = whole.edits().to_vec();
+        self.ends.push(self.pieces.len());
+        self.texts = whole.into_text();
+        // So that it is not done for every operation where that much text stays.
+        self.texts_bytes_max = self.texts_bytes_max.max(2 * self.texts.len());
+    }
+
+    /// All operations as one.
+    fn finish(mut self) -> Operation {
+        let (mut merged, mut merged_ends) = (Vec::new(), Vec::new());
+        while self.ends.len() > 1 {
+            merged.clear();
+            merged_ends.clear();
+            let mut start = 0;
+            for ends in self.ends.chunks(2) {
+                let middle = ends[0];
+                let end = ends.last().copied().unwrap_or(middle);
+                merge(&self.pieces[start..middle], &self.pieces[middle..end], &self.texts, &mut merged);
+                merged_ends.push(merged.len());
+                start = end;
+            }
+            std::mem::swap(&mut self.pieces, &mut merged);
+            std::mem::swap(&mut self.ends, &mut merged_ends);
+        }
+        to_operation(&self.pieces, &self.texts)
+    }
+}
+
+/// Appends the pieces of `first` and then `second`.
+fn merge(first: &[Edit], second: &[Edit], texts: &str, into: &mut Vec<Edit>) {
+    let run_start = into.len();
+    let mut walk = Merge { first, head: None, shift: 0, texts, into, run_start };
+    walk.next_head();
+    for piece in second {
+        walk.keep_to(piece.position);
+        walk.put(Edit { position: piece.position.wrapping_sub(walk.shift), deleted: 0, ..*piece });
+        walk.delete(piece.position, piece.deleted);
+    }
+    walk.keep_rest();
+}
+
+/// A walk along the text between two operations.
+struct Merge<'a> {
+    /// The pieces of the first operation behind `head`.
+    first: &'a [Edit],
+    /// The piece of the first operation we are at or before; what we have passed of its text is cut off.
+    head: Option<Edit>,
+    /// By how much a position in the text between, from here to the head, is greater than in the text before.
+    shift: u32,
+    texts: &'a str,
+    into: &'a mut Vec<Edit>,
+    /// Where the pieces made here begin in `into`.
+    run_start: usize,
+}
+
+impl Merge<'_> {
+    fn next_head(&mut self) {
+        let split = self.first.split_first();
+        self.head = split.map(|(head, _)| *head);
+        self.first = split.map_or(&[], |(_, rest)| rest);
+    }
+
+    /// Goes to `to` in the text between, not past what the first operation deleted there.
+    fn keep_to(&mut self, to: u32) {
+        while let Some(head) = self.head {
+            let at = head.position.wrapping_add(self.shift);
+            if at >= to {
+                return;
+            }
+            if at + head.inserted >= to {
+                let kept = self.cut_head(to - at);
+                self.put(kept);
+                return;
+            }
+            self.put(head);
+            self.shift = self.shift.wrapping_add(head.inserted).wrapping_sub(head.deleted);
+            self.next_head();
+        }
+    }
+
+    /// Leaves out `count` units of the text between from `at` on, where we are.
+    fn delete(&mut self, mut at: u32, count: u32) {
+        let end = at + count;
+        while at < end {
+            let Some(head) = self.head else {
+                self.put_deletion(at.wrapping_sub(self.shift), end - at);
+                return;
+            };
+            let stop = head.position.wrapping_add(self.shift).min(end);
+            self.put_deletion(at.wrapping_sub(self.shift), stop - at);
+            let vanished = head.inserted.min(end - stop);
+            self.cut_head(vanished);
+            at = stop + vanished;
+            if at < end {
+                self.put_deletion(head.position, head.deleted);
+                self.shift = self.shift.wrapping_sub(head.deleted);
+                self.next_head();
+            }
+        }
+    }
+
+    /// Goes to the end.
+    fn keep_rest(mut self) {
+        if let Some(head) = self.head.take() {
+            self.put(head);
+        }
+        self.into.extend_from_slice(self.first);
+    }
+
+    /// Takes the first `count` units off the head's text.
+    fn cut_head(&mut self, count: u32) -> Edit {
+        let Some(head) = &mut self.head else { return Edit::default() };
+        let cut = Edit { inserted: count, deleted: 0, ..*head };
+        head.inserted -= count;
+        head.text_start += bytes_of(self.texts, cut);
+        self.shift = self.shift.wrapping_add(count);
+        cut
+    }
+
+    fn put(&mut self, piece: Edit) {
+        if piece.inserted > 0 {
+            self.into.push(piece);
+        } else {
+            self.put_deletion(piece.position, piece.deleted);
+        }
+    }
+
+    fn put_deletion(&mut self, position: u32, deleted: u32) {
+        match self.into[self.run_start..].last_mut() {
+            _ if deleted == 0 => {}
+            Some(last) if last.end() == position => last.deleted += deleted,
+            _ => self.into.push(Edit { position, deleted, inserted: 0, text_start: 0 }),
+        }
+    }
+}
+
+/// Pieces as a canonical operation with a text of its own.
+fn to_operation(pieces: &[Edit], texts: &str) -> Operation {
+    let mut edits = EditList::default();
+    let mut text = String::new();
+    for piece in pieces {
+        let start = piece.text_start as usize;
+        if piece.inserted > 0 {
+            edits.insert(piece.position, piece.inserted, offset(text.len()));
+            text.push_str(&texts[start..start + bytes_of(texts, *piece) as usize]);
+        }
+        if piece.deleted > 0 {
+            edits.delete(piece.position, piece.deleted, offset(text.len()));
+        }
+    }
+    Operation::from_known_parts(edits.finish(), text)
+}
+
+/// How many bytes the text of a piece takes.
+fn bytes_of(texts: &str, piece: Edit) -> u32 {
+    let rest = &texts[piece.text_start as usize..];
+    let units = piece.inserted as usize;
+    // As good as always.
+    if rest.as_bytes().get(..units).is_some_and(<[u8]>::is_ascii) {
+        return piece.inserted;
+    }
+    let mut left = units;
+    let mut characters = rest.chars();
+    while left > 0 {
+        let character_units = characters.next().map_or(0, char::len_utf16);
+        assert!((1..=left).contains(&character_units), "an operation splits a surrogate pair");
+        left -= character_units;
+    }
+    offset(rest.len() - characters.as_str().len())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "texts are bounded far below 4 GiB by the document's size limit")]
+const fn offset(bytes: usize) -> u32 {
+    bytes as u32
+}
+
+/// Takes the last `units` UTF-16 code units off `text`.
+fn truncate_utf16(text: &mut String, units: u32) {
+    let mut left = units as usize;
+    let mut end = text.len();
+    for (at, character) in text.char_indices().rev() {
+        if left == 0 {
+            break;
+        }
+        assert!(character.len_utf16() <= left, "an operation splits a surrogate pair");
+        left -= character.len_utf16();
+        end = at;
+    }
+    text.truncate(end);
+}
