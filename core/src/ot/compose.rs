@@ -5,6 +5,8 @@
 //! and not for each operation that comes after them. Runs of pieces are merged two by two, then the results
 //! two by two and so on: `n` edits take `n log n` steps, where one after the other would take `n²`.
 
+use std::hint::select_unpredictable;
+
 use super::operation::{Edit, EditList, Operation, OperationRef};
 
 /// Bytes of text to gather before what was deleted again is thrown away; positions in it are 32 bits wide.
@@ -116,7 +118,8 @@ impl Composition {
             for ends in self.ends.chunks(2) {
                 let middle = ends[0];
                 let end = ends.last().copied().unwrap_or(middle);
-                merge(&self.pieces[start..middle], &self.pieces[middle..end], &self.texts, &mut merged);
+                let (first, second) = self.pieces[start..end].split_at_mut(middle - start);
+                merge(first, second, &self.texts, &mut merged);
                 merged_ends.push(merged.len());
                 start = end;
             }
@@ -127,25 +130,29 @@ impl Composition {
     }
 }
 
-/// Appends the pieces of `first` and then `second`.
-fn merge(first: &[Edit], second: &[Edit], texts: &str, into: &mut Vec<Edit>) {
+/// Appends the pieces that do what `first` and then `second` do; of `first` nothing is left to be used again.
+fn merge(first: &mut [Edit], second: &[Edit], texts: &str, into: &mut Vec<Edit>) {
+    into.reserve(first.len() + second.len());
     let run_start = into.len();
-    let mut walk = Merge { first, head: None, shift: 0, texts, into, run_start };
-    walk.next_head();
-    for piece in second {
+    let mut walk = Merge { first, passed: 0, shift: 0, texts, into, run_start };
+    let mut rest = second;
+    loop {
+        rest = walk.pass_apart(rest);
+        let [piece, behind @ ..] = rest else { break };
         walk.keep_to(piece.position);
         walk.put(Edit { position: piece.position.wrapping_sub(walk.shift), deleted: 0, ..*piece });
         walk.delete(piece.position, piece.deleted);
+        rest = behind;
     }
-    walk.keep_rest();
+    walk.into.extend_from_slice(&walk.first[walk.passed..]);
 }
 
 /// A walk along the text between two operations.
 struct Merge<'a> {
-    /// The pieces of the first operation behind `head`.
-    first: &'a [Edit],
-    /// The piece of the first operation we are at or before; what we have passed of its text is cut off.
-    head: Option<Edit>,
+    /// The pieces of the first operation; what we have passed of a text is cut off.
+    first: &'a mut [Edit],
+    /// How many of them we have passed. The next one is the head.
+    passed: usize,
     /// By how much a position in the text between, from here to the head, is greater than in the text before.
     shift: u32,
     texts: &'a str,
@@ -155,15 +162,33 @@ struct Merge<'a> {
 }
 
 impl Merge<'_> {
-    fn next_head(&mut self) {
-        let split = self.first.split_first();
-        self.head = split.map(|(head, _)| *head);
-        self.first = split.map_or(&[], |(_, rest)| rest);
+    /// Passes pieces of both operations as long as they lie apart; returns what is left of `second`.
+    ///
+    /// Whose piece comes next cannot be predicted, so there is no branch on it.
+    fn pass_apart<'b>(&mut self, second: &'b [Edit]) -> &'b [Edit] {
+        let (mut passed, mut shift, mut second_passed) = (self.passed, self.shift, 0);
+        while let (Some(head), Some(piece)) = (self.first.get(passed), second.get(second_passed)) {
+            let at = head.position.wrapping_add(shift);
+            let head_is_left = at < piece.position;
+            let left_end = select_unpredictable(head_is_left, at.wrapping_add(head.inserted), piece.end());
+            if at.max(piece.position) <= left_end {
+                break;
+            }
+            let left = select_unpredictable(head_is_left, head, piece);
+            let position = left.position.wrapping_sub(select_unpredictable(head_is_left, 0, shift));
+            self.into.push(Edit { position, ..*left });
+            let longer = head.inserted.wrapping_sub(head.deleted);
+            shift = shift.wrapping_add(select_unpredictable(head_is_left, longer, 0));
+            passed += usize::from(head_is_left);
+            second_passed += usize::from(!head_is_left);
+        }
+        (self.passed, self.shift) = (passed, shift);
+        &second[second_passed..]
     }
 
     /// Goes to `to` in the text between, not past what the first operation deleted there.
     fn keep_to(&mut self, to: u32) {
-        while let Some(head) = self.head {
+        while let Some(&head) = self.first.get(self.passed) {
             let at = head.position.wrapping_add(self.shift);
             if at >= to {
                 return;
@@ -175,7 +200,7 @@ impl Merge<'_> {
             }
             self.put(head);
             self.shift = self.shift.wrapping_add(head.inserted).wrapping_sub(head.deleted);
-            self.next_head();
+            self.passed += 1;
         }
     }
 
@@ -183,7 +208,7 @@ impl Merge<'_> {
     fn delete(&mut self, mut at: u32, count: u32) {
         let end = at + count;
         while at < end {
-            let Some(head) = self.head else {
+            let Some(&head) = self.first.get(self.passed) else {
                 self.put_deletion(at.wrapping_sub(self.shift), end - at);
                 return;
             };
@@ -195,22 +220,14 @@ impl Merge<'_> {
             if at < end {
                 self.put_deletion(head.position, head.deleted);
                 self.shift = self.shift.wrapping_sub(head.deleted);
-                self.next_head();
+                self.passed += 1;
             }
         }
     }
 
-    /// Goes to the end.
-    fn keep_rest(mut self) {
-        if let Some(head) = self.head.take() {
-            self.put(head);
-        }
-        self.into.extend_from_slice(self.first);
-    }
-
     /// Takes the first `count` units off the head's text.
     fn cut_head(&mut self, count: u32) -> Edit {
-        let Some(head) = &mut self.head else { return Edit::default() };
+        let head = &mut self.first[self.passed];
         let cut = Edit { inserted: count, deleted: 0, ..*head };
         head.inserted -= count;
         head.text_start += bytes_of(self.texts, cut);

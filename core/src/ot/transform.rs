@@ -87,6 +87,7 @@ pub(crate) fn move_edit(edit: &mut Edit, other: Edit, order: Order) -> bool {
 
 /// [`move_edit`] where the two overlap or begin at one position (and everywhere else); by value, so that
 /// the shortcut can keep the edit in registers.
+#[inline]
 fn moved_touching(edit: Edit, other: Edit, order: Order) -> Option<Edit> {
     let (end, other_end) = (edit.end(), other.end());
     // A deletion at the position of the other's insert is behind it, whoever came first.
