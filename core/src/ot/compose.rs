@@ -147,6 +147,32 @@ fn merge(first: &mut [Edit], second: &[Edit], texts: &str, into: &mut Vec<Edit>)
     walk.into.extend_from_slice(&walk.first[walk.passed..]);
 }
 
+/// Merges pieces of both operations as long as they lie apart; returns how many it took of each, and the
+/// shift behind them.
+///
+/// Whose piece comes next cannot be predicted, so there is no branch on it. Inlined into the rest of the
+/// walk it would run out of registers, and take twice as long.
+#[inline(never)]
+fn merge_apart(first: &[Edit], second: &[Edit], mut shift: u32, into: &mut Vec<Edit>) -> (usize, usize, u32) {
+    let (mut first_passed, mut second_passed) = (0, 0);
+    while let (Some(head), Some(piece)) = (first.get(first_passed), second.get(second_passed)) {
+        let at = head.position.wrapping_add(shift);
+        let head_is_left = at < piece.position;
+        let left_end = select_unpredictable(head_is_left, at.wrapping_add(head.inserted), piece.end());
+        if at.max(piece.position) <= left_end {
+            break;
+        }
+        let mut left = *select_unpredictable(head_is_left, head, piece);
+        left.position = left.position.wrapping_sub(select_unpredictable(head_is_left, 0, shift));
+        into.push(left);
+        let longer = head.inserted.wrapping_sub(head.deleted);
+        shift = shift.wrapping_add(select_unpredictable(head_is_left, longer, 0));
+        first_passed += usize::from(head_is_left);
+        second_passed += usize::from(!head_is_left);
+    }
+    (first_passed, second_passed, shift)
+}
+
 /// A walk along the text between two operations.
 struct Merge<'a> {
     /// The pieces of the first operation; what we have passed of a text is cut off.
@@ -163,26 +189,10 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     /// Passes pieces of both operations as long as they lie apart; returns what is left of `second`.
-    ///
-    /// Whose piece comes next cannot be predicted, so there is no branch on it.
     fn pass_apart<'b>(&mut self, second: &'b [Edit]) -> &'b [Edit] {
-        let (mut passed, mut shift, mut second_passed) = (self.passed, self.shift, 0);
-        while let (Some(head), Some(piece)) = (self.first.get(passed), second.get(second_passed)) {
-            let at = head.position.wrapping_add(shift);
-            let head_is_left = at < piece.position;
-            let left_end = select_unpredictable(head_is_left, at.wrapping_add(head.inserted), piece.end());
-            if at.max(piece.position) <= left_end {
-                break;
-            }
-            let left = select_unpredictable(head_is_left, head, piece);
-            let position = left.position.wrapping_sub(select_unpredictable(head_is_left, 0, shift));
-            self.into.push(Edit { position, ..*left });
-            let longer = head.inserted.wrapping_sub(head.deleted);
-            shift = shift.wrapping_add(select_unpredictable(head_is_left, longer, 0));
-            passed += usize::from(head_is_left);
-            second_passed += usize::from(!head_is_left);
-        }
-        (self.passed, self.shift) = (passed, shift);
+        let (passed, second_passed, shift) = merge_apart(&self.first[self.passed..], second, self.shift, self.into);
+        self.passed += passed;
+        self.shift = shift;
         &second[second_passed..]
     }
 
@@ -305,4 +315,51 @@ fn truncate_utf16(text: &mut String, units: u32) {
         end = at;
     }
     text.truncate(end);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ot::OperationBuilder;
+
+    fn operation(position: u32, deleted: u32, text: &str) -> Operation {
+        let mut builder = OperationBuilder::default();
+        builder.insert(position, text);
+        builder.delete(position, deleted);
+        builder.finish()
+    }
+
+    /// All of `operations`, with what was deleted again thrown away as soon as there are so many bytes.
+    fn compose_within(operations: &[Operation], texts_bytes_max: usize) -> (Operation, usize) {
+        let mut composition = Composition::new(texts_bytes_max);
+        let mut bytes_seen_max = 0;
+        for operation in operations {
+            composition.push(operation.view());
+            bytes_seen_max = bytes_seen_max.max(composition.texts.len());
+        }
+        (composition.finish(), bytes_seen_max)
+    }
+
+    #[test]
+    fn throwing_away_what_nobody_sees_changes_nothing() {
+        let texts = ["x", "\u{20AC}y", "", "zzz"];
+        let places = (0_u32..500).map(|index| (index.wrapping_mul(0x9E37_79B9) >> 20, index));
+        let operations: Vec<Operation> =
+            places.map(|(place, index)| operation(place % 97, index % 5, texts[place as usize % 4])).collect();
+        let whole = compose_all(&operations);
+        for texts_bytes_max in [0, 1, 50, 300, 1_000] {
+            assert_eq!(compose_within(&operations, texts_bytes_max).0, whole, "{texts_bytes_max}");
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_over_and_over_is_not_gathered() {
+        // Replaced at the left end of a text that stays, so that no two join at once.
+        let paste = "a paste of thirty characters, ";
+        let replace = |index: u32| [operation(90, 0, "b"), operation(0, if index == 0 { 0 } else { 30 }, paste)];
+        let operations: Vec<Operation> = (0..1_000).flat_map(replace).collect();
+        let (whole, bytes) = compose_within(&operations, 200);
+        assert_eq!(whole.text().len(), paste.len() + 1_000);
+        assert!(bytes < 2 * (paste.len() + 1_000) + 200, "of 31,000 bytes {bytes} are there at once");
+    }
 }
