@@ -122,7 +122,7 @@ fn a_position_inside_a_pair_fits_once_the_pair_is_gone() {
     let base = Text::from("a\u{1F600}b");
     assert!(!inside.fits(&base));
     let deletion = operation(&[(1, 2, "")]);
-    let mut after = base.clone();
+    let mut after = base;
     deletion.apply(&mut after);
     let moved = transform(&inside, &deletion, Order::Second);
     assert!(moved.fits(&after));

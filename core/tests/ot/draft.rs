@@ -141,8 +141,9 @@ impl Case {
 
     /// Cases like this one with a little less in them.
     pub(crate) fn smaller(&self) -> impl Iterator<Item = Self> + '_ {
-        let halves = (self.base.len() > 40).then(|| [0, self.base.len() / 2]).into_iter().flatten();
-        let shorter = halves.map(|from| self.without(from, self.base.len() / 2));
+        let half = self.base.len() / 2;
+        let halves = [0, half].into_iter().filter(move |_| half > 20);
+        let shorter = halves.map(move |from| self.without(from, half));
         let shorter = shorter.chain((0..self.base.len().min(200)).map(|index| self.without(index, 1)));
         let plainer = (0..self.base.len().min(200)).filter(|&index| self.base[index] != 'a').map(|index| {
             let mut case = self.clone();

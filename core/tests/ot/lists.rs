@@ -50,7 +50,7 @@ fn both_ways_round_two_lists_lead_to_one_text() {
         let (after_second, second) = in_turn(&case.base, seconds);
         let (first_moved, second_moved) = transform_lists(&first, &second);
         same("both ways", apply_all(&after_first, &second_moved)?, apply_all(&after_second, &first_moved)?)?;
-        same("step by step", (first_moved.clone(), second_moved.clone()), step_by_step(&first, &second))?;
+        same("step by step", &(first_moved, second_moved.clone()), &step_by_step(&first, &second))?;
         if let ([first], [second]) = (first.as_slice(), second.as_slice()) {
             let expected = merged(&units(&case.base), &[first, second]);
             same("one against one", apply_all(&after_first, &second_moved)?, expected)?;
