@@ -5,7 +5,9 @@
 //! and not for each operation that comes after them. Runs of pieces are merged two by two, then the results
 //! two by two and so on: `n` edits take `n log n` steps, where one after the other would take `n²`.
 
-use super::operation::{Edit, EditList, Operation, OperationRef, split_utf16};
+use std::hint::select_unpredictable;
+
+use super::operation::{Edit, EditList, Operation, OperationRef};
 
 /// Bytes of text to gather before what was deleted again is thrown away; positions in it are 32 bits wide.
 const TEXTS_BYTES_MAX: usize = 64 << 20;
@@ -116,7 +118,8 @@ impl Composition {
             for ends in self.ends.chunks(2) {
                 let middle = ends[0];
                 let end = ends.last().copied().unwrap_or(middle);
-                merge(&self.pieces[start..middle], &self.pieces[middle..end], &self.texts, &mut merged);
+                let (first, second) = self.pieces[start..end].split_at_mut(middle - start);
+                merge(first, second, &self.texts, &mut merged);
                 merged_ends.push(merged.len());
                 start = end;
             }
@@ -127,25 +130,55 @@ impl Composition {
     }
 }
 
-/// Appends the pieces of `first` and then `second`.
-fn merge(first: &[Edit], second: &[Edit], texts: &str, into: &mut Vec<Edit>) {
+/// Appends the pieces that do what `first` and then `second` do; of `first` nothing is left to be used again.
+fn merge(first: &mut [Edit], second: &[Edit], texts: &str, into: &mut Vec<Edit>) {
+    into.reserve(first.len() + second.len());
     let run_start = into.len();
-    let mut walk = Merge { first, head: None, shift: 0, texts, into, run_start };
-    walk.next_head();
-    for piece in second {
+    let mut walk = Merge { first, passed: 0, shift: 0, texts, into, run_start };
+    let mut rest = second;
+    loop {
+        rest = walk.pass_apart(rest);
+        let [piece, behind @ ..] = rest else { break };
         walk.keep_to(piece.position);
         walk.put(Edit { position: piece.position.wrapping_sub(walk.shift), deleted: 0, ..*piece });
         walk.delete(piece.position, piece.deleted);
+        rest = behind;
     }
-    walk.keep_rest();
+    walk.into.extend_from_slice(&walk.first[walk.passed..]);
+}
+
+/// Merges pieces of both operations as long as they lie apart; returns how many it took of each, and the
+/// shift behind them.
+///
+/// Whose piece comes next cannot be predicted, so there is no branch on it. Inlined into the rest of the
+/// walk it would run out of registers, and take twice as long.
+#[inline(never)]
+fn merge_apart(first: &[Edit], second: &[Edit], mut shift: u32, into: &mut Vec<Edit>) -> (usize, usize, u32) {
+    let (mut first_passed, mut second_passed) = (0, 0);
+    while let (Some(head), Some(piece)) = (first.get(first_passed), second.get(second_passed)) {
+        let at = head.position.wrapping_add(shift);
+        let head_is_left = at < piece.position;
+        let left_end = select_unpredictable(head_is_left, at.wrapping_add(head.inserted), piece.end());
+        if at.max(piece.position) <= left_end {
+            break;
+        }
+        let mut left = *select_unpredictable(head_is_left, head, piece);
+        left.position = left.position.wrapping_sub(select_unpredictable(head_is_left, 0, shift));
+        into.push(left);
+        let longer = head.inserted.wrapping_sub(head.deleted);
+        shift = shift.wrapping_add(select_unpredictable(head_is_left, longer, 0));
+        first_passed += usize::from(head_is_left);
+        second_passed += usize::from(!head_is_left);
+    }
+    (first_passed, second_passed, shift)
 }
 
 /// A walk along the text between two operations.
 struct Merge<'a> {
-    /// The pieces of the first operation behind `head`.
-    first: &'a [Edit],
-    /// The piece of the first operation we are at or before; what we have passed of its text is cut off.
-    head: Option<Edit>,
+    /// The pieces of the first operation; what we have passed of a text is cut off.
+    first: &'a mut [Edit],
+    /// How many of them we have passed. The next one is the head.
+    passed: usize,
     /// By how much a position in the text between, from here to the head, is greater than in the text before.
     shift: u32,
     texts: &'a str,
@@ -155,15 +188,17 @@ struct Merge<'a> {
 }
 
 impl Merge<'_> {
-    fn next_head(&mut self) {
-        let split = self.first.split_first();
-        self.head = split.map(|(head, _)| *head);
-        self.first = split.map_or(&[], |(_, rest)| rest);
+    /// Passes pieces of both operations as long as they lie apart; returns what is left of `second`.
+    fn pass_apart<'b>(&mut self, second: &'b [Edit]) -> &'b [Edit] {
+        let (passed, second_passed, shift) = merge_apart(&self.first[self.passed..], second, self.shift, self.into);
+        self.passed += passed;
+        self.shift = shift;
+        &second[second_passed..]
     }
 
     /// Goes to `to` in the text between, not past what the first operation deleted there.
     fn keep_to(&mut self, to: u32) {
-        while let Some(head) = self.head {
+        while let Some(&head) = self.first.get(self.passed) {
             let at = head.position.wrapping_add(self.shift);
             if at >= to {
                 return;
@@ -175,7 +210,7 @@ impl Merge<'_> {
             }
             self.put(head);
             self.shift = self.shift.wrapping_add(head.inserted).wrapping_sub(head.deleted);
-            self.next_head();
+            self.passed += 1;
         }
     }
 
@@ -183,7 +218,7 @@ impl Merge<'_> {
     fn delete(&mut self, mut at: u32, count: u32) {
         let end = at + count;
         while at < end {
-            let Some(head) = self.head else {
+            let Some(&head) = self.first.get(self.passed) else {
                 self.put_deletion(at.wrapping_sub(self.shift), end - at);
                 return;
             };
@@ -195,22 +230,14 @@ impl Merge<'_> {
             if at < end {
                 self.put_deletion(head.position, head.deleted);
                 self.shift = self.shift.wrapping_sub(head.deleted);
-                self.next_head();
+                self.passed += 1;
             }
         }
     }
 
-    /// Goes to the end.
-    fn keep_rest(mut self) {
-        if let Some(head) = self.head.take() {
-            self.put(head);
-        }
-        self.into.extend_from_slice(self.first);
-    }
-
     /// Takes the first `count` units off the head's text.
     fn cut_head(&mut self, count: u32) -> Edit {
-        let Some(head) = &mut self.head else { return Edit::default() };
+        let head = &mut self.first[self.passed];
         let cut = Edit { inserted: count, deleted: 0, ..*head };
         head.inserted -= count;
         head.text_start += bytes_of(self.texts, cut);
@@ -254,8 +281,20 @@ fn to_operation(pieces: &[Edit], texts: &str) -> Operation {
 
 /// How many bytes the text of a piece takes.
 fn bytes_of(texts: &str, piece: Edit) -> u32 {
-    let (text, _) = split_utf16(&texts[piece.text_start as usize..], piece.inserted as usize);
-    offset(text.len())
+    let rest = &texts[piece.text_start as usize..];
+    let units = piece.inserted as usize;
+    // As good as always.
+    if rest.as_bytes().get(..units).is_some_and(<[u8]>::is_ascii) {
+        return piece.inserted;
+    }
+    let mut left = units;
+    let mut characters = rest.chars();
+    while left > 0 {
+        let character_units = characters.next().map_or(0, char::len_utf16);
+        assert!((1..=left).contains(&character_units), "an operation splits a surrogate pair");
+        left -= character_units;
+    }
+    offset(rest.len() - characters.as_str().len())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "texts are bounded far below 4 GiB by the document's size limit")]
@@ -276,4 +315,51 @@ fn truncate_utf16(text: &mut String, units: u32) {
         end = at;
     }
     text.truncate(end);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ot::OperationBuilder;
+
+    fn operation(position: u32, deleted: u32, text: &str) -> Operation {
+        let mut builder = OperationBuilder::default();
+        builder.insert(position, text);
+        builder.delete(position, deleted);
+        builder.finish()
+    }
+
+    /// All of `operations`, with what was deleted again thrown away as soon as there are so many bytes.
+    fn compose_within(operations: &[Operation], texts_bytes_max: usize) -> (Operation, usize) {
+        let mut composition = Composition::new(texts_bytes_max);
+        let mut bytes_seen_max = 0;
+        for operation in operations {
+            composition.push(operation.view());
+            bytes_seen_max = bytes_seen_max.max(composition.texts.len());
+        }
+        (composition.finish(), bytes_seen_max)
+    }
+
+    #[test]
+    fn throwing_away_what_nobody_sees_changes_nothing() {
+        let texts = ["x", "\u{20AC}y", "", "zzz"];
+        let places = (0_u32..500).map(|index| (index.wrapping_mul(0x9E37_79B9) >> 20, index));
+        let operations: Vec<Operation> =
+            places.map(|(place, index)| operation(place % 97, index % 5, texts[place as usize % 4])).collect();
+        let whole = compose_all(&operations);
+        for texts_bytes_max in [0, 1, 50, 300, 1_000] {
+            assert_eq!(compose_within(&operations, texts_bytes_max).0, whole, "{texts_bytes_max}");
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_over_and_over_is_not_gathered() {
+        // Replaced at the left end of a text that stays, so that no two join at once.
+        let paste = "a paste of thirty characters, ";
+        let replace = |index: u32| [operation(90, 0, "b"), operation(0, if index == 0 { 0 } else { 30 }, paste)];
+        let operations: Vec<Operation> = (0..1_000).flat_map(replace).collect();
+        let (whole, bytes) = compose_within(&operations, 200);
+        assert_eq!(whole.text().len(), paste.len() + 1_000);
+        assert!(bytes < 2 * (paste.len() + 1_000) + 200, "of 31,000 bytes {bytes} are there at once");
+    }
 }

@@ -8,7 +8,7 @@
 //! - of two inserts at one position the one that was ordered first stays left;
 //! - a delete never removes text that was inserted concurrently inside its range;
 //! - the text of a replace stands where its range begins.
-
+//!
 //! What is transformed is never composed before: composing forgets where a text stood among deleted ones,
 //! so that [`compose`] and then [`transform`] may give another text than one by one.
 

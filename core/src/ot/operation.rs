@@ -23,6 +23,7 @@ pub struct Edit {
 impl Edit {
     /// The first position after what the edit deletes.
     #[must_use]
+    #[inline]
     pub const fn end(self) -> u32 {
         self.position + self.deleted
     }
@@ -99,6 +100,7 @@ impl Operation {
 
     /// The edits, in order of position.
     #[must_use]
+    #[inline]
     pub fn edits(&self) -> &[Edit] {
         &self.edits
     }
@@ -117,6 +119,7 @@ impl Operation {
 
     /// The same operation, borrowed.
     #[must_use]
+    #[inline]
     pub fn view(&self) -> OperationRef<'_> {
         OperationRef { edits: &self.edits, text: &self.text }
     }
@@ -161,6 +164,7 @@ impl Operation {
 }
 
 impl<'a> From<&'a Operation> for OperationRef<'a> {
+    #[inline]
     fn from(operation: &'a Operation) -> Self {
         operation.view()
     }
@@ -174,6 +178,7 @@ impl<'a> OperationRef<'a> {
 
     /// The edits, in order of position.
     #[must_use]
+    #[inline]
     pub const fn edits(self) -> &'a [Edit] {
         self.edits
     }

@@ -20,6 +20,9 @@ pub fn map_position(position: u32, edits: &[Edit], order: Order) -> u32 {
 
 /// [`map_position`] for several positions, in ascending order; in one walk over the operation.
 pub(crate) fn map_positions<'a>(positions: impl Iterator<Item = &'a mut u32>, edits: &[Edit], order: Order) {
+    if let [edit] = edits {
+        return positions.for_each(|position| *position = map_over(*position, *edit, order == Order::First));
+    }
     let mut walk = Walk::over(edits);
     for position in positions {
         walk.advance(*position, order);

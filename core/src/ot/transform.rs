@@ -1,5 +1,7 @@
 //! Moving an operation over another one.
 
+use std::hint::select_unpredictable;
+
 use smallvec::SmallVec;
 
 use super::operation::{Edit, EditList, Operation, OperationRef, length_delta};
@@ -33,55 +35,70 @@ pub fn transform_through<'a, O: Into<OperationRef<'a>>>(
     order: Order,
 ) -> Operation {
     let mut moved = moved.clone();
-    for other in others {
-        move_over(&mut moved, other.into().edits(), order);
-    }
+    move_through(&mut moved, others.into_iter().map(|other| other.into().edits()), order);
     moved
 }
 
-/// [`transform`] in place: a submission may have to go over 10,000 operations, and its text, which
+/// [`transform_through`] in place: a submission may have to go over 10,000 operations, and its text, which
 /// may be long, is the same after each of them.
 #[inline]
-pub(crate) fn move_over(moved: &mut Operation, other: &[Edit], order: Order) {
-    let edits = moved.edits_mut();
-    if let ([edit], [other]) = (edits.as_mut_slice(), other)
-        && move_edit(edit, *other, order)
-    {
+pub(crate) fn move_through<'a>(moved: &mut Operation, others: impl IntoIterator<Item = &'a [Edit]>, order: Order) {
+    let mut others = others.into_iter();
+    // Most changes are one edit: it stays in registers as long as it is one and meets one at a time.
+    while let [first] = moved.edits_mut().as_mut_slice() {
+        let mut edit = *first;
+        let stopped_at = loop {
+            match others.next() {
+                Some([other]) if move_edit(&mut edit, *other, order) => {}
+                stopped_at => break stopped_at,
+            }
+        };
+        *first = edit;
         if edit.is_empty() {
-            edits.clear();
+            moved.edits_mut().clear();
+            return;
         }
-        return;
+        let Some(other) = stopped_at else { return };
+        move_edits_over(moved, other, order);
     }
-    move_edits_over(moved, other, order);
+    others.for_each(|other| move_edits_over(moved, other, order));
+}
+
+/// [`transform`] in place.
+#[inline]
+pub(crate) fn move_over(moved: &mut Operation, other: &[Edit], order: Order) {
+    move_through(moved, [other], order);
 }
 
 /// Moves one edit over one other, in place; whether it could: where the result would be two edits, nothing
 /// has changed. An edit of which nothing is left is empty, and stays so over all others.
 #[inline]
 pub(crate) fn move_edit(edit: &mut Edit, other: Edit, order: Order) -> bool {
-    let is_left = (edit.position < other.position) & (edit.end() <= other.position);
-    let is_right = (edit.position > other.position) & (edit.position >= other.end());
-    if is_left | is_right {
-        // Nearly all are one or the other, but which one cannot be predicted: no branch on it.
+    // Nearly all pairs lie apart, but which of the two is right of the other cannot be predicted: no branch on it.
+    let is_right = edit.position > other.position;
+    let left_end = select_unpredictable(is_right, other.end(), edit.end());
+    if edit.position != other.position && edit.position.max(other.position) >= left_end {
         let shift = other.inserted.wrapping_sub(other.deleted);
-        edit.position = edit.position.wrapping_add(shift & u32::from(is_right).wrapping_neg());
+        edit.position = edit.position.wrapping_add(select_unpredictable(is_right, shift, 0));
         return true;
     }
-    move_edit_touching(edit, other, order)
+    moved_touching(*edit, other, order).map(|moved| *edit = moved).is_some()
 }
 
-/// [`move_edit`] where the two overlap or begin at one position (and everywhere else).
-fn move_edit_touching(edit: &mut Edit, other: Edit, order: Order) -> bool {
+/// [`move_edit`] where the two overlap or begin at one position (and everywhere else); by value, so that
+/// the shortcut can keep the edit in registers.
+#[inline]
+fn moved_touching(edit: Edit, other: Edit, order: Order) -> Option<Edit> {
     let (end, other_end) = (edit.end(), other.end());
     // A deletion at the position of the other's insert is behind it, whoever came first.
     let stays_left_of_insert = order == Order::First && edit.inserted > 0;
     let begins_left = edit.position < other.position || (edit.position == other.position && stays_left_of_insert);
     if begins_left && end > other_end && other.inserted > 0 {
-        return false;
+        return None;
     }
-    edit.deleted -= end.min(other_end).saturating_sub(edit.position.max(other.position));
-    edit.position = map_over(edit.position, other, stays_left_of_insert);
-    true
+    let deleted_by_both = end.min(other_end).saturating_sub(edit.position.max(other.position));
+    let position = map_over(edit.position, other, stays_left_of_insert);
+    Some(Edit { position, deleted: edit.deleted - deleted_by_both, ..edit })
 }
 
 /// [`move_over`] for any number of edits.
@@ -125,4 +142,74 @@ fn transform_edits(moved: &[Edit], text_end: u32, other: &[Edit], order: Order) 
         }
     }
     list.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ot::map_positions;
+    use crate::ot::position::map_position;
+
+    /// Every edit on a text of 5 units that inserts 0 to 2.
+    fn all_edits() -> impl Iterator<Item = Edit> {
+        let ranges = (0_u32..=5).flat_map(|position| (0..=5 - position).map(move |deleted| (position, deleted)));
+        let edits = ranges.flat_map(|(position, deleted)| {
+            (0..3).map(move |inserted| Edit { position, deleted, inserted, text_start: 0 })
+        });
+        edits.filter(|edit| !edit.is_empty())
+    }
+
+    fn text_of(edit: Edit) -> String {
+        "xy"[..edit.inserted as usize].to_owned()
+    }
+
+    #[test]
+    fn one_edit_is_moved_over_one_as_lists_are() {
+        for (edit, other) in all_edits().flat_map(|edit| all_edits().map(move |other| (edit, other))) {
+            for order in [Order::First, Order::Second] {
+                let expected = transform_edits(&[edit], edit.inserted, &[other], order);
+                let mut moved = edit;
+                let could = move_edit(&mut moved, other, order);
+                assert_eq!(could, expected.len() < 2, "{edit:?} {other:?}");
+                assert_eq!(moved_touching(edit, other, order), could.then_some(moved), "the shortcut changes nothing");
+                match expected.as_slice() {
+                    [] => assert!(moved.is_empty()),
+                    [one] => assert_eq!(moved, *one),
+                    _ => assert_eq!(moved, edit, "what could not be moved is as it was"),
+                }
+                let mut operation = Operation::from_parts(&[edit], text_of(edit)).unwrap();
+                let mut general = operation.clone();
+                move_over(&mut operation, &[other], order);
+                move_edits_over(&mut general, &[other], order);
+                assert_eq!(operation, general);
+                assert_eq!(operation.edits(), expected.as_slice());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_empty_stays_empty() {
+        for other in all_edits() {
+            for order in [Order::First, Order::Second] {
+                let mut edit = Edit { position: 3, ..Edit::default() };
+                assert!(move_edit(&mut edit, other, order));
+                assert!(edit.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn positions_are_mapped_one_by_one_as_together() {
+        for (edit, second) in all_edits().flat_map(|edit| all_edits().map(move |second| (edit, second))) {
+            let second = Edit { position: second.position + edit.end() + 1, text_start: edit.inserted, ..second };
+            for order in [Order::First, Order::Second] {
+                for edits in [&[edit][..], &[edit, second]] {
+                    let expected: Vec<u32> = (0..15).map(|at| map_position(at, edits, order)).collect();
+                    let mut mapped: Vec<u32> = (0..15).collect();
+                    map_positions(mapped.iter_mut(), edits, order);
+                    assert_eq!(mapped, expected);
+                }
+            }
+        }
+    }
 }

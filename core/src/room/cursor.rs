@@ -6,7 +6,7 @@ use super::relay::Starts;
 use super::{MemberKey, Room, frame};
 use crate::document::{ChangeRef, SectionRef};
 use crate::ids::{PositionEncoding, SectionName, UnixMillis, Version};
-use crate::ot::{Order, map_position};
+use crate::ot::Selection;
 use crate::protocol::outbound::{CursorMoved, Metadata, SelectionMoved};
 use crate::protocol::{Inbound, InboundError};
 use crate::text::{PositionError, Text};
@@ -17,20 +17,13 @@ impl Marked {
         change.sections().fold(self, |marked, made| marked.after_section(made, own))
     }
 
-    /// One's own inserts move a cursor right, others' leave it left of them; a selection does not grow at
-    /// its edges.
     fn after_section(self, change: SectionRef<'_>, own: bool) -> Self {
         if usize::from(change.section) != self.section {
             return self;
         }
-        let is_cursor = self.start == self.end;
-        let start_order = if own || !is_cursor { Order::Second } else { Order::First };
-        let start = map_position(self.start, change.operation.edits(), start_order);
-        if is_cursor {
-            return Self { start, end: start, ..self };
-        }
-        let end = map_position(self.end, change.operation.edits(), Order::First);
-        Self { start, end: end.max(start), ..self }
+        let Selection { start, end } =
+            Selection { start: self.start, end: self.end }.after(change.operation.edits(), own);
+        Self { start, end, ..self }
     }
 
     /// The nearest range of whole characters in `text`.

@@ -60,17 +60,17 @@ fn a_thousand_changes_over_a_thousand_batches_of_a_thousand() {
 /// The wire allows a thousand; whoever embeds the core need not.
 #[test]
 fn a_batch_of_a_hundred_thousand_places_over_ten_of_them() {
-    const PLACES: u64 = 100_000;
+    const PLACES: usize = 100_000;
     let limits = DocumentLimits { history_bytes_max: 64 << 20, ..DocumentLimits::default() };
     let mut document = Document::new(id(), limits);
-    submit(&mut document, Some(0), &[insert(0, &"ab".repeat(PLACES as usize))]);
-    let batch: Vec<SentChange<'_>> = (0..PLACES).map(|place| replace(2 * place, 1, "xy")).collect();
+    submit(&mut document, Some(0), &[insert(0, &"ab".repeat(PLACES))]);
+    let batch: Vec<SentChange<'_>> = (0..PLACES as u64).map(|place| replace(2 * place, 1, "xy")).collect();
     for _ in 0..11 {
         submit(&mut document, Some(1), &batch);
     }
     // What a batch replaces is gone after the first; its text stands behind those that came before.
     let text = document.sections()[0].text().to_string();
-    assert_eq!(text, format!("{}b", "xy".repeat(11)).repeat(PLACES as usize));
+    assert_eq!(text, format!("{}b", "xy".repeat(11)).repeat(PLACES));
 }
 
 #[test]
