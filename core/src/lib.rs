@@ -16,6 +16,8 @@
 //! 5. [`websocket`]: RFC 6455 frames; independent of the others.
 //! 6. [`protocol`]: the messages of the wire, read and written.
 //! 7. [`room`]: the people in a document, and what each of them is sent.
+//!
+//! With the feature `sim` there is also `sim`: whole lives of a document from a seed, for tests.
 
 #![forbid(unsafe_code)]
 
@@ -24,5 +26,7 @@ pub mod ids;
 pub mod ot;
 pub mod protocol;
 pub mod room;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod text;
 pub mod websocket;

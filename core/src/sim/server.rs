@@ -1,0 +1,226 @@
+//! The server around a room: its parser, clock, disk and connections, and turns that are taken when told to.
+
+use std::rc::Rc;
+
+use super::checked::{Broken, Checked, ensure};
+use super::disk::{Disk, Restored, texts_of};
+use super::heard::{Heard, state_of_json};
+use super::mirror::Mirror;
+use super::say::{Client, Sent};
+use super::socket::{Socket, Visible};
+use crate::document::DocumentLimits;
+use crate::ids::{PositionEncoding, UnixMillis};
+use crate::protocol::outbound::Limits;
+use crate::protocol::{InboundError, Parser};
+use crate::room::{Answer, Caller, Dialect, Durability, Greeting, Joining, MemberKey, Room, RoomConfig, User};
+
+const LIMITS: Limits = Limits {
+    connections: 10_000,
+    document_editors: 50,
+    message_bytes: 64 << 10,
+    section_bytes: 4 << 20,
+    document_bytes: 16 << 20,
+    sections: 64,
+    batch_changes: 1_000,
+    base_versions: 10_000,
+    heartbeat_interval_seconds: 30,
+};
+
+/// How a server is built.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) durability: Durability,
+    pub(super) outbound_bytes_max: usize,
+    pub(super) history_versions_max: usize,
+}
+
+/// Somebody who connects.
+#[derive(Clone, Debug)]
+pub(super) struct Guest {
+    pub(super) client: Client,
+    pub(super) edits: bool,
+    pub(super) dialect: Dialect,
+    pub(super) greeting: Greeting,
+    /// How many bytes the network takes before they read.
+    pub(super) bytes_max: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) room: Room,
+    pub(super) disk: Disk,
+    pub(super) now: UnixMillis,
+    plan: Plan,
+    parser: Parser,
+    sockets: Vec<(MemberKey, Socket)>,
+    connections: usize,
+}
+
+impl Plan {
+    const fn limits(&self) -> DocumentLimits {
+        DocumentLimits {
+            sections_max: 64,
+            section_bytes_max: 4 << 20,
+            document_bytes_max: 16 << 20,
+            history_versions_max: self.history_versions_max,
+            history_bytes_max: 8 << 20,
+        }
+    }
+
+    fn open(&self, disk: &mut Disk, snapshot: usize, before_max: usize) -> Checked<(Room, usize)> {
+        let Restored { mut document, kept } = disk.reopen(snapshot, before_max, self.limits())?;
+        document.skip_versions(disk.skipped_versions);
+        let Self { durability, outbound_bytes_max, .. } = *self;
+        let config = RoomConfig { durability, outbound_bytes_max, limits: LIMITS };
+        Ok((Room::new(document, disk.session.clone(), Rc::new(config)), kept))
+    }
+}
+
+impl Server {
+    pub(super) fn new(plan: Plan) -> Checked<Self> {
+        let mut disk = Disk::default();
+        let (room, _) = plan.open(&mut disk, 0, 0)?;
+        let now = UnixMillis(1_758_458_730_123);
+        Ok(Self { room, disk, now, plan, parser: Parser::default(), sockets: Vec::new(), connections: 0 })
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.room.document().version().0
+    }
+
+    /// The number of the version that the next change makes.
+    pub(super) fn next_version(&self) -> u64 {
+        let is_first = self.version() == self.disk.version();
+        self.version() + 1 + if is_first { self.disk.skipped_versions } else { 0 }
+    }
+
+    pub(super) fn join(&mut self, guest: &Guest) -> Checked<MemberKey> {
+        self.connections += 1;
+        let number = self.connections;
+        let user = User {
+            display_name: guest.client.user_id.to_uppercase().into(),
+            avatar_url: None,
+            color: "#51cf66".into(),
+            user_id: (&*guest.client.user_id).into(),
+        };
+        let joining = Joining {
+            connection_id: format!("conn_{number}").into(),
+            user: Rc::new(user),
+            edits: guest.edits,
+            dialect: guest.dialect,
+            greeting: guest.greeting,
+            session_id: format!("sess_{number}").into(),
+        };
+        let key = self.room.join(self.now, joining).map_err(|refusal| Broken(refusal.message))?;
+        self.sockets.push((key, Socket::new(guest.client.clone(), guest.dialect.encoding, guest.bytes_max)));
+        Ok(key)
+    }
+
+    pub(super) fn leave(&mut self, key: MemberKey) {
+        self.room.leave(self.now, key);
+        self.sockets.retain(|(other, _)| *other != key);
+    }
+
+    pub(super) fn hear(&mut self, key: MemberKey, json: &str) {
+        self.room.receive(self.now, key, &mut json.as_bytes().to_vec(), &mut self.parser);
+    }
+
+    /// `POST …/changes`; with the key in `Idempotency-Key` where it is not in the body.
+    pub(super) fn post(&mut self, request: u64, sent: &Sent, with_names: bool) -> Result<(), InboundError> {
+        let caller = Caller {
+            user_id: &sent.client.user_id,
+            is_admin: false,
+            encoding: sent.encoding,
+            idempotency_key: sent.key.as_deref().filter(|_| !with_names),
+        };
+        let mut body = sent.body(with_names).to_string().into_bytes();
+        self.room.answer_changes(self.now, request, caller, &mut body, &mut self.parser)
+    }
+
+    /// A turn: what was recorded is on its way to the disk, and what may leave is written.
+    pub(super) fn turn(&mut self, mirror: &Mirror) -> Checked {
+        self.disk.take_records(&mut self.room);
+        for key in self.room.take_dirty() {
+            self.write(key, mirror)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, key: MemberKey, mirror: &Mirror) -> Checked {
+        let visible =
+            Visible { durability: self.plan.durability, durable_version: self.disk.version() };
+        let durable = self.room.durable_records();
+        let Some((_, socket)) = self.sockets.iter_mut().find(|(other, _)| *other == key) else { return Ok(()) };
+        let Some(member) = self.room.member_mut(key) else { return Ok(()) };
+        socket.write(member.outbox_mut(), durable, visible, mirror)
+    }
+
+    /// The disk has written the oldest batch; false if there was none.
+    pub(super) fn commit(&mut self) -> bool {
+        self.disk.commit().map(|records| self.room.durable(records)).is_some()
+    }
+
+    /// The client reads a message, and the server writes on where it had to stop.
+    pub(super) fn read(&mut self, key: MemberKey, mirror: &Mirror) -> Checked<Option<Heard>> {
+        let Some((_, socket)) = self.sockets.iter_mut().find(|(other, _)| *other == key) else { return Ok(None) };
+        let message = socket.read();
+        if message.is_some() {
+            self.write(key, mirror)?;
+        }
+        Ok(message)
+    }
+
+    pub(super) fn readable(&self, key: MemberKey) -> usize {
+        self.sockets.iter().find(|(other, _)| *other == key).map_or(0, |(_, socket)| socket.readable())
+    }
+
+    /// The answers that may be given now, each of a durable version: of a `GET …/state` by the texts, of a `POST`
+    /// by the new version.
+    pub(super) fn take_answers(&mut self, mirror: &Mirror) -> Checked<Vec<(u64, u64)>> {
+        let answers: Vec<Answer> = self.room.take_answers().collect();
+        let is_strict = self.plan.durability == Durability::Strict;
+        let durable = self.disk.version();
+        let read = |answer: Answer| {
+            let body = answer.body.map_err(|error| Broken(error.message))?;
+            let parsed: serde_json::Value =
+                serde_json::from_slice(&body).map_err(|error| Broken(error.to_string()))?;
+            let version = if let Some(version) = parsed["new_version"].as_u64() {
+                ensure!(version <= durable, "an answer names {version} when {durable} was durable");
+                version
+            } else {
+                let (version, texts) = state_of_json(&body)?;
+                ensure!(version <= durable || !is_strict, "an answer shows {version} when {durable} was durable");
+                ensure!(texts == mirror.at(version)?.texts, "an answer shows {texts:?} as {version}");
+                version
+            };
+            Ok((answer.request, version))
+        };
+        answers.into_iter().map(read).collect()
+    }
+
+    /// Whether the document is what it has to be.
+    pub(super) fn check(&self, mirror: &Mirror) -> Checked {
+        let (texts, head) = (texts_of(self.room.document()), mirror.head());
+        ensure!(self.version() == head.version, "version {} instead of {}", self.version(), head.version);
+        ensure!(texts == head.texts, "{texts:?} instead of {:?} at version {}", head.texts, head.version);
+        Ok(())
+    }
+
+    pub(super) fn check_disk(&self, mirror: &Mirror) -> Checked {
+        self.disk.check(mirror, self.plan.limits())
+    }
+
+    /// The document is read from the disk again: from a snapshot, or from none with 0. Nobody is connected.
+    pub(super) fn reopen(&mut self, snapshot: usize, before_max: usize, mirror: &mut Mirror) -> Checked {
+        self.sockets.clear();
+        let (room, kept) = self.plan.open(&mut self.disk, snapshot, before_max)?;
+        self.room = room;
+        mirror.rewind(self.disk.version(), kept)?;
+        self.check(mirror)
+    }
+
+    /// `GET …/state`.
+    pub(super) fn ask_state(&mut self, request: u64) {
+        self.room.answer_state(request, PositionEncoding::Utf16, true);
+    }
+}

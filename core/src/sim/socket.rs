@@ -1,0 +1,172 @@
+//! The server's end of a connection, and what is on its way to the client: bytes in order, as many as the
+//! network takes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::checked::{Broken, Checked, ensure};
+use super::heard::Heard;
+use super::mirror::Mirror;
+use super::say::Client;
+use crate::ids::PositionEncoding;
+use crate::room::{Durability, Outbox};
+
+/// A connection as the server has it.
+#[derive(Debug)]
+pub(super) struct Socket {
+    client: Client,
+    encoding: PositionEncoding,
+    /// Bytes of a frame of which the rest has not left.
+    unfinished: Vec<u8>,
+    /// What the client has not read, with its size on the wire.
+    pipe: VecDeque<(usize, Heard)>,
+    bytes_in_pipe: usize,
+    /// How many bytes the network takes before the client reads.
+    bytes_max: usize,
+    /// The version of which not all parts have left, with the number of the last one that has.
+    parts: Option<(u64, usize)>,
+    version: u64,
+    presence: BTreeMap<String, String>,
+}
+
+/// What may be seen by now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visible {
+    pub(super) durability: Durability,
+    pub(super) durable_version: u64,
+}
+
+impl Socket {
+    pub(super) const fn new(client: Client, encoding: PositionEncoding, bytes_max: usize) -> Self {
+        Self {
+            client,
+            encoding,
+            unfinished: Vec::new(),
+            pipe: VecDeque::new(),
+            bytes_in_pipe: 0,
+            bytes_max,
+            parts: None,
+            version: 0,
+            presence: BTreeMap::new(),
+        }
+    }
+
+    /// How many messages the client could read.
+    pub(super) fn readable(&self) -> usize {
+        self.pipe.len()
+    }
+
+    /// The client reads a message.
+    pub(super) fn read(&mut self) -> Option<Heard> {
+        let (size, message) = self.pipe.pop_front()?;
+        self.bytes_in_pipe -= size;
+        Some(message)
+    }
+
+    /// The server writes what the network takes; each message is checked as it leaves.
+    pub(super) fn write(&mut self, outbox: &mut Outbox, durable: u64, visible: Visible, mirror: &Mirror) -> Checked {
+        let room = self.bytes_max.saturating_sub(self.bytes_in_pipe + self.unfinished.len());
+        let mut left = room;
+        for frame in outbox.sendable(durable) {
+            let part = left.min(frame.len());
+            self.unfinished.extend_from_slice(&frame[..part]);
+            left -= part;
+        }
+        outbox.sent(room - left);
+        let mut at = 0;
+        while let Some((message, size)) = first_frame(&self.unfinished[at..])? {
+            at += size;
+            self.check(&message, visible, mirror)?;
+            self.bytes_in_pipe += size;
+            self.pipe.push_back((size, message));
+        }
+        self.unfinished.drain(..at);
+        if self.pipe.is_empty() && !self.unfinished.is_empty() {
+            // A frame that the network cannot hold whole is read as it comes.
+            self.bytes_max += 1024;
+            return self.write(outbox, durable, visible, mirror);
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, message: &Heard, visible: Visible, mirror: &Mirror) -> Checked {
+        let always = matches!(message, Heard::Ack { .. } | Heard::Saved { .. });
+        let gated = always || visible.durability == Durability::Strict;
+        if let Some(version) = message.version().filter(|_| gated) {
+            let durable = visible.durable_version;
+            ensure!(version <= durable, "{message:?} left when version {durable} was durable");
+        }
+        self.check_parts(message)?;
+        match message {
+            Heard::Ack { key, version, transformed } => {
+                let answer = mirror.answer(&self.client, key);
+                let answer = answer.ok_or_else(|| Broken(format!("{message:?} of what was not taken")))?;
+                let expected = (answer.version, answer.transformed);
+                ensure!((*version, *transformed) == expected, "{message:?} instead of {expected:?}");
+            }
+            Heard::Full { version, texts } => {
+                let state = mirror.at(*version)?;
+                ensure!(*texts == state.texts, "{message:?} instead of {:?}", state.texts);
+                self.version = *version;
+            }
+            Heard::List { current, .. } => self.version = *current,
+            Heard::Presence { user_id, status } => {
+                let before = self.presence.insert(user_id.clone(), status.clone());
+                let is_new = before.as_ref().is_none_or(|before| before != status);
+                ensure!(is_new, "{user_id} {status} twice");
+            }
+            Heard::Pointer { user_id, client_id, key, section, start, end, version } => {
+                let client = Client { user_id: user_id.as_str().into(), client_id: client_id.as_str().into() };
+                mirror.check_pointer(client, key, (*version, section), (*start, *end), self.encoding)?;
+            }
+            Heard::Beat { compared: Some((version, matches)) } => ensure!(*matches, "version {version} is the same"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Versions come in order, their parts complete, and nothing between these.
+    fn check_parts(&mut self, message: &Heard) -> Checked {
+        let Heard::Part(part) = message else {
+            // A slow reader is given up in the middle of it all.
+            if matches!(message, Heard::Close { .. }) {
+                self.parts = None;
+            }
+            ensure!(self.parts.is_none(), "{message:?} between the parts of {:?}", self.parts);
+            return Ok(());
+        };
+        let (number, count) = part.number();
+        let expected = self.parts.map_or(1, |(_, last)| last + 1);
+        ensure!(number == expected && number <= count, "{part:?} when part {expected} had to come");
+        ensure!(part.part.is_some() == (count > 1), "one part alone has no number: {part:?}");
+        if number == 1 {
+            ensure!(part.version > self.version, "{part:?} after version {}", self.version);
+        } else {
+            ensure!(part.version == self.version, "{part:?} within version {}", self.version);
+        }
+        self.version = part.version;
+        self.parts = (number < count).then_some((part.version, number));
+        Ok(())
+    }
+}
+
+/// The first frame, if it is whole, and its size.
+fn first_frame(bytes: &[u8]) -> Checked<Option<(Heard, usize)>> {
+    let Some((&[first, length], rest)) = bytes.split_first_chunk::<2>() else { return Ok(None) };
+    let number = |digits: usize| rest.get(..digits).map(|digits| digits.iter().fold(0, |n, digit| n << 8 | usize::from(*digit)));
+    let (header, length) = match length {
+        126 => (2, number(2)),
+        127 => (8, number(8)),
+        short => (0, Some(usize::from(short))),
+    };
+    let payload = length.and_then(|length| rest.get(header..header + length));
+    let Some(payload) = payload else { return Ok(None) };
+    let message = match first {
+        0x81 => Heard::of_json(payload)?,
+        0x88 => {
+            let code = payload.first_chunk().map_or(0, |code| u16::from_be_bytes(*code));
+            Heard::Close { code }
+        }
+        other => return Err(Broken(format!("a frame that begins with {other:#x}"))),
+    };
+    Ok(Some((message, 2 + header + payload.len())))
+}
