@@ -1,5 +1,7 @@
 //! Every input that the fuzzer has found worth keeping, through the functions that it calls.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
+
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

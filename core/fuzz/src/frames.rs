@@ -201,7 +201,7 @@ fn script(bytes: &mut Bytes<'_>) -> Vec<u8> {
 }
 
 fn control(bytes: &mut Bytes<'_>, what: u8, stream: &mut Vec<u8>) {
-    if what % 16 == 0 {
+    if what.is_multiple_of(16) {
         let code = CloseCode::new(3_000 + u16::from(bytes.next())).expect("a code of applications");
         let reason = bytes.text();
         let sent = encode_close(code, &reason);

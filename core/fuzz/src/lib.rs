@@ -21,6 +21,9 @@ pub use frames::frames;
 pub use messages::messages;
 pub use operations::operations;
 
-/// Every target by its name, which is its directory's in `corpus` too.
-pub const TARGETS: [(&str, fn(&[u8])); 4] =
+/// A target's name, which is its directory's in `corpus` too, and its function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 4] =
     [("frames", frames), ("messages", messages), ("operations", operations), ("document", document)];

@@ -14,6 +14,22 @@ const CHANGES_MAX: usize = 4;
 /// What any parser has to read, whatever it was given before.
 const KNOWN: &str = r#"{"type":"document.save","payload":{}}"#;
 
+/// What may be absent somewhere.
+const OPTIONAL: [&str; 12] = [
+    "section",
+    "base_version",
+    "conflict_resolution",
+    "changes",
+    "document_id",
+    "client_time",
+    "document",
+    "last_known_version",
+    "sections",
+    "full",
+    "client_id",
+    "correlation_id",
+];
+
 /// A message as a client may send it.
 ///
 /// # Panics
@@ -36,6 +52,8 @@ pub fn messages(data: &[u8]) {
                 }
                 let again = self::read(&mut parser, written.to_string().as_bytes());
                 assert_eq!(again, [Ok((shown.clone(), written.clone()))], "written and read");
+                let again = self::read(&mut parser, padded(written).to_string().as_bytes());
+                assert_eq!(again, [Ok((shown.clone(), written.clone()))], "with nulls and unknown fields");
             }
             Err(error) => check_error(error, sent),
         }
@@ -204,6 +222,22 @@ fn written(inbound: &Inbound<'_>) -> Value {
     } else {
         json!({"type": kind, "payload": payload, "metadata": metadata})
     }
+}
+
+/// The same message with all that means nothing: `null` for what is absent, and fields that nobody knows.
+fn padded(message: &Value) -> Value {
+    let mut message = message.clone();
+    if message.get("metadata").is_none() {
+        message["metadata"] = Value::Null;
+    }
+    for part in ["payload", "metadata"] {
+        let Some(fields) = message[part].as_object_mut() else { continue };
+        for key in OPTIONAL {
+            fields.entry(key).or_insert(Value::Null);
+        }
+        fields.insert("unknown".to_owned(), json!([{"type": 1, "type ": [null]}, "\u{0}", -1.5]));
+    }
+    message
 }
 
 fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {

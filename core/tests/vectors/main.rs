@@ -3,6 +3,8 @@
 //! What a case expects is checked against the engine *and* against a naive model, unit by unit, so that neither can
 //! be wrong in the way of the other.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
+
 mod cases;
 mod cursor;
 mod edits;
