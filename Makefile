@@ -15,7 +15,7 @@ export JDDB_TEST_PYTHON ?= $(CLIENTS)/python/bin/python
 export JDDB_TEST_NODE_PATH ?= $(CLIENTS)/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench fmt fmt-check lint doc deny check clean
+.PHONY: help setup build run test bench fuzz fmt fmt-check lint doc deny check clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1 - \2/p' Makefile | awk -F ' - ' '{ printf "%-16s%s\n", $$1, $$2 }'
@@ -39,6 +39,9 @@ test: setup ## Runs every test; one of them: make test ARGS=name
 
 bench: setup ## Measures the hot paths; one of them: make bench ARGS=name
 	$(CARGO) bench --workspace --bench '*' -- $(ARGS)
+
+fuzz: ## Fuzzes the core, ten minutes a target; one of them: make fuzz ARGS=document
+	@scripts/fuzz $(ARGS)
 
 fmt: ## Formats the code
 	$(CARGO) fmt --all

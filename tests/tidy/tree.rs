@@ -4,8 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// Never part of the repository, wherever it stands.
-const SKIPPED: &[&str] = &[".git", "node_modules", "__pycache__"];
+/// Never part of the repository, wherever it stands; but for a fuzzer's inputs, which are data whatever they look like.
+const SKIPPED: &[&str] = &[".git", "node_modules", "__pycache__", "corpus"];
 
 /// A text file of the repository.
 #[derive(Debug)]

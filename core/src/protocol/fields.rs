@@ -66,8 +66,9 @@ impl<'t, 'i> Fields<'t, 'i> {
         })
     }
 
-    /// The full name of a field, for an error.
+    /// The full name of a field, for an error. It is not empty even if the key is: that would mean the whole message.
     pub(super) fn name(self, key: &str) -> String {
+        let key = if key.is_empty() { "\"\"" } else { key };
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 

@@ -330,6 +330,7 @@ mod tests {
         check_error(r#"{"type":"document.save"}"#, ValidationError, Some("payload"));
         check_error(r#"{"type":"document.save","payload":[]}"#, ValidationError, Some("payload"));
         check_error(r#"{"type":"a","type":"a","payload":{}}"#, ValidationError, Some("type"));
+        check_error(r#"{"":1,"":2}"#, ValidationError, Some("\"\""));
         for (payload, field) in [
             (r#"{}"#, "payload.operation"),
             (r#"{"operation":"move"}"#, "payload.operation"),
