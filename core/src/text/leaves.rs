@@ -1,250 +1,307 @@
-//! A sequence of units in leaves of a few KiB, so that an edit moves little memory.
+//! A sequence of units in leaves, so that an edit moves little memory, with sums over blocks of
+//! leaves, so that a place in megabytes is found in a few steps.
 
 use std::cell::Cell;
+use std::ops::Range;
 
-/// The most units of one leaf. Small under test, so that seams are everywhere.
-const LEAF_UNITS_MAX: usize = if cfg!(test) { 4 } else { 2048 };
-/// A leaf shorter than this is joined to its neighbour if both fit in one.
-const LEAF_UNITS_FEW: usize = LEAF_UNITS_MAX / 4;
+use super::leaf::Leaf;
+use super::weight::{Unit, Weight};
 
-/// What a stretch of units counts as in each encoding. A surrogate pair counts where its first half is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Weight {
-    pub(super) utf8: usize,
-    pub(super) utf16: usize,
-    pub(super) utf32: usize,
-}
+/// So many leaves are a block. Small under test, as leaves are.
+const BLOCK_LEAVES: usize = if cfg!(test) { 3 } else { 64 };
 
-impl Weight {
-    fn plus(self, other: Self) -> Self {
-        Self { utf8: self.utf8 + other.utf8, utf16: self.utf16 + other.utf16, utf32: self.utf32 + other.utf32 }
-    }
-
-    fn minus(self, other: Self) -> Self {
-        Self { utf8: self.utf8 - other.utf8, utf16: self.utf16 - other.utf16, utf32: self.utf32 - other.utf32 }
-    }
-}
-
-/// One UTF-16 code unit, in one byte or two.
-pub(super) trait Unit: Copy {
-    /// What the units count as; without branches, so that the compiler can take many at a time.
-    fn weigh(units: &[Self]) -> Weight;
-}
-
-impl Unit for u8 {
-    fn weigh(units: &[Self]) -> Weight {
-        let two_bytes = units.iter().filter(|&&unit| unit >= 0x80).count();
-        Weight { utf8: units.len() + two_bytes, utf16: units.len(), utf32: units.len() }
-    }
-}
-
-impl Unit for u16 {
-    fn weigh(units: &[Self]) -> Weight {
-        let count = |counts: fn(Self) -> bool| units.iter().filter(|&&unit| counts(unit)).count();
-        let (from_two, from_three) = (count(|unit| unit >= 0x80), count(|unit| unit >= 0x800));
-        let low_surrogates = count(|unit| unit & 0xFC00 == 0xDC00);
-        let high_surrogates = count(|unit| unit & 0xFC00 == 0xD800);
-        Weight {
-            utf8: units.len() + from_two + from_three + high_surrogates - 3 * low_surrogates,
-            utf16: units.len(),
-            utf32: units.len() - low_surrogates,
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Leaf<T> {
-    units: Vec<T>,
-    weight: Weight,
-}
-
-impl<T: Unit> Leaf<T> {
-    fn new(units: &[T]) -> Self {
-        Self { units: units.to_vec(), weight: T::weigh(units) }
-    }
-
-    fn len(&self) -> usize {
-        self.units.len()
-    }
-}
-
-/// Units in order, cut into leaves; no leaf is empty.
+/// Units in order, cut into leaves. No leaf is empty, and of two neighbours at most one is small.
 #[derive(Clone, Debug)]
 pub(super) struct Leaves<T> {
     leaves: Vec<Leaf<T>>,
+    /// What the leaves of each block count as. The last block, if it is not full, has none: a text below
+    /// a hundred KiB needs no sums.
+    sums: Vec<Weight>,
     weight: Weight,
-    /// A leaf and the position of its first unit: edits are near one another.
-    finger: Cell<(usize, usize)>,
+    finger: Cell<Place>,
+}
+
+/// A leaf and the position of its first unit; behind the last unit, the number of leaves and the length.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    leaf: usize,
+    start: usize,
 }
 
 impl<T> Default for Leaves<T> {
     fn default() -> Self {
-        Self { leaves: Vec::new(), weight: Weight::default(), finger: Cell::new((0, 0)) }
+        Self { leaves: Vec::new(), sums: Vec::new(), weight: Weight::default(), finger: Cell::default() }
     }
 }
 
 impl<T: Unit> Leaves<T> {
-    pub(super) fn len(&self) -> usize {
-        self.weight.utf16
+    pub(super) const fn len(&self) -> usize {
+        self.weight.units
     }
 
     /// What all units count as.
-    pub(super) fn weight(&self) -> Weight {
+    pub(super) const fn weight(&self) -> Weight {
         self.weight
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[T]> {
-        self.leaves.iter().map(|leaf| leaf.units.as_slice())
+    /// All units in order, in parts of which none is empty.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &[T]> {
+        self.leaves.iter().flat_map(Leaf::parts).filter(|part| !part.is_empty())
     }
 
-    pub(super) fn map<U: Unit>(&self, map: impl Fn(T) -> U) -> Leaves<U> {
-        let map_leaf = |leaf: &Leaf<T>| {
-            let units = leaf.units.iter().map(|&unit| map(unit)).collect();
-            Leaf { units, weight: leaf.weight }
-        };
-        let leaves = self.leaves.iter().map(map_leaf).collect();
-        Leaves { leaves, weight: self.weight, finger: self.finger.clone() }
+    /// The same units, each in a larger type.
+    pub(super) fn widen<U: Unit + From<T>>(&self) -> Leaves<U> {
+        let mut wide = Leaves { weight: self.weight, ..Leaves::default() };
+        for leaf in &self.leaves {
+            wide.leaves.extend(Leaf::cut(&leaf.parts().concat()));
+        }
+        wide.sum_from(0);
+        wide
     }
 
     /// The unit at `position`, which must exist.
     pub(super) fn get(&self, position: usize) -> T {
-        let (leaf, start) = self.locate(position);
-        self.leaves[leaf].units[position - start]
+        let Place { leaf, start } = self.locate(position);
+        self.leaves[leaf].get(position - start)
     }
 
-    /// What the units from the start on count as, as few of them as measure `target` or more; all, if
-    /// even they do not.
-    pub(super) fn seek(&self, target: usize, measure: impl Fn(Weight) -> usize) -> Weight {
-        let mut seen = Weight::default();
-        for leaf in &self.leaves {
-            if measure(seen.plus(leaf.weight)) < target {
-                seen = seen.plus(leaf.weight);
-                continue;
-            }
-            for unit in &leaf.units {
-                if measure(seen) >= target {
-                    break;
-                }
-                seen = seen.plus(T::weigh(std::slice::from_ref(unit)));
-            }
-            break;
+    /// What the units from the start on count as, as few of them as are `enough`; all, if even they are not.
+    pub(super) fn weigh_until(&self, enough: impl Fn(Weight) -> bool) -> Weight {
+        if enough(Weight::default()) {
+            return Weight::default();
+        }
+        let (leaf, mut seen) = self.skip(0, Weight::default(), |seen| !enough(seen));
+        if let Some(leaf) = self.leaves.get(leaf) {
+            leaf.weigh_until(&mut seen, enough);
         }
         seen
     }
 
-    /// What the units from `from` to `to` count as.
-    pub(super) fn weigh(&self, from: usize, to: usize) -> Weight {
+    /// What the units before `position` count as.
+    pub(super) fn weigh_to(&self, position: usize) -> Weight {
+        let (leaf, seen) = self.skip(0, Weight::default(), |seen| seen.units <= position);
+        let within = self.leaves.get(leaf).map(|leaf| leaf.weigh(0, position - seen.units));
+        seen.plus(within.unwrap_or_default())
+    }
+
+    /// What the units of `range` count as.
+    pub(super) fn weigh(&self, range: Range<usize>) -> Weight {
+        let Place { leaf, mut start } = self.locate(range.start);
         let mut weight = Weight::default();
-        let (mut leaf, mut start) = self.locate(from);
-        let mut at = from;
-        while at < to {
-            let units = &self.leaves[leaf].units;
-            let end = (start + units.len()).min(to);
-            weight = weight.plus(T::weigh(&units[at - start..end - start]));
-            start += units.len();
-            leaf += 1;
-            at = end;
+        for leaf in &self.leaves[leaf..] {
+            if start >= range.end {
+                break;
+            }
+            let (from, to) = (range.start.saturating_sub(start), (range.end - start).min(leaf.len()));
+            weight += if to - from == leaf.len() { leaf.weight() } else { leaf.weigh(from, to) };
+            start += leaf.len();
         }
         weight
     }
 
-    /// Replaces `deleted` units from `position` on; hands the old ones to `removed`, in order.
-    pub(super) fn splice(&mut self, position: usize, deleted: usize, inserted: &[T], removed: impl FnMut(&[T])) {
-        self.remove(position, deleted, removed);
-        if !inserted.is_empty() {
-            self.insert(position, inserted);
+    /// The place of the unit at `position`; the end, if there is none.
+    #[inline]
+    fn locate(&self, position: usize) -> Place {
+        let finger = self.finger.get();
+        match self.leaves.get(finger.leaf) {
+            Some(leaf) if position.wrapping_sub(finger.start) < leaf.len() => finger,
+            _ => self.find(position, |end| end <= position),
         }
     }
 
-    /// The leaf that holds the unit at `position` and where that leaf begins; at the end of all units
-    /// the number of leaves and the length.
-    fn locate(&self, position: usize) -> (usize, usize) {
-        let (mut leaf, mut start) = self.finger.get();
-        while position < start {
-            leaf -= 1;
-            start -= self.leaves[leaf].len();
+    /// The place where units are inserted at `position`: at a seam the leaf before it, which a typist is
+    /// filling, or the one of the last edit.
+    #[inline]
+    fn locate_gap(&self, position: usize) -> Place {
+        let finger = self.finger.get();
+        match self.leaves.get(finger.leaf) {
+            Some(leaf) if position.wrapping_sub(finger.start) <= leaf.len() => finger,
+            _ => self.find(position, |end| end < position),
         }
-        while leaf < self.leaves.len() && position >= start + self.leaves[leaf].len() {
-            start += self.leaves[leaf].len();
+    }
+
+    /// The first place whose leaf does not end `before`; it becomes the finger.
+    #[inline]
+    fn find(&self, position: usize, before: impl Fn(usize) -> bool) -> Place {
+        let finger = self.finger.get();
+        // Not `≤`: at the very end, the finger may be behind all leaves.
+        let from = if finger.start < position { finger } else { Place::default() };
+        let seen = Weight { units: from.start, ..Weight::default() };
+        let (leaf, seen) = self.skip(from.leaf, seen, |seen| before(seen.units));
+        let place = Place { leaf, start: seen.units };
+        self.finger.set(place);
+        place
+    }
+
+    /// Goes from a leaf on, before which there is `seen`, over blocks and leaves as long as what was seen
+    /// `goes_on`.
+    #[inline]
+    fn skip(&self, leaf: usize, seen: Weight, goes_on: impl Fn(Weight) -> bool) -> (usize, Weight) {
+        let (mut leaf, mut seen) = (leaf, seen);
+        loop {
+            while leaf.is_multiple_of(BLOCK_LEAVES)
+                && let Some(&sum) = self.sums.get(leaf / BLOCK_LEAVES)
+                && goes_on(seen.plus(sum))
+            {
+                seen += sum;
+                leaf += BLOCK_LEAVES;
+            }
+            match self.leaves.get(leaf).map(|leaf| seen.plus(leaf.weight())) {
+                Some(with) if goes_on(with) => seen = with,
+                Some(_) | None => return (leaf, seen),
+            }
             leaf += 1;
         }
-        self.finger.set((leaf, start));
-        (leaf, start)
     }
 
-    fn remove(&mut self, position: usize, count: usize, mut removed: impl FnMut(&[T])) {
-        if count == 0 {
+    /// Takes out `count` units, of which there is at least one, from `position` on; hands them to `removed`, in order.
+    pub(super) fn remove(&mut self, position: usize, count: usize, removed: impl FnMut(&[T])) {
+        let Place { leaf: at, start } = self.locate(position);
+        let from = position - start;
+        let leaf = &mut self.leaves[at];
+        if from + count > leaf.len() || count == leaf.len() {
+            self.remove_across(at, from, count, removed);
+            self.join_around(at);
             return;
         }
-        let (first, start) = self.locate(position);
-        let (mut at, mut from, mut left) = (first, position - start, count);
+        let weight = leaf.remove(from, from + count, removed);
+        let small = leaf.is_small();
+        self.weight -= weight;
+        if let Some(sum) = self.sums.get_mut(at / BLOCK_LEAVES) {
+            *sum -= weight;
+        }
+        if small {
+            self.join_around(at);
+        }
+    }
+
+    /// Removes `count` units, all of a leaf or those of several, from unit `from` of leaf `first` on.
+    #[cold]
+    fn remove_across(&mut self, first: usize, from: usize, count: usize, mut removed: impl FnMut(&[T])) {
+        let (mut at, mut from, mut left) = (first, from, count);
+        let mut emptied = first + usize::from(from > 0)..first;
         while left > 0 {
             let leaf = &mut self.leaves[at];
             let to = (from + left).min(leaf.len());
-            let cut = &leaf.units[from..to];
-            let weight = T::weigh(cut);
-            removed(cut);
-            leaf.units.drain(from..to);
-            leaf.weight = leaf.weight.minus(weight);
-            self.weight = self.weight.minus(weight);
+            if to - from == leaf.len() {
+                leaf.parts().into_iter().for_each(&mut removed);
+                self.weight -= leaf.weight();
+                emptied.end = at + 1;
+            } else {
+                self.weight -= leaf.remove(from, to, &mut removed);
+            }
             left -= to - from;
             from = 0;
             at += 1;
         }
-        // Of the leaves that were cut only the first and the last one can have units left.
-        let emptied_from = first + usize::from(!self.leaves[first].units.is_empty());
-        let emptied_to = at - usize::from(!self.leaves[at - 1].units.is_empty());
-        if emptied_from < emptied_to {
-            self.leaves.drain(emptied_from..emptied_to);
+        if !emptied.is_empty() {
+            self.leaves.drain(emptied);
         }
-        self.join_small(position);
+        self.sum_from(first);
     }
 
-    /// Joins the leaf at `position` with the one before it where both are small.
-    fn join_small(&mut self, position: usize) {
-        let (at, start) = self.locate(position);
-        if at == 0 || at == self.leaves.len() {
+    /// Joins leaves where two neighbours are small, after leaf `at` and the one behind it have lost units.
+    #[cold]
+    fn join_around(&mut self, at: usize) {
+        let mut first = at.saturating_sub(1);
+        while first <= at + 1 {
+            if !self.join(first) {
+                first += 1;
+            }
+        }
+    }
+
+    /// Joins leaf `at` and the next one where one of them is small and both fit in one.
+    fn join(&mut self, at: usize) -> bool {
+        let Some([first, second]) = self.leaves.get_mut(at..at + 2) else { return false };
+        if !(first.is_small() || second.is_small()) || !first.has_room_for(second.len()) {
+            return false;
+        }
+        let mut finger = self.finger.get();
+        if finger.leaf > at {
+            finger.start -= if finger.leaf == at + 1 { first.len() } else { 0 };
+            finger.leaf -= 1;
+            self.finger.set(finger);
+        }
+        first.append(second);
+        self.leaves.remove(at + 1);
+        self.sum_from(at);
+        true
+    }
+
+    /// Puts `inserted`, which is not empty, at `position`.
+    pub(super) fn insert<S: Unit>(&mut self, position: usize, inserted: &[S])
+    where
+        T: From<S>,
+    {
+        let place = self.locate_gap(position);
+        match self.leaves.get_mut(place.leaf) {
+            Some(leaf) if leaf.has_room_for(inserted.len()) => {
+                let weight = leaf.insert(position - place.start, inserted);
+                self.weight += weight;
+                if let Some(sum) = self.sums.get_mut(place.leaf / BLOCK_LEAVES) {
+                    *sum += weight;
+                }
+            }
+            Some(_) | None => self.insert_leaves(place, position - place.start, inserted),
+        }
+    }
+
+    /// Inserts at unit `from` of a leaf that has no room for so much, or behind all leaves.
+    #[cold]
+    fn insert_leaves<S: Unit>(&mut self, place: Place, from: usize, inserted: &[S])
+    where
+        T: From<S>,
+    {
+        let Place { leaf: at, start } = place;
+        let len = self.leaves.get(at).map_or(0, Leaf::len);
+        if from < len {
+            let mut units = self.leaves[at].parts().concat();
+            units.splice(from..from, inserted.iter().map(|&unit| unit.into()));
+            self.replace_leaves(at..at + 1, Leaf::cut(&units));
             return;
         }
-        let (before, here) = (self.leaves[at - 1].len(), self.leaves[at].len());
-        if before.min(here) <= LEAF_UNITS_FEW && before + here <= LEAF_UNITS_MAX {
-            self.finger.set((at - 1, start - before));
-            let leaf = self.leaves.remove(at);
-            let joined = &mut self.leaves[at - 1];
-            joined.units.extend_from_slice(&leaf.units);
-            joined.weight = joined.weight.plus(leaf.weight);
+        // Here a typist goes on: the leaf stays full, and the text goes behind it.
+        let next = at + usize::from(len > 0);
+        self.finger.set(Place { leaf: next, start: start + len });
+        match self.leaves.get_mut(next) {
+            Some(leaf) if leaf.has_room_for(inserted.len()) => {
+                self.weight += leaf.insert(0, inserted);
+                self.sum_from(next);
+            }
+            Some(_) | None => self.replace_leaves(next..next, Leaf::cut(inserted)),
         }
     }
 
-    fn insert(&mut self, position: usize, inserted: &[T]) {
-        let (mut at, mut start) = self.locate(position);
-        // At a seam the leaf before it is the one that a typist is filling.
-        if position == start && at > 0 {
-            at -= 1;
-            start -= self.leaves[at].len();
-        }
-        self.finger.set((at, start));
-        let weight = T::weigh(inserted);
-        self.weight = self.weight.plus(weight);
-        let from = position - start;
-        match self.leaves.get_mut(at) {
-            Some(leaf) if leaf.len() + inserted.len() <= LEAF_UNITS_MAX => {
-                leaf.units.splice(from..from, inserted.iter().copied());
-                leaf.weight = leaf.weight.plus(weight);
-            }
-            Some(leaf) => {
-                let units = [&leaf.units[..from], inserted, &leaf.units[from..]].concat();
-                self.leaves.splice(at..=at, cut(&units));
-            }
-            None => {
-                self.leaves.extend(cut(inserted));
-            }
+    fn replace_leaves(&mut self, old: Range<usize>, new: impl ExactSizeIterator<Item = Leaf<T>>) {
+        let (first, count) = (old.start, new.len());
+        self.weight -= weigh_leaves(&self.leaves[old.clone()]);
+        self.leaves.splice(old, new);
+        self.weight += weigh_leaves(&self.leaves[first..first + count]);
+        self.sum_from(first);
+    }
+
+    /// Sums up the blocks again from that of leaf `at` on.
+    fn sum_from(&mut self, at: usize) {
+        self.sums.truncate(at / BLOCK_LEAVES);
+        let rest = self.leaves[self.sums.len() * BLOCK_LEAVES..].chunks_exact(BLOCK_LEAVES);
+        self.sums.extend(rest.map(weigh_leaves));
+    }
+
+    /// Panics where something that has to be true of the structure is not.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        self.leaves.iter().for_each(Leaf::check);
+        assert_eq!(self.weight, weigh_leaves(&self.leaves));
+        assert!(self.leaves.chunks_exact(BLOCK_LEAVES).map(weigh_leaves).eq(self.sums.iter().copied()));
+        let Place { leaf, start } = self.finger.get();
+        assert_eq!(weigh_leaves(&self.leaves[..leaf]).units, start, "the finger is not where it should be");
+        for pair in self.leaves.windows(2) {
+            assert!(!pair[0].is_small() || !pair[1].is_small(), "two small leaves are neighbours");
         }
     }
 }
 
-/// Cuts units into leaves of equal size, each with room to grow.
-fn cut<T: Unit>(units: &[T]) -> impl Iterator<Item = Leaf<T>> + '_ {
-    let count = units.len().div_ceil(LEAF_UNITS_MAX * 3 / 4).max(1);
-    units.chunks(units.len().div_ceil(count)).map(Leaf::new)
+fn weigh_leaves<T: Unit>(leaves: &[Leaf<T>]) -> Weight {
+    leaves.iter().fold(Weight::default(), |sum, leaf| sum.plus(leaf.weight()))
 }
