@@ -26,7 +26,10 @@ pub(super) fn latin1(text: &str) -> Made<u8> {
 
 /// A text in UTF-16.
 pub(super) fn utf16(text: &str) -> Made<u16> {
-    encode(text, |character, units| units.extend_from_slice(character.encode_utf16(&mut [0; 2])))
+    encode(text, |character, units| match u16::try_from(u32::from(character)) {
+        Ok(unit) => units.push(unit),
+        Err(_) => units.extend_from_slice(character.encode_utf16(&mut [0; 2])),
+    })
 }
 
 /// The units of `text`; `push` appends those of a character.

@@ -24,7 +24,7 @@ pub(super) struct Leaf<T> {
 impl<T: Unit> Leaf<T> {
     pub(super) const UNITS_MAX: usize = LEAF_BYTES_MAX / size_of::<T>();
     /// A leaf of no more than this is joined to its neighbour if both fit in one.
-    const UNITS_FEW: usize = Self::UNITS_MAX / 4;
+    pub(super) const UNITS_FEW: usize = Self::UNITS_MAX / 4;
     /// What leaves are filled to where there is much to fill them with: room for some edits.
     const UNITS_FILL: usize = Self::UNITS_MAX * 3 / 4;
 
@@ -40,7 +40,7 @@ impl<T: Unit> Leaf<T> {
     }
 
     /// Cuts units into leaves of equal size, each with room to grow.
-    pub(super) fn cut<S: Unit>(units: &[S]) -> impl ExactSizeIterator<Item = Self>
+    pub(super) fn cut<S: Unit>(units: &[S]) -> impl Iterator<Item = Self>
     where
         T: From<S>,
     {
@@ -118,15 +118,29 @@ impl<T: Unit> Leaf<T> {
         self.gap = short(at + units.len());
     }
 
+    /// Puts one ASCII `unit` at `at`, if that is where the gap is; whether it is.
+    #[inline]
+    pub(super) fn type_key(&mut self, at: usize, unit: T) -> bool {
+        let here = at == usize::from(self.gap) && self.len() < self.slots.len();
+        if here {
+            self.slots[at] = unit;
+            self.gap += 1;
+            self.len += 1;
+        }
+        here
+    }
+
     /// Takes out the units from `from` to `to`, hands them to `removed`, gives what they count as.
     #[inline(always)]
     pub(super) fn remove(&mut self, from: usize, to: usize, removed: impl FnOnce(&[T])) -> Weight {
-        self.move_gap(from);
-        let cut = &self.slots[self.gap_end()..][..to - from];
+        // A backspace takes what is before the gap, and nothing has to move.
+        let cut_from = if to == usize::from(self.gap) { from } else { self.move_gap(from) };
+        let cut = &self.slots[cut_from..cut_from + to - from];
         // Of a pair whose halves are in two leaves, the second half has nothing extra.
         let ascii = self.extra == 0 && self.pairs == 0;
         let weight = if ascii { Weight::ascii(cut.len()) } else { T::weigh(cut) };
         removed(cut);
+        self.gap = short(from);
         let mut left = self.weight();
         left -= weight;
         self.set_weight(left);
@@ -141,10 +155,10 @@ impl<T: Unit> Leaf<T> {
         }
     }
 
-    /// Gives memory back where less than half of it is in use.
+    /// Gives memory back where less than three quarters of it are in use.
     #[inline]
     fn shrink(&mut self) {
-        if self.len() < self.slots.len() / 2 {
+        if self.len() < self.slots.len() / 4 * 3 {
             self.resize(self.len());
         }
     }
@@ -162,7 +176,8 @@ impl<T: Unit> Leaf<T> {
         }
     }
 
-    fn move_gap(&mut self, to: usize) {
+    /// Moves the gap to the units from `to` on, and gives the slot of the first of them.
+    fn move_gap(&mut self, to: usize) -> usize {
         let (gap, end) = (usize::from(self.gap), self.gap_end());
         if to < gap {
             self.slots.copy_within(to..gap, end - (gap - to));
@@ -170,6 +185,7 @@ impl<T: Unit> Leaf<T> {
             self.slots.copy_within(end..end + (to - gap), gap);
         }
         self.gap = short(to);
+        self.gap_end()
     }
 
     /// Makes the gap as large as `needed` units in all want it. Growth is in small steps: that they are

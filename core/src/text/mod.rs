@@ -129,7 +129,8 @@ impl Text {
     pub fn splice(&mut self, position: usize, deleted: usize, inserted: &str, removed: &mut String) {
         let within = position.checked_add(deleted).is_some_and(|end| end <= self.len());
         assert!(within, "splice outside the text");
-        assert!(self.is_boundary(position) && self.is_boundary(position + deleted), "splice inside a surrogate pair");
+        let whole = self.is_boundary(position) && (deleted == 0 || self.is_boundary(position + deleted));
+        assert!(whole, "splice inside a surrogate pair");
         if deleted > 0 {
             self.remove(position, deleted, removed);
         }
@@ -207,7 +208,15 @@ impl Text {
 
     fn insert(&mut self, position: usize, text: &str) {
         match text.as_bytes() {
-            key @ [0..0x80] => self.insert_latin1(position, key),
+            &[key @ 0..0x80] => {
+                let typed = match &mut self.units {
+                    Units::Latin1(leaves) => leaves.type_key(position, key),
+                    Units::Wide(leaves) => leaves.type_key(position, key.into()),
+                };
+                if !typed {
+                    self.insert_latin1(position, &[key]);
+                }
+            }
             ascii if ascii.is_ascii() => self.insert_latin1(position, ascii),
             _ if is_latin1(text) => self.insert_latin1(position, &latin1(text)),
             _ => self.widened().insert(position, &utf16(text)),
