@@ -1,250 +1,348 @@
-//! A sequence of units in leaves of a few KiB, so that an edit moves little memory.
+//! A sequence of units in leaves, so that an edit moves little memory, with sums over blocks of
+//! leaves, so that a place in megabytes is found in a few steps.
 
 use std::cell::Cell;
+use std::ops::Range;
 
-/// The most units of one leaf. Small under test, so that seams are everywhere.
-const LEAF_UNITS_MAX: usize = if cfg!(test) { 4 } else { 2048 };
-/// A leaf shorter than this is joined to its neighbour if both fit in one.
-const LEAF_UNITS_FEW: usize = LEAF_UNITS_MAX / 4;
+use super::leaf::Leaf;
+use super::weight::{Unit, Weight};
 
-/// What a stretch of units counts as in each encoding. A surrogate pair counts where its first half is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Weight {
-    pub(super) utf8: usize,
-    pub(super) utf16: usize,
-    pub(super) utf32: usize,
-}
+/// So many leaves are a block, and so many blocks a large one. Small under test, as leaves are.
+const BLOCK_PARTS: usize = if cfg!(test) { 3 } else { 16 };
+/// The leaves of a block and of a large one.
+const BLOCK_LEAVES: [usize; 2] = [BLOCK_PARTS, BLOCK_PARTS * BLOCK_PARTS];
 
-impl Weight {
-    fn plus(self, other: Self) -> Self {
-        Self { utf8: self.utf8 + other.utf8, utf16: self.utf16 + other.utf16, utf32: self.utf32 + other.utf32 }
-    }
-
-    fn minus(self, other: Self) -> Self {
-        Self { utf8: self.utf8 - other.utf8, utf16: self.utf16 - other.utf16, utf32: self.utf32 - other.utf32 }
-    }
-}
-
-/// One UTF-16 code unit, in one byte or two.
-pub(super) trait Unit: Copy {
-    /// What the units count as; without branches, so that the compiler can take many at a time.
-    fn weigh(units: &[Self]) -> Weight;
-}
-
-impl Unit for u8 {
-    fn weigh(units: &[Self]) -> Weight {
-        let two_bytes = units.iter().filter(|&&unit| unit >= 0x80).count();
-        Weight { utf8: units.len() + two_bytes, utf16: units.len(), utf32: units.len() }
-    }
-}
-
-impl Unit for u16 {
-    fn weigh(units: &[Self]) -> Weight {
-        let count = |counts: fn(Self) -> bool| units.iter().filter(|&&unit| counts(unit)).count();
-        let (from_two, from_three) = (count(|unit| unit >= 0x80), count(|unit| unit >= 0x800));
-        let low_surrogates = count(|unit| unit & 0xFC00 == 0xDC00);
-        let high_surrogates = count(|unit| unit & 0xFC00 == 0xD800);
-        Weight {
-            utf8: units.len() + from_two + from_three + high_surrogates - 3 * low_surrogates,
-            utf16: units.len(),
-            utf32: units.len() - low_surrogates,
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Leaf<T> {
-    units: Vec<T>,
-    weight: Weight,
-}
-
-impl<T: Unit> Leaf<T> {
-    fn new(units: &[T]) -> Self {
-        Self { units: units.to_vec(), weight: T::weigh(units) }
-    }
-
-    fn len(&self) -> usize {
-        self.units.len()
-    }
-}
-
-/// Units in order, cut into leaves; no leaf is empty.
+/// Units in order, cut into leaves. No leaf is empty, and of two neighbours at most one is small.
 #[derive(Clone, Debug)]
 pub(super) struct Leaves<T> {
     leaves: Vec<Leaf<T>>,
+    /// What the leaves of each block, and of each large one, count as. The last one, if it is not full, has
+    /// no sum: a short text needs none.
+    sums: [Vec<Weight>; 2],
     weight: Weight,
-    /// A leaf and the position of its first unit: edits are near one another.
-    finger: Cell<(usize, usize)>,
+    finger: Cell<Place>,
+}
+
+/// A leaf and the position of its first unit; behind the last unit, the number of leaves and the length.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    leaf: usize,
+    start: usize,
 }
 
 impl<T> Default for Leaves<T> {
     fn default() -> Self {
-        Self { leaves: Vec::new(), weight: Weight::default(), finger: Cell::new((0, 0)) }
+        Self { leaves: Vec::new(), sums: Default::default(), weight: Weight::default(), finger: Cell::default() }
     }
 }
 
 impl<T: Unit> Leaves<T> {
-    pub(super) fn len(&self) -> usize {
-        self.weight.utf16
+    pub(super) const fn len(&self) -> usize {
+        self.weight.units
     }
 
     /// What all units count as.
-    pub(super) fn weight(&self) -> Weight {
+    pub(super) const fn weight(&self) -> Weight {
         self.weight
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[T]> {
-        self.leaves.iter().map(|leaf| leaf.units.as_slice())
+    /// All units in order, in parts of which none is empty.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &[T]> {
+        self.leaves.iter().flat_map(Leaf::parts).filter(|part| !part.is_empty())
     }
 
-    pub(super) fn map<U: Unit>(&self, map: impl Fn(T) -> U) -> Leaves<U> {
-        let map_leaf = |leaf: &Leaf<T>| {
-            let units = leaf.units.iter().map(|&unit| map(unit)).collect();
-            Leaf { units, weight: leaf.weight }
-        };
-        let leaves = self.leaves.iter().map(map_leaf).collect();
-        Leaves { leaves, weight: self.weight, finger: self.finger.clone() }
+    /// The same units, each in a larger type.
+    pub(super) fn widen<U: Unit + From<T>>(&self) -> Leaves<U> {
+        let mut wide = Leaves { weight: self.weight, ..Leaves::default() };
+        for leaf in &self.leaves {
+            wide.leaves.extend(Leaf::cut(&leaf.parts().concat()));
+        }
+        wide.sum_from(0);
+        wide
     }
 
     /// The unit at `position`, which must exist.
     pub(super) fn get(&self, position: usize) -> T {
-        let (leaf, start) = self.locate(position);
-        self.leaves[leaf].units[position - start]
+        let Place { leaf, start } = self.locate(position);
+        self.leaves[leaf].get(position - start)
     }
 
-    /// What the units from the start on count as, as few of them as measure `target` or more; all, if
-    /// even they do not.
-    pub(super) fn seek(&self, target: usize, measure: impl Fn(Weight) -> usize) -> Weight {
-        let mut seen = Weight::default();
-        for leaf in &self.leaves {
-            if measure(seen.plus(leaf.weight)) < target {
-                seen = seen.plus(leaf.weight);
-                continue;
-            }
-            for unit in &leaf.units {
-                if measure(seen) >= target {
-                    break;
-                }
-                seen = seen.plus(T::weigh(std::slice::from_ref(unit)));
-            }
-            break;
+    /// What the units from the start on count as, as few of them as are `enough`; all, if even they are not.
+    pub(super) fn weigh_until(&self, enough: impl Fn(Weight) -> bool) -> Weight {
+        if enough(Weight::default()) {
+            return Weight::default();
+        }
+        let (leaf, mut seen) = self.skip(|seen| !enough(seen));
+        if let Some(leaf) = self.leaves.get(leaf) {
+            leaf.weigh_until(&mut seen, enough);
         }
         seen
     }
 
-    /// What the units from `from` to `to` count as.
-    pub(super) fn weigh(&self, from: usize, to: usize) -> Weight {
+    /// What the units before `position` count as.
+    pub(super) fn weigh_to(&self, position: usize) -> Weight {
+        let (leaf, seen) = self.skip(|seen| seen.units <= position);
+        let within = self.leaves.get(leaf).map(|leaf| leaf.weigh(0, position - seen.units));
+        seen.plus(within.unwrap_or_default())
+    }
+
+    /// What the units of `range` count as.
+    pub(super) fn weigh(&self, range: Range<usize>) -> Weight {
+        let Place { leaf, mut start } = self.locate(range.start);
         let mut weight = Weight::default();
-        let (mut leaf, mut start) = self.locate(from);
-        let mut at = from;
-        while at < to {
-            let units = &self.leaves[leaf].units;
-            let end = (start + units.len()).min(to);
-            weight = weight.plus(T::weigh(&units[at - start..end - start]));
-            start += units.len();
-            leaf += 1;
-            at = end;
+        for leaf in &self.leaves[leaf..] {
+            if start >= range.end {
+                break;
+            }
+            let (from, to) = (range.start.saturating_sub(start), (range.end - start).min(leaf.len()));
+            weight += if to - from == leaf.len() { leaf.weight() } else { leaf.weigh(from, to) };
+            start += leaf.len();
         }
         weight
     }
 
-    /// Replaces `deleted` units from `position` on; hands the old ones to `removed`, in order.
-    pub(super) fn splice(&mut self, position: usize, deleted: usize, inserted: &[T], removed: impl FnMut(&[T])) {
-        self.remove(position, deleted, removed);
-        if !inserted.is_empty() {
-            self.insert(position, inserted);
+    /// The place of the unit at `position`; the end, if there is none.
+    #[inline]
+    fn locate(&self, position: usize) -> Place {
+        let finger = self.finger.get();
+        match self.leaves.get(finger.leaf) {
+            Some(leaf) if position.wrapping_sub(finger.start) < leaf.len() => finger,
+            _ => self.find(|end| end <= position),
         }
     }
 
-    /// The leaf that holds the unit at `position` and where that leaf begins; at the end of all units
-    /// the number of leaves and the length.
-    fn locate(&self, position: usize) -> (usize, usize) {
-        let (mut leaf, mut start) = self.finger.get();
-        while position < start {
-            leaf -= 1;
-            start -= self.leaves[leaf].len();
+    /// The place where units are inserted at `position`: at a seam the leaf before it, which a typist is
+    /// filling, or the one of the last edit.
+    #[inline]
+    fn locate_gap(&self, position: usize) -> Place {
+        let finger = self.finger.get();
+        match self.leaves.get(finger.leaf) {
+            Some(leaf) if position.wrapping_sub(finger.start) <= leaf.len() => finger,
+            _ => self.find(|end| end < position),
         }
-        while leaf < self.leaves.len() && position >= start + self.leaves[leaf].len() {
-            start += self.leaves[leaf].len();
-            leaf += 1;
-        }
-        self.finger.set((leaf, start));
-        (leaf, start)
     }
 
-    fn remove(&mut self, position: usize, count: usize, mut removed: impl FnMut(&[T])) {
-        if count == 0 {
+    /// The first place whose leaf does not end `before`; it becomes the finger.
+    #[inline]
+    fn find(&self, before: impl Fn(usize) -> bool) -> Place {
+        let (leaf, seen) = self.skip(|seen| before(seen.units));
+        let place = Place { leaf, start: seen.units };
+        self.finger.set(place);
+        place
+    }
+
+    /// Goes over large blocks, blocks and leaves as long as what was seen `goes_on`; gives the leaf where
+    /// that ends and what is before it.
+    #[inline]
+    fn skip(&self, goes_on: impl Fn(Weight) -> bool) -> (usize, Weight) {
+        let (mut leaf, mut seen) = (0, Weight::default());
+        let mut take = |part: Weight, leaves: usize| {
+            let with = seen.plus(part);
+            let taken = goes_on(with);
+            if taken {
+                seen = with;
+                leaf += leaves;
+            }
+            taken
+        };
+        let [blocks, large] = &self.sums;
+        let passed = large.iter().take_while(|sum| take(**sum, BLOCK_LEAVES[1])).count() * BLOCK_PARTS;
+        let passed = blocks[passed..].iter().take_while(|sum| take(**sum, BLOCK_LEAVES[0])).count() + passed;
+        let _ = self.leaves[passed * BLOCK_PARTS..].iter().take_while(|leaf| take(leaf.weight(), 1)).count();
+        (leaf, seen)
+    }
+
+    /// Takes out `count` units, of which there is at least one, from `position` on; hands them to `removed`, in order.
+    pub(super) fn remove(&mut self, position: usize, count: usize, removed: impl FnMut(&[T])) {
+        let Place { leaf: at, start } = self.locate(position);
+        let from = position - start;
+        let leaf = &mut self.leaves[at];
+        if from + count > leaf.len() || count == leaf.len() {
+            self.remove_across(at, from, count, removed);
+            self.join_around(at);
             return;
         }
-        let (first, start) = self.locate(position);
-        let (mut at, mut from, mut left) = (first, position - start, count);
+        let weight = leaf.remove(from, from + count, removed);
+        let small = leaf.is_small();
+        self.weight -= weight;
+        self.sums_of(at).for_each(|sum| *sum -= weight);
+        if small {
+            self.join_around(at);
+        }
+    }
+
+    /// Removes `count` units, all of a leaf or those of several, from unit `from` of leaf `first` on.
+    #[cold]
+    fn remove_across(&mut self, first: usize, from: usize, count: usize, mut removed: impl FnMut(&[T])) {
+        let (mut at, mut from, mut left) = (first, from, count);
+        let mut emptied = first + usize::from(from > 0)..first;
         while left > 0 {
             let leaf = &mut self.leaves[at];
             let to = (from + left).min(leaf.len());
-            let cut = &leaf.units[from..to];
-            let weight = T::weigh(cut);
-            removed(cut);
-            leaf.units.drain(from..to);
-            leaf.weight = leaf.weight.minus(weight);
-            self.weight = self.weight.minus(weight);
+            if to - from == leaf.len() {
+                leaf.parts().into_iter().for_each(&mut removed);
+                self.weight -= leaf.weight();
+                emptied.end = at + 1;
+            } else {
+                self.weight -= leaf.remove(from, to, &mut removed);
+            }
             left -= to - from;
             from = 0;
             at += 1;
         }
-        // Of the leaves that were cut only the first and the last one can have units left.
-        let emptied_from = first + usize::from(!self.leaves[first].units.is_empty());
-        let emptied_to = at - usize::from(!self.leaves[at - 1].units.is_empty());
-        if emptied_from < emptied_to {
-            self.leaves.drain(emptied_from..emptied_to);
+        if !emptied.is_empty() {
+            self.leaves.drain(emptied);
         }
-        self.join_small(position);
+        self.sum_from(first);
     }
 
-    /// Joins the leaf at `position` with the one before it where both are small.
-    fn join_small(&mut self, position: usize) {
-        let (at, start) = self.locate(position);
-        if at == 0 || at == self.leaves.len() {
+    /// Joins leaves where two neighbours are small, after leaf `at` and the one behind it have lost units.
+    #[cold]
+    fn join_around(&mut self, at: usize) {
+        let mut first = at.saturating_sub(1);
+        while first <= at + 1 {
+            if !self.join(first) {
+                first += 1;
+            }
+        }
+    }
+
+    /// Joins leaf `at` and the next one where one of them is small and both fit in one.
+    fn join(&mut self, at: usize) -> bool {
+        let Some([first, second]) = self.leaves.get_mut(at..at + 2) else { return false };
+        if !(first.is_small() || second.is_small()) || !first.has_room_for(second.len()) {
+            return false;
+        }
+        let mut finger = self.finger.get();
+        if finger.leaf > at {
+            finger.start -= if finger.leaf == at + 1 { first.len() } else { 0 };
+            finger.leaf -= 1;
+            self.finger.set(finger);
+        }
+        first.append(second);
+        self.leaves.remove(at + 1);
+        self.sum_from(at);
+        true
+    }
+
+    /// Puts one ASCII `unit` at `position`, if that is where the last edit was and there is room; whether it is.
+    /// It does what [`Self::insert`] does, in a third of the time: most edits are keys, typed one behind the other.
+    #[inline]
+    pub(super) fn type_key(&mut self, position: usize, unit: T) -> bool {
+        let Place { leaf: at, start } = self.finger.get();
+        let leaf = self.leaves.get_mut(at);
+        let typed = leaf.is_some_and(|leaf| leaf.type_key(position.wrapping_sub(start), unit));
+        if typed {
+            self.weight.units += 1;
+            self.sums_of(at).for_each(|sum| sum.units += 1);
+        }
+        typed
+    }
+
+    /// Puts `inserted`, which is not empty, at `position`.
+    pub(super) fn insert<S: Unit>(&mut self, position: usize, inserted: &[S])
+    where
+        T: From<S>,
+    {
+        let place = self.locate_gap(position);
+        match self.leaves.get_mut(place.leaf) {
+            Some(leaf) if leaf.has_room_for(inserted.len()) => {
+                let weight = leaf.insert(position - place.start, inserted);
+                self.weight += weight;
+                self.sums_of(place.leaf).for_each(|sum| *sum += weight);
+            }
+            Some(_) | None => self.insert_leaves(place, position - place.start, inserted),
+        }
+    }
+
+    /// Inserts at unit `from` of a leaf that has no room for so much, or behind all leaves.
+    #[cold]
+    fn insert_leaves<S: Unit>(&mut self, place: Place, from: usize, inserted: &[S])
+    where
+        T: From<S>,
+    {
+        let Place { leaf: at, start } = place;
+        let len = self.leaves.get(at).map_or(0, Leaf::len);
+        if from < len {
+            self.insert_inside(at, from, inserted);
             return;
         }
-        let (before, here) = (self.leaves[at - 1].len(), self.leaves[at].len());
-        if before.min(here) <= LEAF_UNITS_FEW && before + here <= LEAF_UNITS_MAX {
-            self.finger.set((at - 1, start - before));
-            let leaf = self.leaves.remove(at);
-            let joined = &mut self.leaves[at - 1];
-            joined.units.extend_from_slice(&leaf.units);
-            joined.weight = joined.weight.plus(leaf.weight);
+        // Here a typist goes on: the leaf stays full, and the text goes behind it.
+        let next = at + usize::from(len > 0);
+        self.finger.set(Place { leaf: next, start: start + len });
+        match self.leaves.get_mut(next) {
+            Some(leaf) if leaf.has_room_for(inserted.len()) => {
+                self.weight += leaf.insert(0, inserted);
+                self.sum_from(next);
+            }
+            Some(_) | None => self.replace_leaves(next..next, Leaf::cut(inserted)),
         }
     }
 
-    fn insert(&mut self, position: usize, inserted: &[T]) {
-        let (mut at, mut start) = self.locate(position);
-        // At a seam the leaf before it is the one that a typist is filling.
-        if position == start && at > 0 {
-            at -= 1;
-            start -= self.leaves[at].len();
+    /// Inserts between the units of leaf `at`, which has no room.
+    fn insert_inside<S: Unit>(&mut self, at: usize, from: usize, inserted: &[S])
+    where
+        T: From<S>,
+    {
+        let mut units = self.leaves[at].parts().concat();
+        if inserted.len() <= Leaf::<T>::UNITS_FEW {
+            units.splice(from..from, inserted.iter().map(|&unit| unit.into()));
+            self.replace_leaves(at..at + 1, Leaf::cut(&units));
+            return;
         }
-        self.finger.set((at, start));
-        let weight = T::weigh(inserted);
-        self.weight = self.weight.plus(weight);
-        let from = position - start;
-        match self.leaves.get_mut(at) {
-            Some(leaf) if leaf.len() + inserted.len() <= LEAF_UNITS_MAX => {
-                leaf.units.splice(from..from, inserted.iter().copied());
-                leaf.weight = leaf.weight.plus(weight);
-            }
-            Some(leaf) => {
-                let units = [&leaf.units[..from], inserted, &leaf.units[from..]].concat();
-                self.leaves.splice(at..=at, cut(&units));
-            }
-            None => {
-                self.leaves.extend(cut(inserted));
-            }
+        // What may be megabytes is cut where it is.
+        let (head, tail) = units.split_at(from);
+        let count = self.leaves.len();
+        self.replace_leaves(at..at + 1, Leaf::cut(head).chain(Leaf::cut(inserted)).chain(Leaf::cut(tail)));
+        let last = at + self.leaves.len() - count;
+        self.join_around(last.saturating_sub(1));
+        self.join_around(at);
+    }
+
+    fn replace_leaves(&mut self, old: Range<usize>, new: impl Iterator<Item = Leaf<T>>) {
+        let Range { start, end } = old;
+        let behind = self.leaves.len() - end;
+        self.weight -= weigh_leaves(&self.leaves[start..end]);
+        self.leaves.splice(start..end, new);
+        self.weight += weigh_leaves(&self.leaves[start..self.leaves.len() - behind]);
+        self.sum_from(start);
+    }
+
+    /// The sums that leaf `at` is part of.
+    #[inline]
+    fn sums_of(&mut self, at: usize) -> impl Iterator<Item = &mut Weight> {
+        self.sums.iter_mut().zip(BLOCK_LEAVES).filter_map(move |(sums, leaves)| sums.get_mut(at / leaves))
+    }
+
+    /// Sums up the blocks again from those of leaf `at` on.
+    fn sum_from(&mut self, at: usize) {
+        let [blocks, large] = &mut self.sums;
+        blocks.truncate(at / BLOCK_LEAVES[0]);
+        blocks.extend(self.leaves[blocks.len() * BLOCK_PARTS..].chunks_exact(BLOCK_PARTS).map(weigh_leaves));
+        large.truncate(at / BLOCK_LEAVES[1]);
+        large.extend(blocks[large.len() * BLOCK_PARTS..].chunks_exact(BLOCK_PARTS).map(weigh_all));
+    }
+
+    /// Panics where something that has to be true of the structure is not.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        self.leaves.iter().for_each(Leaf::check);
+        assert_eq!(self.weight, weigh_leaves(&self.leaves));
+        for (sums, leaves) in self.sums.iter().zip(BLOCK_LEAVES) {
+            assert!(self.leaves.chunks_exact(leaves).map(weigh_leaves).eq(sums.iter().copied()));
+        }
+        let Place { leaf, start } = self.finger.get();
+        assert_eq!(weigh_leaves(&self.leaves[..leaf]).units, start, "the finger is not where it should be");
+        for pair in self.leaves.windows(2) {
+            assert!(!pair[0].is_small() || !pair[1].is_small(), "two small leaves are neighbours");
         }
     }
 }
 
-/// Cuts units into leaves of equal size, each with room to grow.
-fn cut<T: Unit>(units: &[T]) -> impl Iterator<Item = Leaf<T>> + '_ {
-    let count = units.len().div_ceil(LEAF_UNITS_MAX * 3 / 4).max(1);
-    units.chunks(units.len().div_ceil(count)).map(Leaf::new)
+fn weigh_leaves<T: Unit>(leaves: &[Leaf<T>]) -> Weight {
+    leaves.iter().fold(Weight::default(), |sum, leaf| sum.plus(leaf.weight()))
+}
+
+fn weigh_all(weights: &[Weight]) -> Weight {
+    weights.iter().fold(Weight::default(), |sum, &weight| sum.plus(weight))
 }

@@ -5,10 +5,21 @@
 //! It never holds a lone surrogate: [`Text::splice`] requires boundaries, callers check them
 //! with [`Text::is_boundary`].
 
+//!
+//! Between the units of UTF-16 and the other encodings it converts at the edge: positions of clients
+//! that count otherwise, and text that goes in and out as `str`.
+
+mod convert;
+mod leaf;
 mod leaves;
+#[cfg(test)]
+mod tests;
+mod weight;
 
 use crate::ids::PositionEncoding;
-use leaves::{Leaves, Weight};
+use convert::{Utf16Decoder, is_latin1, latin1, push_latin1, utf16};
+use leaves::Leaves;
+use weight::Weight;
 
 /// A text in UTF-16 code units.
 #[derive(Clone, Debug)]
@@ -66,46 +77,44 @@ impl std::fmt::Display for Text {
 impl Text {
     /// Length in UTF-16 code units.
     #[must_use]
-    pub fn len(&self) -> usize {
-        match &self.units {
-            Units::Latin1(leaves) => leaves.len(),
-            Units::Wide(leaves) => leaves.len(),
-        }
+    pub const fn len(&self) -> usize {
+        self.weight().units
     }
 
     /// Whether there is no text.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Length in units of `encoding`; constant time.
     #[must_use]
-    pub fn len_in(&self, encoding: PositionEncoding) -> usize {
-        measure(self.weight(), encoding)
+    pub const fn len_in(&self, encoding: PositionEncoding) -> usize {
+        self.weight().in_encoding(encoding)
     }
 
     /// Whether some character takes two UTF-16 code units.
     #[must_use]
-    pub fn has_pairs(&self) -> bool {
-        let weight = self.weight();
-        weight.utf32 < weight.utf16
+    pub const fn has_pairs(&self) -> bool {
+        self.weight().pairs > 0
     }
 
     /// The bytes of UTF-8 that the units from `from` to `to` take (both boundaries within the text).
     #[must_use]
     pub fn utf8_len_of(&self, from: usize, to: usize) -> usize {
-        match &self.units {
-            Units::Latin1(leaves) => leaves.weigh(from, to).utf8,
-            Units::Wide(leaves) => leaves.weigh(from, to).utf8,
-        }
+        let extra = match &self.units {
+            _ if self.counts_alike(PositionEncoding::Utf8) => 0,
+            Units::Latin1(leaves) => leaves.weigh(from..to).extra,
+            Units::Wide(leaves) => leaves.weigh(from..to).extra,
+        };
+        to - from + extra
     }
 
     /// Whether `position` (≤ length) does not split a surrogate pair.
     #[must_use]
     pub fn is_boundary(&self, position: usize) -> bool {
         match &self.units {
-            Units::Wide(leaves) if position < leaves.len() && self.has_pairs() => {
+            Units::Wide(leaves) if self.has_pairs() && position < leaves.len() => {
                 !is_low_surrogate(leaves.get(position))
             }
             Units::Wide(_) | Units::Latin1(_) => true,
@@ -118,22 +127,15 @@ impl Text {
     /// The range lies outside the text. That it splits no surrogate pair is asserted too, since a lone
     /// surrogate could not be written to any client.
     pub fn splice(&mut self, position: usize, deleted: usize, inserted: &str, removed: &mut String) {
-        assert!(position + deleted <= self.len(), "splice outside the text");
-        assert!(self.is_boundary(position) && self.is_boundary(position + deleted), "splice inside a surrogate pair");
-        if !inserted.is_ascii() && !inserted.chars().all(|c| u32::from(c) < 0x100) {
-            self.widen();
+        let within = position.checked_add(deleted).is_some_and(|end| end <= self.len());
+        assert!(within, "splice outside the text");
+        let whole = self.is_boundary(position) && (deleted == 0 || self.is_boundary(position + deleted));
+        assert!(whole, "splice inside a surrogate pair");
+        if deleted > 0 {
+            self.remove(position, deleted, removed);
         }
-        match &mut self.units {
-            Units::Latin1(leaves) => {
-                // A typed key is a few units: no allocation for it.
-                let units: smallvec::SmallVec<[u8; 32]> = inserted.chars().map(latin1).collect();
-                leaves.splice(position, deleted, &units, |part| push_latin1(part, removed));
-            }
-            Units::Wide(leaves) => {
-                let units: smallvec::SmallVec<[u16; 32]> = inserted.encode_utf16().collect();
-                let mut cut = Utf16Decoder::default();
-                leaves.splice(position, deleted, &units, |part| cut.push(part, removed));
-            }
+        if !inserted.is_empty() {
+            self.insert(position, inserted);
         }
     }
 
@@ -146,189 +148,112 @@ impl Text {
         if position > length {
             return Err(PositionError::BeyondEnd { length });
         }
-        if encoding == PositionEncoding::Utf16 || length == self.len() {
+        if self.counts_alike(encoding) {
             let inside = !self.is_boundary(position);
             return if inside { Err(PositionError::InsideCharacter { boundary: position - 1 }) } else { Ok(position) };
         }
-        let seen = self.seek(position, |weight| measure(weight, encoding));
-        if measure(seen, encoding) > position {
-            return Err(PositionError::InsideCharacter { boundary: seen.utf16 - 1 });
+        let reached = |seen: Weight| seen.in_encoding(encoding) >= position;
+        let seen = match &self.units {
+            Units::Latin1(leaves) => leaves.weigh_until(reached),
+            Units::Wide(leaves) => leaves.weigh_until(reached),
+        };
+        let inside_pair = !self.is_boundary(seen.units);
+        if seen.in_encoding(encoding) > position || (inside_pair && encoding == PositionEncoding::Utf8) {
+            return Err(PositionError::InsideCharacter { boundary: seen.units - 1 });
         }
-        // The pair's first half counts for both; the place is behind the second one.
-        Ok(if self.is_boundary(seen.utf16) { seen.utf16 } else { seen.utf16 + 1 })
+        // As a code point a pair counts at its first half; the place is behind the second one.
+        Ok(seen.units + usize::from(inside_pair))
     }
 
     /// `position` (UTF-16, a boundary within the text) counted in `encoding`.
     #[must_use]
     pub fn position_in(&self, position: usize, encoding: PositionEncoding) -> usize {
-        if encoding == PositionEncoding::Utf16 || self.len_in(encoding) == self.len() {
-            return position;
-        }
-        measure(self.seek(position, |weight| weight.utf16), encoding)
+        let before = match &self.units {
+            _ if self.counts_alike(encoding) => return position,
+            Units::Latin1(leaves) => leaves.weigh_to(position),
+            Units::Wide(leaves) => leaves.weigh_to(position),
+        };
+        before.in_encoding(encoding)
     }
 
     /// Hands out the whole text in order, in parts of a few KiB.
     pub fn for_each_str(&self, mut each: impl FnMut(&str)) {
-        let mut part = String::new();
+        let mut decoded = String::new();
         match &self.units {
-            Units::Latin1(leaves) => leaves.iter().for_each(|leaf| {
-                part.clear();
-                push_latin1(leaf, &mut part);
-                each(&part);
+            Units::Latin1(leaves) => leaves.parts().for_each(|part| {
+                decoded.clear();
+                push_latin1(part, &mut decoded);
+                each(&decoded);
             }),
             Units::Wide(leaves) => {
                 let mut decoder = Utf16Decoder::default();
-                leaves.iter().for_each(|leaf| {
-                    part.clear();
-                    decoder.push(leaf, &mut part);
-                    each(&part);
+                leaves.parts().for_each(|part| {
+                    decoded.clear();
+                    decoder.push(part, &mut decoded);
+                    each(&decoded);
                 });
             }
         }
     }
 
-    fn weight(&self) -> Weight {
+    fn remove(&mut self, position: usize, count: usize, removed: &mut String) {
+        match &mut self.units {
+            Units::Latin1(leaves) => leaves.remove(position, count, |part| push_latin1(part, removed)),
+            Units::Wide(leaves) => {
+                let mut decoder = Utf16Decoder::default();
+                leaves.remove(position, count, |part| decoder.push(part, removed));
+            }
+        }
+    }
+
+    fn insert(&mut self, position: usize, text: &str) {
+        match text.as_bytes() {
+            &[key @ 0..0x80] => {
+                let typed = match &mut self.units {
+                    Units::Latin1(leaves) => leaves.type_key(position, key),
+                    Units::Wide(leaves) => leaves.type_key(position, key.into()),
+                };
+                if !typed {
+                    self.insert_latin1(position, &[key]);
+                }
+            }
+            ascii if ascii.is_ascii() => self.insert_latin1(position, ascii),
+            _ if is_latin1(text) => self.insert_latin1(position, &latin1(text)),
+            _ => self.widened().insert(position, &utf16(text)),
+        }
+    }
+
+    fn insert_latin1(&mut self, position: usize, units: &[u8]) {
+        match &mut self.units {
+            Units::Latin1(leaves) => leaves.insert(position, units),
+            Units::Wide(leaves) => leaves.insert(position, units),
+        }
+    }
+
+    /// The units, from now on in two bytes each.
+    fn widened(&mut self) -> &mut Leaves<u16> {
+        if let Units::Latin1(leaves) = &self.units {
+            self.units = Units::Wide(leaves.widen());
+        }
+        match &mut self.units {
+            Units::Wide(leaves) => leaves,
+            Units::Latin1(_) => unreachable!("widened above"),
+        }
+    }
+
+    const fn weight(&self) -> Weight {
         match &self.units {
             Units::Latin1(leaves) => leaves.weight(),
             Units::Wide(leaves) => leaves.weight(),
         }
     }
 
-    fn seek(&self, target: usize, measure: impl Fn(Weight) -> usize) -> Weight {
-        match &self.units {
-            Units::Latin1(leaves) => leaves.seek(target, measure),
-            Units::Wide(leaves) => leaves.seek(target, measure),
-        }
-    }
-
-    fn widen(&mut self) {
-        if let Units::Latin1(leaves) = &self.units {
-            self.units = Units::Wide(leaves.map(u16::from));
-        }
+    /// Whether positions in `encoding` are those in UTF-16.
+    fn counts_alike(&self, encoding: PositionEncoding) -> bool {
+        encoding == PositionEncoding::Utf16 || self.len_in(encoding) == self.len()
     }
 }
 
-fn measure(weight: Weight, encoding: PositionEncoding) -> usize {
-    match encoding {
-        PositionEncoding::Utf8 => weight.utf8,
-        PositionEncoding::Utf16 => weight.utf16,
-        PositionEncoding::Utf32 => weight.utf32,
-    }
-}
-
-/// Joins UTF-16 that comes in parts, a pair possibly split between two of them.
-#[derive(Default)]
-struct Utf16Decoder {
-    high: Option<u16>,
-}
-
-impl Utf16Decoder {
-    fn push(&mut self, units: &[u16], out: &mut String) {
-        let mut units = units;
-        if let (Some(high), [low, rest @ ..]) = (self.high, units) {
-            out.extend(char::decode_utf16([high, *low]).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
-            self.high = None;
-            units = rest;
-        }
-        if let [rest @ .., last] = units
-            && (0xD800..0xDC00).contains(last)
-        {
-            self.high = Some(*last);
-            units = rest;
-        }
-        let characters = char::decode_utf16(units.iter().copied());
-        out.extend(characters.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
-    }
-}
-
-fn is_low_surrogate(unit: u16) -> bool {
-    (0xDC00..0xE000).contains(&unit)
-}
-
-/// Appends Latin-1; ASCII, which nearly all of it is, as it stands.
-fn push_latin1(units: &[u8], out: &mut String) {
-    match std::str::from_utf8(units) {
-        Ok(ascii) if units.is_ascii() => out.push_str(ascii),
-        Ok(_) | Err(_) => out.extend(units.iter().map(|&unit| char::from(unit))),
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the caller has seen that every character is below 0x100")]
-fn latin1(character: char) -> u8 {
-    u32::from(character) as u8
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn check_edits(start: &str, edits: &[(usize, usize, &str)], expected: &str) {
-        let mut text = Text::from(start);
-        for &(position, deleted, inserted) in edits {
-            text.splice(position, deleted, inserted, &mut String::new());
-        }
-        assert_eq!(text.to_string(), expected);
-        assert_eq!(text.len(), expected.encode_utf16().count());
-    }
-
-    #[test]
-    fn edits() {
-        check_edits("", &[(0, 0, "Hello")], "Hello");
-        check_edits("Hello", &[(5, 0, " world"), (0, 5, "Bonjour")], "Bonjour world");
-        check_edits("été", &[(3, 0, "\u{20AC}"), (0, 1, "E")], "Et\u{E9}\u{20AC}");
-        check_edits("a\u{1F600}b", &[(1, 2, "")], "ab");
-    }
-
-    #[test]
-    fn boundaries() {
-        let text = Text::from("a\u{1F600}b");
-        let boundaries: Vec<bool> = (0..=4).map(|p| text.is_boundary(p)).collect();
-        assert_eq!(boundaries, [true, true, false, true, true]);
-    }
-
-    /// The text as its characters: the slow and obvious way to do everything.
-    fn naive_position(text: &str, from: PositionEncoding, to: PositionEncoding, position: usize) -> Option<usize> {
-        let mut prefix = String::new();
-        for character in text.chars().map(Some).chain([None]) {
-            if from.length_of(&prefix) == position {
-                return Some(to.length_of(&prefix));
-            }
-            prefix.extend(character);
-        }
-        None
-    }
-
-    proptest! {
-        #[test]
-        fn splice_equals_string_replace(
-            start in "[aé\u{20AC}\u{1F600}]{0,12}",
-            edits in prop::collection::vec((0_usize..20, 0_usize..6, "[bè\u{20AC}\u{1F601}]{0,5}"), 0..12),
-        ) {
-            let mut text = Text::from(start.as_str());
-            let mut model: Vec<char> = start.chars().collect();
-            for (position, deleted, inserted) in edits {
-                let from = position.min(model.len());
-                let to = (from + deleted).min(model.len());
-                let units = |part: &[char]| part.iter().map(|c| c.len_utf16()).sum::<usize>();
-                let (position, length) = (units(&model[..from]), units(&model[from..to]));
-                let mut removed = String::new();
-                text.splice(position, length, &inserted, &mut removed);
-                let expected: String = model.splice(from..to, inserted.chars()).collect();
-                prop_assert_eq!(removed, expected);
-            }
-            let model: String = model.into_iter().collect();
-            prop_assert_eq!(&text.to_string(), &model);
-            for encoding in PositionEncoding::ALL {
-                prop_assert_eq!(text.len_in(encoding), encoding.length_of(&model));
-                for position in 0..=encoding.length_of(&model) + 1 {
-                    let expected = naive_position(&model, encoding, PositionEncoding::Utf16, position);
-                    prop_assert_eq!(text.utf16_position(position, encoding).ok(), expected);
-                    if let Some(utf16) = expected {
-                        prop_assert_eq!(text.position_in(utf16, encoding), position);
-                    }
-                }
-            }
-        }
-    }
+const fn is_low_surrogate(unit: u16) -> bool {
+    unit & 0xFC00 == 0xDC00
 }

@@ -1,0 +1,109 @@
+//! What a text takes in memory: little more than its units do, and nothing while there are none.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use jddb_core::text::Text;
+
+/// The system's allocator, counting.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+thread_local! {
+    /// Bytes that this thread has and uses: tests in other threads do not disturb it.
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    // There is no counter any more while the thread ends, and then nobody asks.
+    let _ = LIVE.try_with(|live| live.set(live.get() + bytes));
+}
+
+#[expect(unsafe_code, reason = "the interface of allocators")]
+// SAFETY: All is done by the system's allocator; the counter takes no memory.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size().cast_signed());
+        // SAFETY: The caller's promises are those that are asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count(-layout.size().cast_signed());
+        // SAFETY: The memory comes from `alloc`, which gives the system's.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// The bytes of heap that what is made takes, the value itself not counted.
+fn heap_bytes(make: impl FnOnce() -> Text) -> usize {
+    let before = LIVE.get();
+    let text = make();
+    let bytes = LIVE.get() - before;
+    drop(text);
+    assert_eq!(LIVE.get(), before, "memory is left behind");
+    usize::try_from(bytes).expect("what lives is not negative")
+}
+
+/// Asserts that there are at most so many thousandths of a byte for each unit.
+fn check(name: &str, units: usize, thousandths_max: usize, make: impl FnOnce() -> Text) {
+    let bytes = heap_bytes(make);
+    println!("{name}: {bytes} bytes for {units} units, {:.3} each", bytes as f64 / units as f64);
+    assert!(bytes * 1_000 <= units * thousandths_max, "{name} takes {bytes} bytes");
+}
+
+fn edit(text: &mut Text, position: usize, deleted: usize, inserted: &str) {
+    text.splice(position, deleted, inserted, &mut String::new());
+}
+
+const UNITS: usize = 100_000;
+
+#[test]
+fn nothing_for_no_text() {
+    assert_eq!(heap_bytes(Text::default), 0);
+    assert_eq!(heap_bytes(|| Text::from("")), 0);
+}
+
+#[test]
+fn loaded() {
+    let ascii = "the fox ".repeat(UNITS / 8);
+    check("loaded", UNITS, 1_050, || Text::from(ascii.as_str()));
+    let latin1 = "thé fox ".repeat(UNITS / 8);
+    check("loaded, Latin-1", UNITS, 1_050, || Text::from(latin1.as_str()));
+    let wide = "the f€x ".repeat(UNITS / 8);
+    check("loaded, two bytes a unit", UNITS, 2_100, || Text::from(wide.as_str()));
+}
+
+#[test]
+fn a_short_text() {
+    check("short", 200, 2_000, || Text::from("x".repeat(200).as_str()));
+}
+
+#[test]
+fn typed() {
+    let type_at = |place: fn(usize) -> usize| {
+        let mut text = Text::default();
+        (0..UNITS).for_each(|count| edit(&mut text, place(count), 0, "x"));
+        text
+    };
+    check("typed on", UNITS, 1_300, || type_at(|count| count));
+    check("typed backwards", UNITS, 1_300, || type_at(|_| 0));
+    check("typed into the middle", UNITS, 1_300, || type_at(|count| count / 2));
+    check("typed all over", UNITS, 1_300, || type_at(|count| count * 7_919 % (count + 1)));
+}
+
+#[test]
+fn deleted() {
+    let halved = |step: usize| {
+        let mut text = Text::from("x".repeat(2 * UNITS).as_str());
+        (0..UNITS / step).for_each(|count| edit(&mut text, count * step, step, ""));
+        text
+    };
+    // A leaf gives memory back when less than half of it is in use.
+    check("every second unit deleted", UNITS, 2_100, || halved(1));
+    check("every second hundred deleted", UNITS, 2_100, || halved(100));
+    check("every second stretch of 5,000 deleted", UNITS, 1_300, || halved(5_000));
+    assert_eq!(heap_bytes(|| Text::from("x")), heap_bytes(|| Text::from("y")));
+}
