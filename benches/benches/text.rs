@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Bencher, Criterion, Throughput, criterion_group, criterion_main};
 use jddb_core::text::Text;
 use jumprope::JumpRope;
 
@@ -42,14 +42,13 @@ impl Edits {
     }
 }
 
-trait Rope: Clone {
+trait Rope {
     fn new(text: &str) -> Self;
     fn edit(&mut self, position: usize, deleted: usize, inserted: &str);
     fn text(&self) -> String;
 }
 
 /// The text, with what a caller keeps of each edit: what it deleted.
-#[derive(Clone)]
 struct Ours(Text, String);
 
 impl Rope for Ours {
@@ -155,8 +154,8 @@ fn trace(path: &Path) -> (Edits, String) {
     (edits, trace["endContent"].as_str().expect("a text").to_owned())
 }
 
-/// Ten people, each typing at a place of their own in ASCII text of so many units, a key each in turn; one key in
-/// ten is a backspace.
+/// Ten people, each typing at a place of their own in a text of `units` ASCII characters, a key each in turn;
+/// one key in ten is a backspace.
 fn ten_authors(units: usize, keys: usize) -> Edits {
     let mut rng = Rng(10);
     let mut cursors: Vec<usize> = (0..10).map(|author| (2 * author + 1) * units / 20).collect();
@@ -210,23 +209,31 @@ fn replace(units: &mut Vec<u16>, at: usize, deleted: usize, inserted: &[u16]) {
     }
 }
 
-fn end_of<R: Rope>(start: &R, edits: &Edits) -> String {
-    let mut rope = start.clone();
+fn bench(c: &mut Criterion, group: &str, name: &str, edits: &Edits, run: impl FnMut(&mut Bencher<'_>)) {
+    let mut group = c.benchmark_group(group);
+    group.sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
+    group.throughput(Throughput::Elements(edits.edits.len() as u64));
+    group.bench_function(name, run);
+    group.finish();
+}
+
+/// Applies all edits to a text that was just made of `start`; gives what they make of it.
+fn bench_new<R: Rope>(c: &mut Criterion, group: &str, name: &str, start: &str, edits: &Edits) -> String {
+    bench(c, group, name, edits, |b| {
+        b.iter_batched_ref(|| R::new(start), |rope| edits.apply(black_box(rope)), BatchSize::PerIteration);
+    });
+    let mut rope = R::new(start);
     edits.apply(&mut rope);
     rope.text()
 }
 
-/// Applies all edits to the text, over and over.
-fn bench_rope<R: Rope>(c: &mut Criterion, group: &str, name: &str, start: &str, edits: &Edits) -> String {
-    let start = R::new(start);
-    let mut group = c.benchmark_group(group);
-    group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
-    group.throughput(Throughput::Elements(edits.edits.len() as u64));
-    group.bench_function(name, |b| {
-        b.iter_batched_ref(|| start.clone(), |rope| edits.apply(black_box(rope)), BatchSize::PerIteration);
-    });
-    group.finish();
-    end_of(&start, edits)
+/// Applies all edits, which leave the length as it is, to one text over and over.
+fn bench_again<R: Rope>(c: &mut Criterion, group: &str, name: &str, start: &str, edits: &Edits) -> String {
+    let mut rope = R::new(start);
+    edits.apply(&mut rope);
+    let text = rope.text();
+    bench(c, group, name, edits, |b| b.iter(|| edits.apply(black_box(&mut rope))));
+    text
 }
 
 fn shared(name: &str) -> Option<PathBuf> {
@@ -243,8 +250,8 @@ fn traces(c: &mut Criterion) {
         };
         let (edits, end) = trace(&path);
         let group = format!("text_replay_{name}");
-        assert_eq!(bench_rope::<Ours>(c, &group, "jddb", "", &edits), end);
-        assert_eq!(bench_rope::<JumpRope>(c, &group, "jumprope", "", &edits), end);
+        assert_eq!(bench_new::<Ours>(c, &group, "jddb", "", &edits), end);
+        assert_eq!(bench_new::<JumpRope>(c, &group, "jumprope", "", &edits), end);
     }
 }
 
@@ -252,8 +259,8 @@ fn authors(c: &mut Criterion) {
     const UNITS: usize = 50 << 10;
     let start = "the quick fox ".repeat(UNITS.div_ceil(14));
     let edits = ten_authors(UNITS, 10_000);
-    let ours = bench_rope::<Ours>(c, "text_ten_authors_in_50_kb", "jddb", &start, &edits);
-    let theirs = bench_rope::<JumpRope>(c, "text_ten_authors_in_50_kb", "jumprope", &start, &edits);
+    let ours = bench_new::<Ours>(c, "text_ten_authors_in_50_kb", "jddb", &start, &edits);
+    let theirs = bench_new::<JumpRope>(c, "text_ten_authors_in_50_kb", "jumprope", &start, &edits);
     assert_eq!(ours, theirs);
 }
 
@@ -262,8 +269,8 @@ fn random(c: &mut Criterion) {
         let start = "the quick fox ".repeat((megabytes << 20) / 14);
         let edits = random_edits(&start, count, &['a', 'e', 'n', ' ']);
         let group = format!("text_random_edits_in_{megabytes}_mb");
-        let ours = bench_rope::<Ours>(c, &group, "jddb", &start, &edits);
-        let theirs = bench_rope::<ropey::Rope>(c, &group, "ropey", &start, &edits);
+        let ours = bench_again::<Ours>(c, &group, "jddb", &start, &edits);
+        let theirs = bench_again::<ropey::Rope>(c, &group, "ropey", &start, &edits);
         assert!(ours == theirs);
     }
 }
@@ -273,8 +280,8 @@ fn non_ascii(c: &mut Criterion) {
     const TEXT: &str = "the quick é jumps over ж dog € and the \u{1F600} sleeps on 中 then ";
     let start = TEXT.repeat((50 << 10) / TEXT.len());
     let edits = random_edits(&start, 10_000, &['a', 'e', 'n', ' ', 'r', 's', 't', 'i', 'o', 'é']);
-    let ours = bench_rope::<Ours>(c, "text_non_ascii_in_50_kb", "jddb", &start, &edits);
-    let theirs = bench_rope::<ropey2::Rope>(c, "text_non_ascii_in_50_kb", "ropey2", &start, &edits);
+    let ours = bench_new::<Ours>(c, "text_non_ascii_in_50_kb", "jddb", &start, &edits);
+    let theirs = bench_new::<ropey2::Rope>(c, "text_non_ascii_in_50_kb", "ropey2", &start, &edits);
     assert_eq!(ours, theirs);
 }
 

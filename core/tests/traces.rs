@@ -1,14 +1,11 @@
 //! Real editing sessions, replayed key by key: each has to end in the text that its authors ended in.
-//!
-//! The traces are github.com/josephg/editing-traces, CC BY 4.0: "Editing traces (c) Joseph Gentle and
-//! contributors, CC BY 4.0". They are not part of this repository: `JDDB_SHARED` says where they are, else
-//! they are looked for beside the checkout. Where they are missing, the tests say that they skip.
+//! Where the traces are missing, the tests say that they skip.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests, too, a failed unwrap is how a test fails")]
 
+mod support;
+
 use std::borrow::Cow;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use jddb_core::document::{ChangeKind, Document, DocumentLimits, SentChange, Submission, Submitted};
@@ -16,63 +13,11 @@ use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis, Version};
 use jddb_core::ot::OperationBuilder;
 use jddb_core::text::Text;
 
-/// Every sequential trace, with its number of patches.
-const TRACES: [(&str, usize); 5] = [
-    ("automerge-paper", 259_778),
-    ("clownschool_flat", 23_182),
-    ("rustcode", 40_173),
-    ("seph-blog1", 137_993),
-    ("sveltecomponent", 19_749),
-];
-
-struct Trace {
-    name: &'static str,
-    start: String,
-    end: String,
-    patches: Vec<Patch>,
-}
-
-/// One replacement; positions and lengths are code points.
-struct Patch {
-    position: usize,
-    deleted: usize,
-    inserted: String,
-}
-
-impl Trace {
-    fn read(name: &'static str, path: &Path) -> Self {
-        let mut json = Vec::new();
-        flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut json).unwrap();
-        let trace: serde_json::Value = serde_json::from_slice(&json).unwrap();
-        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        let number = |value: &serde_json::Value| usize::try_from(value.as_u64().unwrap()).unwrap();
-        let patch = |patch: &serde_json::Value| Patch {
-            position: number(&patch[0]),
-            deleted: number(&patch[1]),
-            inserted: text(&patch[2]),
-        };
-        let transactions = trace["txns"].as_array().unwrap().iter();
-        let patches = transactions.flat_map(|transaction| transaction["patches"].as_array().unwrap()).map(patch);
-        let (start, end) = (text(&trace["startContent"]), text(&trace["endContent"]));
-        Self { name, start, end, patches: patches.collect() }
-    }
-}
+use support::{Patch, Trace};
 
 /// Those that are here, read once for all tests.
 static READ: LazyLock<Vec<Trace>> = LazyLock::new(|| {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let root = std::env::var_os("JDDB_SHARED").map_or_else(beside, PathBuf::from);
-    let read = |(name, patches)| {
-        let path = root.join(format!("traces/sequential/{name}.json.gz"));
-        if !path.exists() {
-            println!("skipped: the trace {name} is not here; set JDDB_SHARED to the directory that has traces/");
-            return None;
-        }
-        let trace = Trace::read(name, &path);
-        assert_eq!(trace.patches.len(), patches, "{name}");
-        Some(trace)
-    };
-    TRACES.into_iter().filter_map(read).collect()
+    support::read(&["automerge-paper", "clownschool_flat", "rustcode", "seph-blog1", "sveltecomponent"])
 });
 
 /// Calls `replay` with each trace; it returns the text at the end.

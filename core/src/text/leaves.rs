@@ -7,10 +7,12 @@ use std::ops::Range;
 use super::leaf::Leaf;
 use super::weight::{Unit, Weight};
 
-/// So many leaves are a block, and so many blocks a large one. Small under test, as leaves are.
-const BLOCK_PARTS: usize = if cfg!(test) { 3 } else { 16 };
-/// The leaves of a block and of a large one.
-const BLOCK_LEAVES: [usize; 2] = [BLOCK_PARTS, BLOCK_PARTS * BLOCK_PARTS];
+/// So many leaves are a block. Small under test, as leaves are.
+const BLOCK_LEAVES: usize = if cfg!(test) { 3 } else { 8 };
+/// So many blocks are a large one.
+const LARGE_BLOCKS: usize = if cfg!(test) { 2 } else { 16 };
+/// The leaves of what there are sums of.
+const SUM_LEAVES: [usize; 2] = [BLOCK_LEAVES, LARGE_BLOCKS * BLOCK_LEAVES];
 
 /// Units in order, cut into leaves. No leaf is empty, and of two neighbours at most one is small.
 #[derive(Clone, Debug)]
@@ -146,9 +148,9 @@ impl<T: Unit> Leaves<T> {
             taken
         };
         let [blocks, large] = &self.sums;
-        let passed = large.iter().take_while(|sum| take(**sum, BLOCK_LEAVES[1])).count() * BLOCK_PARTS;
-        let passed = blocks[passed..].iter().take_while(|sum| take(**sum, BLOCK_LEAVES[0])).count() + passed;
-        let _ = self.leaves[passed * BLOCK_PARTS..].iter().take_while(|leaf| take(leaf.weight(), 1)).count();
+        let passed = large.iter().take_while(|sum| take(**sum, SUM_LEAVES[1])).count() * LARGE_BLOCKS;
+        let passed = blocks[passed..].iter().take_while(|sum| take(**sum, SUM_LEAVES[0])).count() + passed;
+        let _ = self.leaves[passed * BLOCK_LEAVES..].iter().take_while(|leaf| take(leaf.weight(), 1)).count();
         (leaf, seen)
     }
 
@@ -225,13 +227,13 @@ impl<T: Unit> Leaves<T> {
         true
     }
 
-    /// Puts one ASCII `unit` at `position`, if that is where the last edit was and there is room; whether it is.
-    /// It does what [`Self::insert`] does, in a third of the time: most edits are keys, typed one behind the other.
+    /// Puts one ASCII `unit` at `position`, if the last edit of its leaf was there and there is room; whether it
+    /// is. That is what [`Self::insert`] does, too, but most edits are keys, typed one behind the other.
     #[inline]
     pub(super) fn type_key(&mut self, position: usize, unit: T) -> bool {
-        let Place { leaf: at, start } = self.finger.get();
+        let Place { leaf: at, start } = self.locate_gap(position);
         let leaf = self.leaves.get_mut(at);
-        let typed = leaf.is_some_and(|leaf| leaf.type_key(position.wrapping_sub(start), unit));
+        let typed = leaf.is_some_and(|leaf| leaf.type_key(position - start, unit));
         if typed {
             self.weight.units += 1;
             self.sums_of(at).for_each(|sum| sum.units += 1);
@@ -311,16 +313,16 @@ impl<T: Unit> Leaves<T> {
     /// The sums that leaf `at` is part of.
     #[inline]
     fn sums_of(&mut self, at: usize) -> impl Iterator<Item = &mut Weight> {
-        self.sums.iter_mut().zip(BLOCK_LEAVES).filter_map(move |(sums, leaves)| sums.get_mut(at / leaves))
+        self.sums.iter_mut().zip(SUM_LEAVES).filter_map(move |(sums, leaves)| sums.get_mut(at / leaves))
     }
 
     /// Sums up the blocks again from those of leaf `at` on.
     fn sum_from(&mut self, at: usize) {
         let [blocks, large] = &mut self.sums;
-        blocks.truncate(at / BLOCK_LEAVES[0]);
-        blocks.extend(self.leaves[blocks.len() * BLOCK_PARTS..].chunks_exact(BLOCK_PARTS).map(weigh_leaves));
-        large.truncate(at / BLOCK_LEAVES[1]);
-        large.extend(blocks[large.len() * BLOCK_PARTS..].chunks_exact(BLOCK_PARTS).map(weigh_all));
+        blocks.truncate(at / SUM_LEAVES[0]);
+        blocks.extend(self.leaves[blocks.len() * BLOCK_LEAVES..].chunks_exact(BLOCK_LEAVES).map(weigh_leaves));
+        large.truncate(at / SUM_LEAVES[1]);
+        large.extend(blocks[large.len() * LARGE_BLOCKS..].chunks_exact(LARGE_BLOCKS).map(weigh_all));
     }
 
     /// Panics where something that has to be true of the structure is not.
@@ -328,7 +330,7 @@ impl<T: Unit> Leaves<T> {
     pub(super) fn check(&self) {
         self.leaves.iter().for_each(Leaf::check);
         assert_eq!(self.weight, weigh_leaves(&self.leaves));
-        for (sums, leaves) in self.sums.iter().zip(BLOCK_LEAVES) {
+        for (sums, leaves) in self.sums.iter().zip(SUM_LEAVES) {
             assert!(self.leaves.chunks_exact(leaves).map(weigh_leaves).eq(sums.iter().copied()));
         }
         let Place { leaf, start } = self.finger.get();
