@@ -131,13 +131,13 @@ fn transform_edits(moved: &[Edit], text_end: u32, other: &[Edit], order: Order) 
     let mut walk = Walk::over(other);
     let mut list = EditList::default();
     for (index, edit) in moved.iter().enumerate() {
+        walk.advance(edit.position, order);
         if edit.inserted > 0 {
-            walk.advance(edit.position, order);
             list.insert(walk.after(), edit.inserted, edit.text_start);
         }
         if edit.deleted > 0 {
+            // Behind the other's text at this place, whoever came first.
             let text_end = moved.get(index + 1).map_or(text_end, |next| next.text_start);
-            walk.advance(edit.position, Order::Second);
             walk.delete_to(edit.end(), |position, count| list.delete(position, count, text_end));
         }
     }
