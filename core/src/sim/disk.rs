@@ -54,7 +54,9 @@ impl Disk {
             Record::Change(change) => batch.changes.push(change.clone()),
             Record::Session(session) => batch.session = Some(session.clone()),
         });
-        self.under_way.push_back(batch);
+        if !batch.changes.is_empty() || batch.session.is_some() {
+            self.under_way.push_back(batch);
+        }
     }
 
     /// Takes a snapshot, which is written after all that was taken before.

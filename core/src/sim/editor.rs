@@ -249,7 +249,7 @@ impl Editor {
         if !self.is_live() {
             return;
         }
-        let is_altered = dice.one_in(4);
+        let is_altered = dice.one_in(3);
         let of_the_last = self.done.len().saturating_sub(40);
         let old: Vec<_> = self.done[of_the_last..].iter().filter(|done| done.is_acknowledged).collect();
         let in_flight = self.in_flight().filter(|_| self.link.as_ref().is_some_and(|link| link.was_sent));

@@ -57,28 +57,28 @@ pub(super) enum Act {
 
 /// How often each of them happens beside the others. Those that are left out of some schedules come last.
 const WEIGHTS: [(Act, u64); 22] = [
-    (Act::Type, 22),
-    (Act::Hear, 22),
-    (Act::Turn, 13),
-    (Act::Commit, 10),
-    (Act::Read, 20),
-    (Act::Cut, 3),
-    (Act::Reap, 3),
-    (Act::Resync, 2),
-    (Act::Repeat, 4),
-    (Act::Point, 3),
-    (Act::Beat, 1),
-    (Act::Save, 1),
-    (Act::Intrude, 1),
-    (Act::Blurt, 4),
-    (Act::Post, 5),
-    (Act::Peek, 1),
-    (Act::Snapshot, 3),
+    (Act::Type, 100),
+    (Act::Hear, 100),
+    (Act::Turn, 60),
+    (Act::Commit, 40),
+    (Act::Read, 80),
+    (Act::Cut, 8),
+    (Act::Reap, 10),
+    (Act::Resync, 8),
+    (Act::Repeat, 18),
+    (Act::Point, 14),
+    (Act::Beat, 4),
+    (Act::Save, 3),
+    (Act::Intrude, 3),
+    (Act::Blurt, 12),
+    (Act::Post, 14),
+    (Act::Peek, 3),
+    (Act::Snapshot, 6),
     (Act::Evict, 1),
     (Act::Crash, 1),
     (Act::Fail, 1),
     (Act::Stop, 1),
-    (Act::Wait, 1),
+    (Act::Wait, 3),
 ];
 /// So many of [`WEIGHTS`] are in every schedule.
 const ALWAYS: usize = 5;
@@ -111,6 +111,8 @@ pub(super) struct Member {
 /// What a schedule begins with.
 #[derive(Clone, Debug)]
 pub(super) struct Setup {
+    /// Everybody is there already.
+    pub(super) is_warm: bool,
     pub(super) is_fast: bool,
     pub(super) outbound_bytes_max: usize,
     pub(super) history_versions_max: usize,
@@ -144,6 +146,7 @@ impl Setup {
         let mut members: Vec<Member> = (0..editors).map(|_| member(true)).collect();
         members.extend((0..viewers).map(|_| member(false)));
         Self {
+            is_warm: !rng.one_in(8),
             is_fast: rng.one_in(3),
             outbound_bytes_max: if slow { 600 + usize::try_from(rng.below(1_500)).unwrap_or(0) } else { 1 << 20 },
             history_versions_max: rng.pick(&[2, 3, 5, 8, 10_000, 10_000, 10_000]),
@@ -164,9 +167,9 @@ impl Schedule {
         }
         let total: u64 = weights.iter().map(|(_, weight)| weight).sum();
         let count = match rng.below(100) {
-            0 => 200 + rng.below(200),
-            1..10 => 60 + rng.below(60),
-            _ => 20 + rng.below(40),
+            0 => 200 + rng.below(300),
+            1..8 => 90 + rng.below(90),
+            _ => 25 + rng.below(65),
         };
         let event = |_| {
             let mut left = rng.below(total);

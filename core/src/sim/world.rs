@@ -87,6 +87,9 @@ impl World {
     /// Runs a schedule, brings everything to an end, and checks all there is to check.
     pub(super) fn run(&mut self, schedule: &Schedule) -> Checked {
         self.tally.meet(Situation::Schedule);
+        if self.setup.is_warm {
+            self.settle()?;
+        }
         for event in &schedule.events {
             self.tell(|| format!("-- {event}"));
             self.happen(*event)?;
@@ -115,12 +118,22 @@ impl World {
         let who = who % self.editors.len();
         match act {
             Act::Type => self.editors[who].type_something(dice),
-            Act::Hear => self.hear_from(who, dice)?,
+            Act::Hear => {
+                let chosen = self.chosen(who, &mut dice);
+                chosen.into_iter().try_for_each(|who| self.hear_from(who, dice))?;
+            }
             Act::Turn => self.turn()?,
-            Act::Commit => drop(self.server.commit()),
+            Act::Commit => {
+                let is_behind = dice.one_in(3);
+                while self.server.commit() && !is_behind {}
+                if dice.one_in(2) {
+                    self.turn()?;
+                }
+            }
             Act::Read => {
                 let count = if dice.one_in(3) { 1 + dice.below(3) } else { usize::MAX };
-                self.read(who, count)?;
+                let chosen = self.chosen(who, &mut dice);
+                chosen.into_iter().try_for_each(|who| self.read(who, count))?;
             }
             Act::Cut => self.cut(who, dice),
             Act::Reap => self.reap()?,
@@ -147,6 +160,11 @@ impl World {
         }
         self.server.now = self.server.now.plus(1);
         Ok(())
+    }
+
+    /// Whom an event concerns: one client, or all of them.
+    fn chosen(&self, who: usize, dice: &mut Dice) -> std::ops::Range<usize> {
+        if dice.one_in(3) { 0..self.editors.len() } else { who..who + 1 }
     }
 
     fn hear_from(&mut self, who: usize, mut dice: Dice) -> Checked {
