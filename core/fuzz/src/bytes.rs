@@ -27,9 +27,14 @@ pub(crate) struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    /// An input; a piece of text is repeated at most `repeats_max` times.
+    /// An input; a piece of text is repeated up to `repeats_max` times, never if that is 0.
     pub(crate) const fn new(rest: &'a [u8], repeats_max: usize) -> Self {
         Self { rest, repeats_max }
+    }
+
+    /// From here on a piece of text is repeated up to so many times.
+    pub(crate) const fn repeat(&mut self, repeats_max: usize) {
+        self.repeats_max = repeats_max;
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -64,11 +69,11 @@ impl<'a> Bytes<'a> {
         front
     }
 
-    /// Up to three pieces of text, or one of them many times.
+    /// Up to three pieces of text; now and then one of them many times.
     pub(crate) fn text(&mut self) -> String {
         let first = self.next();
         let piece = |byte: u8| PIECES[usize::from(byte & 15)];
-        if first & 0x30 == 0x30 {
+        if first & 0x30 == 0x30 && self.repeats_max > 0 {
             return piece(first).repeat(1 + self.repeats_max * usize::from(first >> 6) / 3);
         }
         let mut text = String::new();

@@ -76,6 +76,9 @@ fn is_canonical(edits: &[Edit], text: &str) -> bool {
 }
 
 fn pair(bytes: &mut Bytes<'_>) {
+    if bytes.next() < 0xF0 {
+        bytes.repeat(0);
+    }
     let base: String = (0..bytes.below(8)).map(|_| bytes.text()).collect();
     let first = built(bytes);
     let second = built(bytes);
@@ -87,9 +90,9 @@ fn built(bytes: &mut Bytes<'_>) -> Operation {
     let mut builder = OperationBuilder::default();
     let mut position = 0;
     for _ in 0..bytes.below(6) {
-        position += u32::from(bytes.next() % 16);
+        position += u32::from(bytes.next() % 4);
         builder.insert(position, &bytes.text());
-        let deleted = u32::from(bytes.next() % 8);
+        let deleted = u32::from(bytes.next() % 6);
         builder.delete(position, deleted);
         position += deleted;
     }

@@ -13,6 +13,9 @@ pub(crate) const NAMES: [&str; 5] = ["title", "body", "x", "general_accountabili
 /// Positions that no text has.
 const LARGE: [u64; 4] = [u64::MAX, 1 << 53, 1 << 32, i64::MAX as u64];
 
+/// A byte for a length is a small one below this.
+const LENGTH_LARGE: usize = 0xF0;
+
 /// One change.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
@@ -31,16 +34,18 @@ impl Draft {
         let flags = bytes.next();
         let kind = [ChangeKind::Insert, ChangeKind::Delete, ChangeKind::Replace][usize::from(flags & 15) % 3];
         let section = NAMES.get(usize::from(flags >> 4) & 7).copied();
-        let (from, length) = (usize::from(bytes.next()), usize::from(bytes.next() % 32));
+        let (from, length) = (usize::from(bytes.next()), usize::from(bytes.next()));
+        let length = if length < LENGTH_LARGE { length % 6 } else { length };
         let content = if kind == ChangeKind::Delete { String::new() } else { bytes.text() };
         let content = if grows { content } else { content.chars().take(3).collect() };
         Self { kind, section, from, length, content, wild: flags & 0x80 != 0 }
     }
 
-    /// A typed key.
-    pub(crate) fn typed() -> Self {
-        let (kind, content) = (ChangeKind::Insert, "k".to_owned());
-        Self { kind, section: Some(NAMES[0]), from: 3, length: 0, content, wild: false }
+    /// A typed key, or the one before taken back: the text stays short.
+    pub(crate) fn typed(index: usize) -> Self {
+        let (kind, content) =
+            if index.is_multiple_of(2) { (ChangeKind::Insert, "k") } else { (ChangeKind::Delete, "") };
+        Self { kind, section: Some(NAMES[0]), from: 0, length: 1, content: content.to_owned(), wild: false }
     }
 
     /// What a client that sees `model` at `base` sends.
@@ -58,7 +63,7 @@ impl Draft {
     fn wild_range(&self) -> (u64, u64) {
         let large = |number: usize| LARGE[number % LARGE.len()];
         let position = if self.from > 0xF8 { large(self.from) } else { self.from as u64 % 24 };
-        (position, if self.length > 28 { large(self.length) } else { self.length as u64 })
+        (position, if self.length > LENGTH_LARGE { large(self.length) } else { self.length as u64 })
     }
 
     /// A range of whole characters.
