@@ -116,6 +116,18 @@ fn a_line_break_of_two_units_is_two_characters() {
 }
 
 #[test]
+fn what_begins_or_ends_inside_a_pair_or_beyond_the_text_does_not_fit() {
+    let base = Text::from("a\u{1F600}b");
+    for fitting in [(0, 4, ""), (1, 2, "X"), (4, 0, "X"), (3, 1, "")] {
+        assert!(operation(&[fitting]).fits(&base), "{fitting:?}");
+    }
+    for unfit in [(2, 0, "X"), (2, 1, ""), (1, 1, ""), (0, 2, "X"), (3, 2, ""), (5, 0, "X")] {
+        assert!(!operation(&[unfit]).fits(&base), "{unfit:?}");
+    }
+    assert!(!operation(&[(0, 1, ""), (1, 1, "X")]).fits(&base), "the second edit is looked at too");
+}
+
+#[test]
 fn a_position_inside_a_pair_fits_once_the_pair_is_gone() {
     // So characters are looked at after the transformation, where they are.
     let inside = operation(&[(2, 0, "X")]);
