@@ -56,7 +56,11 @@ enum Phase {
     /// For its state or list; what else comes is in that already.
     Waiting,
     /// It has a state, of which it does not know whether the change in flight is part of it.
-    Doubting { version: u64, texts: Texts, later: Vec<Heard> },
+    Doubting {
+        version: u64,
+        texts: Texts,
+        later: Vec<Heard>,
+    },
     Live,
 }
 
@@ -198,8 +202,7 @@ impl Editor {
 
     /// It is connected.
     pub(super) fn connected(&mut self, key: MemberKey, greeting: Greeting, mut dice: Dice) {
-        let mut link =
-            Link { key, outgoing: VecDeque::new(), phase: Phase::Waiting, was_sent: false, landed: None };
+        let mut link = Link { key, outgoing: VecDeque::new(), phase: Phase::Waiting, was_sent: false, landed: None };
         if greeting == Greeting::OnJoin {
             // The resend may come before the question or after its answer.
             if !dice.one_in(3) {

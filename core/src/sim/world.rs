@@ -377,7 +377,7 @@ impl World {
         let refused = self.server.post(self.requests, sent, with_names).err();
         if refused.is_none() {
             let known = sent.key.as_ref().and_then(|key| self.mirror.answer(&sent.client, key));
-            let version = known.map_or(self.server.version(), |answer| answer.version);
+            let version = known.map_or_else(|| self.server.version(), |answer| answer.version);
             self.expected.insert(self.requests, Some(version));
             self.poster.request = Some(self.requests);
         } else {
