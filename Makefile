@@ -6,6 +6,7 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export CARGO_TARGET_DIR := $(TARGET)
 CARGO ?= cargo
 WHOLE := --release --workspace
+SEEDS ?= 1000000
 
 # Where the tests find the clients that scripts/setup-clients installs; a test whose client
 # is not there skips itself and says so. `import` ignores NODE_PATH, so scripts use
@@ -15,7 +16,7 @@ export JDDB_TEST_PYTHON ?= $(CLIENTS)/python/bin/python
 export JDDB_TEST_NODE_PATH ?= $(CLIENTS)/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test bench fuzz fmt fmt-check lint doc deny check clean
+.PHONY: help setup build run test simulate bench fuzz fmt fmt-check lint doc deny check clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1 - \2/p' Makefile | awk -F ' - ' '{ printf "%-16s%s\n", $$1, $$2 }'
@@ -36,6 +37,10 @@ test: setup ## Runs every test; one of them: make test ARGS=name
 	@scripts/setup-clients $(CLIENTS)
 	$(if $(ARGS),,$(CARGO) test $(WHOLE) --bench '*' --quiet)
 	$(CARGO) test $(WHOLE) $(ARGS)
+
+# The core alone: RocksDB has no part in it, so nothing large is compiled anew.
+simulate: ## Runs simulated schedules: make simulate SEEDS=1000000; one of them: make simulate ARGS="--seed 17"
+	$(CARGO) run --release -p jddb-core --features sim --example simulate -- --seeds $(SEEDS) $(ARGS)
 
 bench: setup ## Measures the hot paths; one of them: make bench ARGS=name
 	$(CARGO) bench --workspace --bench '*' -- $(ARGS)

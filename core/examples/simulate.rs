@@ -13,10 +13,11 @@ const HELP: &str = "\
 Runs simulated schedules of editors, networks and disks around a document, one a seed, on all cores.
 The first one that fails is made as small as it gets and shown; the exit code is 1 then.
 
-Usage: simulate [--seeds <count>] [--from <seed>] [--threads <count>]
+Usage: simulate [--seeds <count>] [--from <seed>] [--seed <seed>] [--threads <count>]
 
   --seeds <count>    How many seeds to run [default: 1000000]
   --from <seed>      The first one [default: 0]
+  --seed <seed>      This one alone
   --threads <count>  How many at once [default: one a core]
   --help             Shows this
 ";
@@ -42,6 +43,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
         match name.as_str() {
             "--seeds" => options.seeds = number,
             "--from" => options.from = number,
+            "--seed" => (options.from, options.seeds) = (number, 1),
             "--threads" => options.threads = usize::try_from(number.clamp(1, 1024)).unwrap_or(1),
             _ => return Err(format!("nobody knows {name}; see --help")),
         }
@@ -115,11 +117,7 @@ fn main() -> ExitCode {
     // A panic is shown with the schedule that leads to it, and not for each of the runs that make that smaller.
     std::panic::set_hook(Box::new(|_| {}));
     let Options { seeds, from, threads } = options;
-    let run = Run {
-        next: AtomicU64::new(from),
-        end: from.saturating_add(seeds),
-        outcome: Mutex::default(),
-    };
+    let run = Run { next: AtomicU64::new(from), end: from.saturating_add(seeds), outcome: Mutex::default() };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| run.work())).collect();
         run.report(from, &workers);
@@ -129,7 +127,7 @@ fn main() -> ExitCode {
     print!("{tally}");
     let Some(failure) = failure else { return ExitCode::SUCCESS };
     let seed = failure.seed();
-    println!("{failure}\nrepeat it with make simulate ARGS=\"--from {seed} --seeds 1\"");
+    println!("{failure}\nrepeat it with make simulate ARGS=\"--seed {seed}\"");
     drop(std::io::stdout().flush());
     ExitCode::FAILURE
 }

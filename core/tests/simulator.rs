@@ -55,7 +55,7 @@ fn replicas_end_equal_and_every_change_is_made_exactly_once() {
     let seeds = setting("JDDB_SEEDS").unwrap_or(SEEDS);
     let tally = run(seeds).unwrap_or_else(|failure| {
         let seed = failure.seed();
-        panic!("{failure}\nrepeat it with JDDB_SEED={seed} and the name of the test, or make simulate ARGS=\"--from {seed} --seeds 1\"")
+        panic!("{failure}\nrepeat it with JDDB_SEED={seed} and the name of the test, or make simulate ARGS=\"--seed {seed}\"")
     });
     println!("{tally}");
     // What is never met with is never tested.

@@ -27,11 +27,6 @@ pub(super) struct Piece {
 }
 
 impl Delta {
-    /// Changes nothing in a text of `length` units.
-    pub(super) fn nothing(length: usize) -> Self {
-        Self { steps: vec![Step::Keep; length] }
-    }
-
     /// A mark for each unit that goes, and what is put in before each unit and at the end.
     pub(super) fn of_marks(deleted: &[bool], inserted: &[Vec<u16>]) -> Self {
         let mut steps = Vec::with_capacity(deleted.len() + 8);
@@ -63,8 +58,7 @@ impl Delta {
         if splits(old, old.len() - end) || splits(new, new.len() - end) {
             end -= 1;
         }
-        let piece =
-            Piece { position: start, deleted: old.len() - end, inserted: new[..new.len() - end].to_vec() };
+        let piece = Piece { position: start, deleted: old.len() - end, inserted: new[..new.len() - end].to_vec() };
         Self::of_piece(before.len(), &piece)
     }
 
@@ -116,11 +110,6 @@ impl Delta {
     /// Whether both do the same, whatever follows behind the last place they touch.
     pub(super) fn does_as(&self, other: &Self) -> bool {
         self.touched() == other.touched()
-    }
-
-    /// Whether it does nothing.
-    pub(super) fn is_nothing(&self) -> bool {
-        self.touched().is_empty()
     }
 
     fn touched(&self) -> &[Step] {

@@ -117,8 +117,7 @@ impl Disk {
         let has_gaps = from < later && changes.first().is_some_and(|change| change.version.0 > VERSIONS_SKIPPED);
         let kept = changes.len() - usize::from(has_gaps);
         let id = DocumentId::new("jd_12345").map_err(|error| Broken(error.to_string()))?;
-        let document =
-            Document::restore(id, snapshot, changes, limits).map_err(|error| Broken(error.to_string()))?;
+        let document = Document::restore(id, snapshot, changes, limits).map_err(|error| Broken(error.to_string()))?;
         Ok(Restored { document, kept })
     }
 

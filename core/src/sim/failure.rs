@@ -152,7 +152,9 @@ fn simpler_setups(schedule: &Schedule) -> Vec<Box<dyn Fn(&mut Schedule)>> {
         simpler.push(Box::new(move |schedule| {
             let dialect = Dialect { encoding: PositionEncoding::Utf16, over_document: false };
             let member = schedule.setup.members.get_mut(who);
-            member.into_iter().for_each(|member| *member = Member { dialect, is_flat: false, bytes_max: 1 << 20, ..*member });
+            member
+                .into_iter()
+                .for_each(|member| *member = Member { dialect, is_flat: false, bytes_max: 1 << 20, ..*member });
         }));
     }
     simpler

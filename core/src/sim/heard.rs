@@ -39,18 +39,49 @@ impl Part {
 #[derive(Clone, Debug)]
 pub(super) enum Heard {
     /// The whole document, as `document.state` or in a `sync.response`.
-    Full { version: u64, texts: Texts },
+    Full {
+        version: u64,
+        texts: Texts,
+    },
     /// A `sync.response` with changes.
-    List { current: u64, parts: Vec<Part> },
+    List {
+        current: u64,
+        parts: Vec<Part>,
+    },
     Part(Part),
-    Ack { key: String, version: u64, transformed: bool },
-    Error { code: String, field: Option<String>, key: Option<String> },
-    Pointer { user_id: String, client_id: String, key: String, section: String, start: u64, end: u64, version: u64 },
-    Presence { user_id: String, status: String },
-    Saved { version: u64 },
+    Ack {
+        key: String,
+        version: u64,
+        transformed: bool,
+    },
+    Error {
+        code: String,
+        field: Option<String>,
+        key: Option<String>,
+    },
+    Pointer {
+        user_id: String,
+        client_id: String,
+        key: String,
+        section: String,
+        start: u64,
+        end: u64,
+        version: u64,
+    },
+    Presence {
+        user_id: String,
+        status: String,
+    },
+    Saved {
+        version: u64,
+    },
     /// A heartbeat's answer, with whether the document is the same where that was compared.
-    Beat { compared: Option<(u64, bool)> },
-    Close { code: u16 },
+    Beat {
+        compared: Option<(u64, bool)>,
+    },
+    Close {
+        code: u16,
+    },
 }
 
 impl Heard {

@@ -127,7 +127,7 @@ impl Mirror {
             let same = known.sent.edits == sent.edits;
             return if same { Prediction::Known } else { Prediction::Refused(&["VALIDATION_ERROR"]) };
         }
-        let base = sent.base.unwrap_or(self.head().version);
+        let base = sent.base.unwrap_or_else(|| self.head().version);
         let Some((base, later)) = self.since(base) else {
             return Prediction::Refused(&["VERSION_UNKNOWN", "VERSION_TOO_OLD"]);
         };
@@ -183,12 +183,8 @@ impl Mirror {
     pub(super) fn push(&mut self, state: State) {
         let number = self.states.len();
         if let Some((sent, key)) = state.sent.as_ref().and_then(|sent| Some((sent, sent.key.clone()?))) {
-            let answer = Answer {
-                version: state.version,
-                transformed: state.transformed,
-                state: number,
-                sent: Rc::clone(sent),
-            };
+            let answer =
+                Answer { version: state.version, transformed: state.transformed, state: number, sent: Rc::clone(sent) };
             self.answers.insert((sent.client.clone(), key), answer);
         }
         self.states.push(state);

@@ -59,9 +59,8 @@ impl Replica {
         let text = &self.texts.sections[index].1;
         let position = self.place_in_section(part, index)?;
         let length = part.length.unwrap_or(0);
-        let place = |place| {
-            place_of(text, place, encoding).map_err(|wrong| Broken(format!("{wrong:?} in {text:?}: {part:?}")))
-        };
+        let place =
+            |place| place_of(text, place, encoding).map_err(|wrong| Broken(format!("{wrong:?} in {text:?}: {part:?}")));
         let (from, to) = (place(position)?, place(position + length)?);
         let content = part.content.as_deref().unwrap_or("");
         let is_sane = match &*part.operation {

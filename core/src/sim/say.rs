@@ -117,11 +117,17 @@ pub(super) struct Pointer {
 #[derive(Clone, Debug)]
 pub(super) enum Say {
     Change(Rc<Sent>),
-    Sync { last: u64, full: Option<bool> },
+    Sync {
+        last: u64,
+        full: Option<bool>,
+    },
     Join,
     Point(Rc<Pointer>),
     /// A heartbeat with the version and checksum of what the client has.
-    Beat { version: u64, checksum: u32 },
+    Beat {
+        version: u64,
+        checksum: u32,
+    },
     Save,
 }
 

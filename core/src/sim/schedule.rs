@@ -140,7 +140,8 @@ impl Setup {
             // With several sections a change at the seam of two of them belongs to one, which a client that knows
             // of none cannot tell: such a client may edit where there is one section, and view everywhere.
             let is_flat = over_document && rng.one_in(2) && (sections == 1 || !edits);
-            let bytes_max = if slow && rng.one_in(2) { 200 + usize::try_from(rng.below(800)).unwrap_or(0) } else { 1 << 20 };
+            let bytes_max =
+                if slow && rng.one_in(2) { 200 + usize::try_from(rng.below(800)).unwrap_or(0) } else { 1 << 20 };
             Member { edits, dialect: Dialect { encoding, over_document }, is_flat, bytes_max }
         };
         let mut members: Vec<Member> = (0..editors).map(|_| member(true)).collect();

@@ -147,8 +147,7 @@ impl Server {
     }
 
     pub(super) fn write(&mut self, key: MemberKey, mirror: &Mirror) -> Checked {
-        let visible =
-            Visible { durability: self.plan.durability, durable_version: self.disk.version() };
+        let visible = Visible { durability: self.plan.durability, durable_version: self.disk.version() };
         let durable = self.room.durable_records();
         let Some((_, socket)) = self.sockets.iter_mut().find(|(other, _)| *other == key) else { return Ok(()) };
         let Some(member) = self.room.member_mut(key) else { return Ok(()) };
@@ -182,8 +181,7 @@ impl Server {
         let durable = self.disk.version();
         let read = |answer: Answer| {
             let body = answer.body.map_err(|error| Broken(error.message))?;
-            let parsed: serde_json::Value =
-                serde_json::from_slice(&body).map_err(|error| Broken(error.to_string()))?;
+            let parsed: serde_json::Value = serde_json::from_slice(&body).map_err(|error| Broken(error.to_string()))?;
             let version = if let Some(version) = parsed["new_version"].as_u64() {
                 ensure!(version <= durable, "an answer names {version} when {durable} was durable");
                 version

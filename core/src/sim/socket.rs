@@ -118,6 +118,9 @@ impl Socket {
                 let client = Client { user_id: user_id.as_str().into(), client_id: client_id.as_str().into() };
                 mirror.check_pointer(client, key, (*version, section), (*start, *end), self.encoding)?;
             }
+            Heard::Close { code } => {
+                ensure!([1001, 1011, 1013, 4000].contains(code), "closed with {code}");
+            }
             Heard::Beat { compared: Some((version, matches)) } => ensure!(*matches, "version {version} is the same"),
             _ => {}
         }
@@ -152,7 +155,8 @@ impl Socket {
 /// The first frame, if it is whole, and its size.
 fn first_frame(bytes: &[u8]) -> Checked<Option<(Heard, usize)>> {
     let Some((&[first, length], rest)) = bytes.split_first_chunk::<2>() else { return Ok(None) };
-    let number = |digits: usize| rest.get(..digits).map(|digits| digits.iter().fold(0, |n, digit| n << 8 | usize::from(*digit)));
+    let number =
+        |digits: usize| rest.get(..digits).map(|digits| digits.iter().fold(0, |n, digit| n << 8 | usize::from(*digit)));
     let (header, length) = match length {
         126 => (2, number(2)),
         127 => (8, number(8)),

@@ -1,10 +1,10 @@
 //! What a user types, and how a client puts it on the wire: the same change has many forms, and the server has
 //! to take them all for the same.
 
+use super::chance::Dice;
 use super::delta::{Delta, Piece};
 use super::mirror::encoded;
 use super::say::{Edit, Kind};
-use super::chance::Dice;
 use super::texts::{Name, Texts, boundaries, string_of, units_of};
 use crate::ids::PositionEncoding;
 
@@ -93,14 +93,7 @@ impl Hand {
         written.into_iter().map(|written| written.edit).collect()
     }
 
-    fn write_piece(
-        self,
-        written: &mut Vec<Written>,
-        texts: &Texts,
-        section: usize,
-        piece: &Piece,
-        dice: &mut Dice,
-    ) {
+    fn write_piece(self, written: &mut Vec<Written>, texts: &Texts, section: usize, piece: &Piece, dice: &mut Dice) {
         let (name, text) = &texts.sections[section];
         let end = piece.position + piece.deleted;
         let mut write = |kind: Kind, from: usize, inserted: &[u16], dice: &mut Dice| {
@@ -132,7 +125,8 @@ impl Hand {
             write(Kind::Delete, piece.position, &[], dice);
         }
         // What is deleted twice counts once.
-        let inner: Vec<usize> = boundaries(text).into_iter().filter(|at| (piece.position + 1..end).contains(at)).collect();
+        let inner: Vec<usize> =
+            boundaries(text).into_iter().filter(|at| (piece.position + 1..end).contains(at)).collect();
         if !inner.is_empty() && dice.one_in(4) {
             let from = dice.pick(&inner);
             write(Kind::Delete, from, &[], dice);

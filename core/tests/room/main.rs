@@ -17,6 +17,5 @@ mod presence;
 mod refusals;
 mod replica;
 mod rng;
-mod simulator;
 mod support;
 mod sync;
