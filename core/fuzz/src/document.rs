@@ -8,7 +8,7 @@ use jddb_core::document::{
 use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis, Version};
 
 use super::bytes::Bytes;
-use super::model::{Fault, Model, Moved, Outcome, text_of};
+use super::model::{Fault, Model, Moved, Outcome, Units, text_of};
 use super::script::{Draft, NAMES};
 
 /// So many steps of one input are taken; more would only take longer.
@@ -225,6 +225,7 @@ impl Run {
         assert!(!conflict, "{message:?} was to be refused");
         let at_base = Submission { base: sent.base.map(|_| Version(base as u64)), ..sent.clone() };
         assert_eq!(self.model.submit(&at_base), Ok(outcome.clone()), "{message:?}");
+        assert!(!self.is_too_large(&before, &self.model), "{message:?} was to be refused for its size");
         assert!(version.0 > self.numbers[self.numbers.len() - 1]);
         assert_eq!(version, self.document.version());
         self.numbers.push(version.0);
@@ -252,7 +253,7 @@ impl Run {
         let faults = index.map(|index| {
             let mut model = self.model.clone();
             let result = model.submit(&Submission { base: sent.base.map(|_| Version(index as u64)), ..sent.clone() });
-            (result.err(), self.is_too_large(&model))
+            (result.err(), self.is_too_large(self.model.now(), &model))
         });
         match (rejection, faults) {
             (Rejection::VersionTooOld { base, oldest }, None) => Some(*base) == too_old && *oldest == floor,
@@ -275,10 +276,10 @@ impl Run {
         }
     }
 
-    /// Whether what `model` has now is beyond a limit, and larger than what was there.
-    fn is_too_large(&self, model: &Model) -> bool {
-        let bytes = |model: &Model| model.now().iter().map(|units| text_of(units).len()).collect::<Vec<_>>();
-        let (before, after) = (bytes(&self.model), bytes(model));
+    /// Whether what `model` has now is beyond a limit, and larger than what was there `before`.
+    fn is_too_large(&self, before: &[Units], model: &Model) -> bool {
+        let bytes = |texts: &[Units]| texts.iter().map(|units| text_of(units).len()).collect::<Vec<_>>();
+        let (before, after) = (bytes(before), bytes(model.now()));
         let grown = |index: usize| after[index] > before.get(index).copied().unwrap_or(0);
         let section = (0..after.len()).any(|index| after[index] > self.limits.section_bytes_max && grown(index));
         let (sum_before, sum_after) = (before.iter().sum::<usize>(), after.iter().sum::<usize>());
@@ -287,10 +288,10 @@ impl Run {
     }
 
     /// The parts of a version make the new texts of the old ones, from the end to the start.
-    fn check_change(&self, change: &Change, before: &[Vec<u16>], version: Version) {
+    fn check_change(&self, change: &Change, before: &[Units], version: Version) {
         assert_eq!((change.version, change.at), (version, UnixMillis(self.now)));
-        let mut texts: Vec<Vec<u16>> = before.to_vec();
-        texts.resize(self.model.now().len(), Vec::new());
+        let mut texts: Vec<Units> = before.to_vec();
+        texts.resize(self.model.now().len(), Units::new());
         assert!(change.sections.is_sorted_by(|one, next| one.section < next.section));
         for made in &change.sections {
             let text = &mut texts[usize::from(made.section)];

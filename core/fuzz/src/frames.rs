@@ -11,13 +11,15 @@ use super::naive_decoder::reference;
 
 /// Lengths at the edges of their encodings.
 const LENGTHS: [usize; 12] = [0, 1, 2, 5, 64, 124, 125, 126, 127, 200, 65_535, 65_536];
+/// So many of them are short.
+const SHORT: usize = 10;
 /// So long a stream is not made longer.
-const STREAM_BYTES_MANY: usize = 400_000;
+const STREAM_BYTES_MANY: usize = 66_000;
 /// Streams up to this length are fed byte by byte too.
 const BYTEWISE_MAX: usize = 512;
 
-/// Enough for a text to need a length of 64 bits, in some ten of them.
-const REPEATS_MAX: usize = 2_000;
+/// Enough for a text to need a length of 16 bits.
+const REPEATS_MAX: usize = 30;
 
 /// An event that owns its bytes, or the error that ended the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,7 +220,8 @@ fn control(bytes: &mut Bytes<'_>, what: u8, stream: &mut Vec<u8>) {
 /// One message in fragments, with control frames between them.
 fn message(bytes: &mut Bytes<'_>, what: u8, stream: &mut Vec<u8>) {
     let is_text = what & 1 == 0;
-    let length = bytes.pick(&LENGTHS);
+    // Long ones take long.
+    let length = if bytes.next() < 0xF8 { bytes.pick(&LENGTHS[..SHORT]) } else { bytes.pick(&LENGTHS) };
     let payload = if is_text {
         (0..1 + length.min(200) / 8).map(|_| bytes.text()).collect::<String>().into_bytes()
     } else {

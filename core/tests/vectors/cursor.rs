@@ -35,7 +35,7 @@ fn check(case: &Value) {
     } else {
         house.say(author, "selection.change", &json!({"start": start, "end": end}));
     }
-    let changes: Vec<Value> = edits(case, "operation").into_iter().map(|edit| change_of(edit)).collect();
+    let changes: Vec<Value> = edits(case, "operation").into_iter().map(change_of).collect();
     if !changes.is_empty() {
         let by = if by_self { author } else { other };
         house.change(by, &json!({"changes": changes, "base_version": 1}));
