@@ -21,34 +21,36 @@ pub(super) fn is_latin1(text: &str) -> bool {
 
 /// A text in Latin-1, which it has to be.
 pub(super) fn latin1(text: &str) -> Made<u8> {
-    encode(text, |character, units| units.push(u8::try_from(character).unwrap_or(b'?')))
+    encode(text, |character, units| {
+        units[0] = u8::try_from(character).unwrap_or(b'?');
+        1
+    })
 }
 
 /// A text in UTF-16.
 pub(super) fn utf16(text: &str) -> Made<u16> {
-    encode(text, |character, units| match u16::try_from(u32::from(character)) {
-        Ok(unit) => units.push(unit),
-        Err(_) => units.extend_from_slice(character.encode_utf16(&mut [0; 2])),
-    })
+    encode(text, |character, units| character.encode_utf16(units).len())
 }
 
-/// The units of `text`; `push` appends those of a character.
-fn encode<T: Unit + From<u8>>(text: &str, push: impl Fn(char, &mut Made<T>)) -> Made<T> {
-    let mut units = SmallVec::with_capacity(text.len());
+/// The units of `text`; `write` writes those of one character, and says how many they are.
+fn encode<T: Unit + From<u8>>(text: &str, write: impl Fn(char, &mut [T]) -> usize) -> Made<T> {
+    let mut made = Made::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
         // ASCII as it stands, which also most of other texts is, and then a few characters of any kind.
-        for stride in rest.as_bytes().chunks_exact(STRIDE).take_while(|stride| stride.is_ascii()) {
-            let mut wide = [T::default(); STRIDE];
-            wide.iter_mut().zip(stride).for_each(|(unit, &byte)| *unit = byte.into());
-            units.extend_from_slice(&wide);
+        let mut units = [T::default(); 2 * STRIDE];
+        for ascii in rest.as_bytes().chunks_exact(STRIDE).take_while(|stride| stride.is_ascii()) {
+            units.iter_mut().zip(ascii).for_each(|(unit, &byte)| *unit = byte.into());
+            made.extend_from_slice(&units[..STRIDE]);
             rest = &rest[STRIDE..];
         }
         let mut characters = rest.chars();
-        characters.by_ref().take(STRIDE).for_each(|character| push(character, &mut units));
+        let count =
+            characters.by_ref().take(STRIDE).fold(0, |count, character| count + write(character, &mut units[count..]));
+        made.extend_from_slice(&units[..count]);
         rest = characters.as_str();
     }
-    units
+    made
 }
 
 /// Appends Latin-1; ASCII, which nearly all of it is, as it stands.

@@ -54,6 +54,22 @@ fn positions_inside_characters() {
     assert_eq!(text.utf16_position(4, PositionEncoding::Utf32), beyond);
 }
 
+/// The first and the last character of each length in some encoding, alone and among others.
+#[test]
+fn characters_of_each_length() {
+    for character in "\0\u{7F}\u{80}\u{FF}\u{100}\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FFFF}\u{10000}\u{10FFFF}".chars() {
+        for whole in [character.to_string(), format!("a long text with {character} within"), format!("a{character}€")]
+        {
+            let text = Text::from(whole.as_str());
+            check(&text);
+            assert_eq!(text.to_string(), whole);
+            for encoding in PositionEncoding::ALL {
+                assert_eq!(text.len_in(encoding), encoding.length_of(&whole), "{character:?} in {}", encoding.name());
+            }
+        }
+    }
+}
+
 #[test]
 #[should_panic(expected = "outside the text")]
 fn range_outside() {
@@ -110,6 +126,17 @@ fn what_is_left_is_joined() {
         check(&text);
     }
     assert_eq!(text.to_string(), "13579bdf".repeat(64));
+}
+
+/// Leaves of 8, 8 and 2 units, of which a deletion leaves 7, 2 and 2: the last two are joined.
+#[test]
+fn what_is_behind_a_deletion_is_joined() {
+    let mut text = Text::from("abcdefghijklmnopqr");
+    for (position, deleted, inserted) in [(3, 0, "--"), (11, 0, "--"), (18, 4, ""), (7, 7, "")] {
+        text.splice(position, deleted, inserted, &mut String::new());
+        check(&text);
+    }
+    assert_eq!(text.to_string(), "abc--deklmn");
 }
 
 #[test]
