@@ -8,6 +8,7 @@ use super::checked::{Broken, Checked, ensure, there};
 use super::delta::Delta;
 use super::resolve::{Refusal, Resolved, View};
 use super::say::{Client, Pointer, Sent};
+use super::socket::Codes;
 use super::texts::{Name, Texts, length_in};
 use crate::ids::PositionEncoding;
 
@@ -40,12 +41,12 @@ pub(super) struct Answer {
 pub(super) enum Prediction {
     /// It is the next version.
     Applied(State),
-    /// The same, or a refusal with that code.
-    AppliedOr(State, &'static str),
+    /// The same, or a refusal with one of these codes.
+    AppliedOr(State, Codes),
     /// It was taken before: the acknowledgement of then.
     Known,
     /// A refusal with one of these codes.
-    Refused(&'static [&'static str]),
+    Refused(Codes),
 }
 
 /// Where a cursor has to be shown: the version, the section, and its ends in UTF-16 code units.
@@ -147,8 +148,9 @@ impl Mirror {
         let splits = resolved.splits;
         let next = self.next(sent, next_version, resolved, base, &later);
         match (may_be_too_old, splits) {
-            (true, _) => Prediction::AppliedOr(next, "VERSION_TOO_OLD"),
-            (false, true) => Prediction::AppliedOr(next, "INVALID_POSITION"),
+            (true, true) => Prediction::AppliedOr(next, &["VERSION_TOO_OLD", "INVALID_POSITION"]),
+            (true, false) => Prediction::AppliedOr(next, &["VERSION_TOO_OLD"]),
+            (false, true) => Prediction::AppliedOr(next, &["INVALID_POSITION"]),
             (false, false) => Prediction::Applied(next),
         }
     }

@@ -7,7 +7,7 @@ use super::disk::{Disk, Restored, texts_of};
 use super::heard::{Heard, state_of_json};
 use super::mirror::Mirror;
 use super::say::{Client, Sent};
-use super::socket::{Socket, Visible};
+use super::socket::{Codes, Socket, Visible};
 use crate::document::DocumentLimits;
 use crate::ids::{PositionEncoding, UnixMillis};
 use crate::protocol::outbound::Limits;
@@ -123,6 +123,19 @@ impl Server {
 
     pub(super) fn hear(&mut self, key: MemberKey, json: &str) {
         self.room.receive(self.now, key, &mut json.as_bytes().to_vec(), &mut self.parser);
+    }
+
+    /// A message of that connection is to be answered so.
+    pub(super) fn expect(&mut self, key: MemberKey, name: &Rc<str>, codes: Codes) {
+        let socket = self.sockets.iter_mut().find(|(other, _)| *other == key);
+        socket.into_iter().for_each(|(_, socket)| socket.expect(Rc::clone(name), codes));
+    }
+
+    /// Whether all messages were answered.
+    pub(super) fn check_answered(&self) -> Checked {
+        let unanswered = self.sockets.iter().find_map(|(_, socket)| socket.unanswered());
+        ensure!(unanswered.is_none(), "{unanswered:?} was never answered");
+        Ok(())
     }
 
     /// `POST …/changes`; with the key in `Idempotency-Key` where it is not in the body.

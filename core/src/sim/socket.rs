@@ -2,8 +2,9 @@
 //! network takes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
-use super::checked::{Broken, Checked, ensure};
+use super::checked::{Broken, Checked, ensure, there};
 use super::heard::Heard;
 use super::mirror::Mirror;
 use super::say::Client;
@@ -26,7 +27,12 @@ pub(super) struct Socket {
     parts: Option<(u64, usize)>,
     version: u64,
     presence: BTreeMap<String, String>,
+    /// The messages that are to be answered, each with the codes of which one refuses it; none, if it is taken.
+    awaited: Vec<(Rc<str>, Codes)>,
 }
+
+/// Codes of errors.
+pub(super) type Codes = &'static [&'static str];
 
 /// What may be seen by now.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +53,28 @@ impl Socket {
             parts: None,
             version: 0,
             presence: BTreeMap::new(),
+            awaited: Vec::new(),
         }
+    }
+
+    /// A message is to be answered so.
+    pub(super) fn expect(&mut self, key: Rc<str>, codes: Codes) {
+        self.awaited.push((key, codes));
+    }
+
+    /// The message that was not answered.
+    pub(super) fn unanswered(&self) -> Option<&str> {
+        self.awaited.first().map(|(key, _)| &**key)
+    }
+
+    /// Whether an answer is the right one: the oldest message of its name is taken, or refused with that code.
+    fn check_answer(&mut self, key: &str, code: Option<&str>) -> Checked {
+        let oldest = self.awaited.iter().position(|(awaited, _)| **awaited == *key);
+        let oldest = there(oldest, "the message that is answered")?;
+        let (_, codes) = self.awaited.remove(oldest);
+        let is_right = code.map_or(codes.is_empty(), |code| codes.contains(&code));
+        ensure!(is_right, "{key} is answered with {code:?}, not with one of {codes:?}");
+        Ok(())
     }
 
     /// How many messages the client could read.
@@ -102,7 +129,9 @@ impl Socket {
                 let answer = answer.ok_or_else(|| Broken(format!("{message:?} of what was not taken")))?;
                 let expected = (answer.version, answer.transformed);
                 ensure!((*version, *transformed) == expected, "{message:?} instead of {expected:?}");
+                self.check_answer(key, None)?;
             }
+            Heard::Error { code, key: Some(key), .. } => self.check_answer(key, Some(code))?,
             Heard::Full { version, texts } => {
                 let state = mirror.at(*version)?;
                 ensure!(*texts == state.texts, "{message:?} instead of {:?}", state.texts);

@@ -152,7 +152,7 @@ impl Editor {
         }
         let body = [Name::from("body")];
         // Which section a change without one belongs to is open until there is one.
-        let names = if self.has_unplaced() { &body[..] } else { &self.role.names };
+        let names = if self.role.is_flat || self.has_unplaced() { &body[..] } else { &self.role.names };
         let deltas = type_something(&self.local(), names, &mut dice);
         let key = self.name_change();
         self.pending.push_back(Pending { key, sent: None, deltas });

@@ -145,6 +145,7 @@ impl World {
         }
         self.poster.done.iter().try_for_each(|sent| self.check_made_once(sent, None))?;
         self.server.check(&self.mirror)?;
+        self.server.check_answered()?;
         self.server.check_disk(&self.mirror)
     }
 

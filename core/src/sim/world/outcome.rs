@@ -11,6 +11,7 @@ use crate::sim::mirror::{Prediction, State};
 use crate::sim::outsiders::blurt;
 use crate::sim::say::{Client, Say, Sent};
 use crate::sim::server::Guest;
+use crate::sim::socket::Codes;
 use crate::sim::tally::Situation;
 use crate::sim::texts::Name;
 
@@ -42,40 +43,50 @@ impl World {
         // An array of envelopes is the same as each of them.
         let json = if json.len().is_multiple_of(8) { format!("[{json}]") } else { json };
         self.server.hear(key, &json);
-        self.check_outcome(prediction, None)
+        let codes = self.check_outcome(prediction, None)?;
+        if let Some(name) = &sent.key {
+            self.server.expect(key, name, codes);
+        }
+        Ok(())
     }
 
-    /// Whether what was predicted has come true; `refusal` is the code of one that is known at once.
-    pub(super) fn check_outcome(&mut self, prediction: Prediction, refusal: Option<Option<&str>>) -> Checked {
+    /// Whether what was predicted has come true; `refusal` is the code of one that is known at once. The codes of
+    /// which one refuses the message are returned, none if it was taken.
+    pub(super) fn check_outcome(&mut self, prediction: Prediction, refusal: Option<Option<&str>>) -> Checked<Codes> {
         let has_grown = self.server.version() != self.mirror.head().version;
         let expects = |what: &[&str]| match refusal {
             None => true,
             Some(code) => code.map_or(what.is_empty(), |code| what.contains(&code)),
         };
-        match prediction {
+        let codes: Codes = match prediction {
             Prediction::Applied(state) => {
                 ensure!(has_grown && expects(&[]), "version {} was refused: {refusal:?}", state.version);
                 self.push(state);
+                &[]
             }
-            Prediction::AppliedOr(state, code) => {
-                if has_grown {
-                    self.push(state);
-                } else {
-                    ensure!(expects(&[code]), "refused with {refusal:?}, not {code}");
-                    self.tally.meet(Situation::RefusedBase);
-                }
+            Prediction::AppliedOr(state, _) if has_grown => {
+                self.push(state);
+                &[]
+            }
+            Prediction::AppliedOr(_, codes) => {
+                ensure!(expects(codes), "refused with {refusal:?}, not {codes:?}");
+                self.tally.meet(Situation::RefusedBase);
+                codes
             }
             Prediction::Known => {
                 ensure!(!has_grown && expects(&[]), "it was taken before, and now {refusal:?}");
                 self.tally.meet(Situation::Resend);
+                &[]
             }
             Prediction::Refused(codes) => {
                 ensure!(!has_grown, "version {} should have been refused: {codes:?}", self.server.version());
                 ensure!(expects(codes), "refused with {refusal:?}, not {codes:?}");
                 self.tally.meet(Situation::Refused);
+                codes
             }
-        }
-        self.server.check(&self.mirror)
+        };
+        self.server.check(&self.mirror)?;
+        Ok(codes)
     }
 
     pub(super) fn push(&mut self, state: State) {
@@ -145,7 +156,8 @@ impl World {
         } else {
             self.poster.in_flight = None;
         }
-        self.check_outcome(prediction, Some(refused.as_ref().map(|error| error.code.name())))
+        self.check_outcome(prediction, Some(refused.as_ref().map(|error| error.code.name())))?;
+        Ok(())
     }
 
     pub(super) fn peek(&mut self) {
