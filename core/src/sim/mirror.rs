@@ -139,6 +139,13 @@ impl Mirror {
             is_current: later.is_empty(),
         };
         let may_be_too_old = later.len() > self.kept;
+        if sent.rejects_conflicts && !later.is_empty() {
+            return Prediction::Refused(if may_be_too_old {
+                &["VERSION_CONFLICT", "VERSION_TOO_OLD"]
+            } else {
+                &["VERSION_CONFLICT"]
+            });
+        }
         let resolved = match view.resolve(sent) {
             Ok(resolved) => resolved,
             Err(_) if may_be_too_old => return Prediction::Refused(&["VERSION_TOO_OLD", "INVALID_POSITION"]),

@@ -40,7 +40,8 @@ impl Poster {
         let client_id = if self.with_names { "poster" } else { "idempotency-key" };
         let client = Client { user_id: "user_0".into(), client_id: client_id.into() };
         let key = Some(format!("c{}", self.made).into());
-        let sent = Rc::new(Sent { client, key, base: Some(base.version), encoding, edits, is_batch: true });
+        let (base, rejects_conflicts) = (Some(base.version), dice.one_in(6));
+        let sent = Rc::new(Sent { client, key, base, encoding, edits, is_batch: true, rejects_conflicts });
         self.in_flight = Some(Rc::clone(&sent));
         sent
     }
@@ -85,7 +86,7 @@ pub(super) fn blurt(mirror: &Mirror, names: &[Name], made: u64, encoding: Positi
     let client = Client { user_id: "user_0".into(), client_id: "blurter".into() };
     let key = (!made.is_multiple_of(3)).then(|| format!("c{made}").into());
     let is_batch = edits.len() > 1;
-    Sent { client, key, base, encoding, edits, is_batch }
+    Sent { client, key, base, encoding, edits, is_batch, rejects_conflicts: false }
 }
 
 /// Without what is of no meaning.

@@ -73,6 +73,8 @@ pub(super) struct Sent {
     pub(super) edits: Vec<Edit>,
     /// As an array, `changes`.
     pub(super) is_batch: bool,
+    /// It would rather be refused than moved.
+    pub(super) rejects_conflicts: bool,
 }
 
 impl Sent {
@@ -84,15 +86,15 @@ impl Sent {
         if let Some(base) = self.base {
             payload["base_version"] = json!(base);
         }
+        if self.rejects_conflicts {
+            payload["conflict_resolution"] = json!("reject");
+        }
         payload
     }
 
     /// As the body of `POST …/changes`; without its names where `Idempotency-Key` stands for them.
     pub(super) fn body(&self, with_names: bool) -> Value {
-        let mut body = json!({"changes": self.edits.iter().map(Edit::to_json).collect::<Vec<_>>()});
-        if let Some(base) = self.base {
-            body["base_version"] = json!(base);
-        }
+        let mut body = Self { is_batch: true, ..self.clone() }.payload();
         if with_names {
             body["client_id"] = json!(*self.client.client_id);
             body["correlation_id"] = json!(self.key.as_deref());

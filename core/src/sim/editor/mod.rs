@@ -186,7 +186,7 @@ impl Editor {
             }
             let is_batch = edits.len() > 1 || dice.one_in(4);
             let key = Some(Rc::clone(&front.key));
-            Rc::new(Sent { client, key, base, encoding: hand.encoding, edits, is_batch })
+            Rc::new(Sent { client, key, base, encoding: hand.encoding, edits, is_batch, rejects_conflicts: false })
         });
         link.outgoing.push_back(Say::Change(Rc::clone(sent)));
         link.was_sent = true;
@@ -285,7 +285,15 @@ impl Editor {
         self.forbidden.push(Rc::clone(&key));
         let (client, encoding) = (self.role.client.clone(), self.role.dialect.encoding);
         let base = Some(self.replica.version);
-        self.say(Say::Change(Rc::new(Sent { client, key: Some(key), base, encoding, edits, is_batch: false })));
+        self.say(Say::Change(Rc::new(Sent {
+            client,
+            key: Some(key),
+            base,
+            encoding,
+            edits,
+            is_batch: false,
+            rejects_conflicts: false,
+        })));
     }
 
     /// It shows where its cursor is, in the text as the server knows it.
