@@ -12,7 +12,7 @@ use crate::document::DocumentLimits;
 use crate::ids::{PositionEncoding, UnixMillis};
 use crate::protocol::outbound::Limits;
 use crate::protocol::{InboundError, Parser};
-use crate::room::{Answer, Caller, Dialect, Durability, Greeting, Joining, MemberKey, Room, RoomConfig, User};
+use crate::room::{Answer, Caller, Dialect, Durability, Greeting, Joining, Member, MemberKey, Room, RoomConfig, User};
 
 const LIMITS: Limits = Limits {
     connections: 10_000,
@@ -125,10 +125,25 @@ impl Server {
         self.room.receive(self.now, key, &mut json.as_bytes().to_vec(), &mut self.parser);
     }
 
-    /// A message of that connection is to be answered so.
-    pub(super) fn expect(&mut self, key: MemberKey, name: &Rc<str>, codes: Codes) {
+    /// A message of that connection is to be answered so; whether it made a version.
+    pub(super) fn expect(&mut self, key: MemberKey, name: &Rc<str>, codes: Codes, made_version: bool) {
         let socket = self.sockets.iter_mut().find(|(other, _)| *other == key);
-        socket.into_iter().for_each(|(_, socket)| socket.expect(Rc::clone(name), codes));
+        socket.into_iter().for_each(|(_, socket)| socket.expect(name, codes, made_version));
+    }
+
+    /// The disk has failed: everybody is told what may be told, and nothing waits for the disk any more. The
+    /// requests that cannot be answered are returned.
+    pub(super) fn fail(&mut self, mirror: &Mirror) -> Checked<Vec<u64>> {
+        let handed_back = self.room.storage_failed(self.now).map(|answer| answer.request).collect();
+        let keys: Vec<MemberKey> = self.sockets.iter().map(|(key, _)| *key).collect();
+        for key in keys {
+            self.write(key, mirror)?;
+            let outbox = self.room.member(key).map(Member::outbox);
+            let durable = self.room.durable_records();
+            let waits = outbox.is_some_and(|outbox| !outbox.is_empty() && !outbox.is_sendable(durable));
+            ensure!(!waits, "a connection waits for a disk that has failed");
+        }
+        Ok(handed_back)
     }
 
     /// Whether all messages were answered.

@@ -29,6 +29,8 @@ pub(super) struct Socket {
     presence: BTreeMap<String, String>,
     /// The messages that are to be answered, each with the codes of which one refuses it; none, if it is taken.
     awaited: Vec<(Rc<str>, Codes)>,
+    /// The changes that were made by way of this connection.
+    made: Vec<Rc<str>>,
 }
 
 /// Codes of errors.
@@ -54,12 +56,14 @@ impl Socket {
             version: 0,
             presence: BTreeMap::new(),
             awaited: Vec::new(),
+            made: Vec::new(),
         }
     }
 
-    /// A message is to be answered so.
-    pub(super) fn expect(&mut self, key: Rc<str>, codes: Codes) {
-        self.awaited.push((key, codes));
+    /// A message is to be answered so; whether it made a version.
+    pub(super) fn expect(&mut self, key: &Rc<str>, codes: Codes, made_version: bool) {
+        self.awaited.push((Rc::clone(key), codes));
+        self.made.extend(made_version.then(|| Rc::clone(key)));
     }
 
     /// The message that was not answered.
@@ -107,7 +111,7 @@ impl Socket {
             self.pipe.push_back((size, message));
         }
         self.unfinished.drain(..at);
-        if self.pipe.is_empty() && !self.unfinished.is_empty() {
+        if self.pipe.is_empty() && !self.unfinished.is_empty() && left == 0 {
             // A frame that the network cannot hold whole is read as it comes.
             self.bytes_max += 1024;
             return self.write(outbox, durable, visible, mirror);
@@ -166,6 +170,11 @@ impl Socket {
             ensure!(self.parts.is_none(), "{message:?} between the parts of {:?}", self.parts);
             return Ok(());
         };
+        let Client { user_id, client_id } = &self.client;
+        let is_own = part.user_id.as_deref() == Some(user_id) && part.client_id.as_deref() == Some(client_id);
+        let is_made_here = |key: &str| self.made.iter().any(|made| **made == *key);
+        let is_copy = is_own && part.correlation_id.as_deref().is_some_and(is_made_here);
+        ensure!(!is_copy, "who made a change gets no copy: {part:?}");
         let (number, count) = part.number();
         let expected = self.parts.map_or(1, |(_, last)| last + 1);
         ensure!(number == expected && number <= count, "{part:?} when part {expected} had to come");

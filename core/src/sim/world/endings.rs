@@ -70,12 +70,11 @@ impl World {
     }
 
     pub(super) fn disk_fails(&mut self, mut dice: Dice) -> Checked {
-        self.server.room.storage_failed(self.server.now).for_each(drop);
-        for who in 0..self.editors.len() {
-            if let Some(key) = self.editors[who].connection() {
-                self.server.write(key, &self.mirror)?;
-            }
+        for request in self.server.fail(&self.mirror)? {
+            self.expected.remove(&request);
         }
+        self.take_answers()?;
+        ensure!(self.expected.is_empty(), "requests that nobody answers: {:?}", self.expected);
         self.tally.meet(Situation::DiskFailure);
         self.lose_power(&mut dice)?;
         self.reopen_somehow(&mut dice)

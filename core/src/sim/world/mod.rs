@@ -192,6 +192,11 @@ impl World {
 
     fn turn(&mut self) -> Checked {
         self.server.turn(&self.mirror)?;
+        self.take_answers()
+    }
+
+    /// Those who wait for answers get those that may be given.
+    fn take_answers(&mut self) -> Checked {
         for (request, version) in self.server.take_answers(&self.mirror)? {
             let expected = self.expected.remove(&request);
             ensure!(expected.is_some(), "request {request} was answered, and nobody waits");

@@ -42,10 +42,11 @@ impl World {
         };
         // An array of envelopes is the same as each of them.
         let json = if json.len().is_multiple_of(8) { format!("[{json}]") } else { json };
+        let before = self.server.version();
         self.server.hear(key, &json);
         let codes = self.check_outcome(prediction, None)?;
         if let Some(name) = &sent.key {
-            self.server.expect(key, name, codes);
+            self.server.expect(key, name, codes, self.server.version() != before);
         }
         Ok(())
     }
