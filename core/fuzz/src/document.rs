@@ -11,8 +11,9 @@ use super::bytes::Bytes;
 use super::model::{Fault, Model, Moved, Outcome, Units, text_of};
 use super::script::{Draft, NAMES};
 
-/// So many steps of one input are taken; more would only take longer.
+/// So many steps of one input are taken; more would only take longer. Fewer where texts are long.
 const STEPS_MAX: usize = 120;
+const LONG_STEPS_MAX: usize = 30;
 /// A text of more units is not made longer, for the model's sake.
 const UNITS_MANY: usize = 3_000;
 /// Enough for a text to have more than one leaf; but mistakes are found in short texts, so few inputs have such.
@@ -27,11 +28,10 @@ const HALF_AN_HOUR_MS: u64 = 30 * 60 * 1_000;
 pub fn document(data: &[u8]) {
     let mut bytes = Bytes::new(data, 0);
     let flags = bytes.next();
-    if flags & 0xF0 == 0xF0 {
-        bytes.repeat(REPEATS_MAX);
-    }
+    let is_long = flags & 0xF0 == 0xF0;
+    bytes.repeat(if is_long { REPEATS_MAX } else { 0 });
     let mut run = Run::new(flags);
-    for _ in 0..STEPS_MAX {
+    for _ in 0..if is_long { LONG_STEPS_MAX } else { STEPS_MAX } {
         if bytes.is_empty() {
             break;
         }
@@ -179,7 +179,7 @@ impl Run {
             reject_conflicts: message.reject_conflicts,
         };
         let now = UnixMillis(self.now);
-        let before = self.document.snapshot(now);
+        let bases = self.bases();
         let known = self.document.resent(now, &sent);
         let answer = self.document.submit(now, &sent);
         if let Some(known) = &known {
@@ -192,7 +192,7 @@ impl Run {
                 let same = Ok(Submitted::Duplicate { version: taken.version, transformed: taken.transformed });
                 let expected = if taken.changes == message.changes { same } else { Err(Rejection::KeyReused) };
                 assert_eq!(answer, expected);
-                assert_eq!(self.document.snapshot(now), before);
+                self.check_unchanged();
             }
             (None, Ok(Submitted::Applied { version, transformed, moves })) => {
                 let moves = moves.into_iter().map(|moved| Moved {
@@ -202,11 +202,14 @@ impl Run {
                     reason: moved.reason,
                 });
                 self.accepted(message, &sent, version, Outcome { transformed, moves: moves.collect() });
+                // Their bytes never come near the limit.
+                let least = (bases + 1).min(self.limits.history_versions_max);
+                assert!(self.bases() >= least, "{} versions can be a base, not {least}", self.bases());
             }
             (None, Ok(other @ Submitted::Duplicate { .. })) => panic!("{message:?} is new: {other:?}"),
             (None, Err(rejection)) => {
                 assert!(self.may_refuse(&sent, &rejection), "{message:?} was refused: {rejection}");
-                assert_eq!(self.document.snapshot(now), before, "what is refused changes nothing");
+                self.check_unchanged();
             }
         }
     }
@@ -223,8 +226,7 @@ impl Run {
         let base = self.base_index(sent).expect("a base that was accepted exists");
         let conflict = message.reject_conflicts && base + 1 < self.numbers.len();
         assert!(!conflict, "{message:?} was to be refused");
-        let at_base = Submission { base: sent.base.map(|_| Version(base as u64)), ..sent.clone() };
-        assert_eq!(self.model.submit(&at_base), Ok(outcome.clone()), "{message:?}");
+        assert_eq!(self.model.submit(&at_version(sent, base)), Ok(outcome.clone()), "{message:?}");
         assert!(!self.is_too_large(&before, &self.model), "{message:?} was to be refused for its size");
         assert!(version.0 > self.numbers[self.numbers.len() - 1]);
         assert_eq!(version, self.document.version());
@@ -246,34 +248,37 @@ impl Run {
     }
 
     /// Whether there is reason for this refusal.
-    fn may_refuse(&self, sent: &Submission<'_>, rejection: &Rejection) -> bool {
+    fn may_refuse(&mut self, sent: &Submission<'_>, rejection: &Rejection) -> bool {
         let (floor, current) = (self.document.history().floor(), self.document.version());
         let too_old = sent.base.filter(|base| *base < floor);
         let index = self.base_index(sent).filter(|_| too_old.is_none());
-        let faults = index.map(|index| {
-            let mut model = self.model.clone();
-            let result = model.submit(&Submission { base: sent.base.map(|_| Version(index as u64)), ..sent.clone() });
-            (result.err(), self.is_too_large(self.model.now(), &model))
-        });
-        match (rejection, faults) {
+        match (rejection, index) {
             (Rejection::VersionTooOld { base, oldest }, None) => Some(*base) == too_old && *oldest == floor,
             (Rejection::VersionUnknown { base, current: said }, None) => {
                 too_old.is_none() && Some(*base) == sent.base && *said == current
             }
-            (Rejection::VersionConflict { current: said, .. }, Some(_)) => {
-                sent.reject_conflicts && index.is_some_and(|index| index + 1 < self.numbers.len()) && *said == current
+            (Rejection::VersionConflict { current: said, .. }, Some(base)) => {
+                sent.reject_conflicts && base + 1 < self.numbers.len() && *said == current
             }
-            (Rejection::InvalidPosition { index, field, .. }, Some((Some(faults), _))) => {
-                faults.contains(&Fault::Position(*index, field))
+            (Rejection::InvalidPosition { index, field, .. }, Some(base)) => {
+                self.has_fault(sent, base, &Fault::Position(*index, field))
             }
-            (Rejection::UnknownSection { index, .. }, Some((Some(faults), _))) => {
-                faults.contains(&Fault::UnknownSection(*index))
+            (Rejection::UnknownSection { index, .. }, Some(base)) => {
+                self.has_fault(sent, base, &Fault::UnknownSection(*index))
             }
-            // One section too many may be met before another fault is.
-            (Rejection::TooLarge { .. }, Some((None, too_large))) => too_large,
-            (Rejection::TooLarge { what, .. }, Some((Some(_), _))) => what.contains("sections"),
+            (Rejection::TooLarge { what, .. }, Some(base)) => {
+                let mut model = self.model.clone();
+                let taken = model.submit(&at_version(sent, base)).is_ok();
+                // One section too many may be met before another fault is.
+                if taken { self.is_too_large(self.model.now(), &model) } else { what.contains("sections") }
+            }
             _ => false,
         }
+    }
+
+    /// Whether the model finds that fault; it stays as it was.
+    fn has_fault(&mut self, sent: &Submission<'_>, base: usize, fault: &Fault) -> bool {
+        self.model.submit(&at_version(sent, base)).is_err_and(|faults| faults.contains(fault))
     }
 
     /// Whether what `model` has now is beyond a limit, and larger than what was there `before`.
@@ -305,6 +310,12 @@ impl Run {
         assert_eq!(texts, self.model.now(), "parts");
     }
 
+    /// What is refused, or a resend, changes nothing.
+    fn check_unchanged(&self) {
+        assert_eq!(Some(&self.document.version().0), self.numbers.last());
+        self.check_texts();
+    }
+
     fn check_texts(&self) {
         let names: Vec<&str> = self.document.sections().iter().map(|section| section.name().as_str()).collect();
         assert_eq!(names, self.model.names);
@@ -316,14 +327,12 @@ impl Run {
                 assert_eq!(section.text().len_in(encoding), encoding.length_of(&text));
             }
         }
-        assert!(!self.is_beyond_history(), "too much history was forgotten");
     }
 
-    /// Whether fewer versions can be a base than are to be kept. Their bytes never come near the limit.
-    fn is_beyond_history(&self) -> bool {
+    /// How many versions older than the newest can be a base.
+    fn bases(&self) -> usize {
         let floor = self.numbers.binary_search(&self.document.history().floor().0);
-        let kept = floor.map_or(0, |floor| self.numbers.len() - 1 - floor);
-        kept > self.limits.history_versions_max || (kept == 0 && !self.log.is_empty())
+        self.numbers.len() - 1 - floor.expect("the oldest base is a version")
     }
 
     /// The document as it comes back from storage: from a snapshot, with changes before it as history.
@@ -386,6 +395,11 @@ impl Run {
         let restored = Document::restore(id(), from, changes, self.limits);
         assert!(restored.is_err() || !detectable || is_past, "damage {what} at {index} went unseen");
     }
+}
+
+/// The submission as the model takes it, whose versions have no gaps.
+fn at_version<'a>(sent: &Submission<'a>, base: usize) -> Submission<'a> {
+    Submission { base: sent.base.map(|_| Version(base as u64)), ..sent.clone() }
 }
 
 fn id() -> DocumentId {

@@ -337,19 +337,16 @@ fn units_before(text: &[u16], position: u64, encoding: PositionEncoding, exact: 
     if exact && encoding == PositionEncoding::Utf16 {
         return usize::try_from(position).ok().filter(|&units| units <= text.len()).map(|units| (units, false));
     }
-    let mut prefix = String::new();
-    let mut last = 0;
+    let (mut before, mut last) = (0, 0);
     for character in text_of(text).chars() {
-        let before = encoding.length_of(&prefix) as u64;
         if before == position {
             return Some((last, false));
         }
-        prefix.push(character);
-        if encoding.length_of(&prefix) as u64 > position {
+        before += encoding.length_of(character.encode_utf8(&mut [0; 4])) as u64;
+        if before > position {
             return (!exact).then_some((last, true));
         }
         last += character.len_utf16();
     }
-    let length = encoding.length_of(&prefix) as u64;
-    if length == position { Some((last, false)) } else { (!exact).then_some((last, true)) }
+    if before == position { Some((last, false)) } else { (!exact).then_some((last, true)) }
 }
