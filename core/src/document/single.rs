@@ -4,6 +4,7 @@
 //! It is moved edit by edit over the records of the log, and no operation is built. Whatever else there is,
 //! all errors included, is left to the general way.
 
+use super::log::Record;
 use super::submission::{Move, MoveReason, SentChange, Submission};
 use super::submit::TRANSFORMS_PER_SUBMISSION_MAX;
 use super::{Document, SECTION_BYTES_MAX, units};
@@ -22,6 +23,7 @@ pub(super) struct Single {
 }
 
 /// An edit on its way through the versions since its base.
+#[derive(Clone, Copy)]
 struct Journey {
     edit: Edit,
     /// Something was deleted before its position.
@@ -73,22 +75,15 @@ impl Document {
         if self.version.0 - base.0 > TRANSFORMS_PER_SUBMISSION_MAX as u64 {
             return None;
         }
+        let records = || self.log.blocks_from(start).map(|(block, range)| &block.records()[range]);
         let mut journey = Journey { edit, deletion_before: false, insertion_before: false };
-        let mut length_at_base = None;
-        for (block, range) in self.log.blocks_from(start) {
-            for record in &block.records()[range] {
-                if record.wide {
-                    return None;
-                }
-                if record.section == section {
-                    length_at_base.get_or_insert(record.length - record.edit.inserted + record.edit.deleted);
-                    if !journey.pass(record.edit) {
-                        return None;
-                    }
-                }
-            }
+        for records in records() {
+            journey = journey.through(records, section)?;
         }
-        let length_at_base = length_at_base.unwrap_or_else(|| units(&self.sections[usize::from(section)].text));
+        let first = records().flatten().find(|record| record.section == section);
+        let length_now = || units(&self.sections[usize::from(section)].text);
+        let length_at_base =
+            first.map_or_else(length_now, |first| first.length - first.edit.inserted + first.edit.deleted);
         let is_something = journey.edit.inserted > 0 || journey.edit.deleted > 0;
         (edit.end() <= length_at_base && is_something).then_some(journey)
     }
@@ -104,6 +99,17 @@ impl Document {
 }
 
 impl Journey {
+    /// Moves over the changes of its section; `None` if one of them is no single edit, or two would come of it.
+    #[inline(never)]
+    fn through(mut self, records: &[Record], section: u16) -> Option<Self> {
+        for record in records {
+            if record.wide || (record.section == section && !self.pass(record.edit)) {
+                return None;
+            }
+        }
+        Some(self)
+    }
+
     /// Moves over what somebody else did; `false` if that takes more than one edit.
     #[inline]
     fn pass(&mut self, other: Edit) -> bool {
