@@ -118,6 +118,9 @@ fn check_parts(document: &Document, model: &Model) {
         let operation = &made.operation;
         assert_eq!(Operation::from_parts(operation.edits(), operation.text().to_owned()).as_ref(), Ok(operation));
     }
+    for made in document.history().last().unwrap().sections() {
+        assert_eq!(made.length as usize, document.sections()[usize::from(made.section)].text().len());
+    }
     check_texts(document, model);
     let new: Vec<String> = model.now().iter().map(|units| text_of(units)).collect();
     assert_eq!(texts, new, "parts");

@@ -24,6 +24,12 @@ fn state(document: &Document) -> (Snapshot, Vec<Change>) {
     (document.snapshot(NOW), document.history().since(floor).unwrap().map(ChangeRef::to_change).collect())
 }
 
+/// The length of each section that a change changed, after it; of all changes.
+fn lengths(document: &Document) -> Vec<u32> {
+    let changes = document.history().since(document.history().floor()).unwrap();
+    changes.flat_map(ChangeRef::sections).map(|made| made.length).collect()
+}
+
 /// Does every kind of thing that looks at the texts of old versions.
 fn use_all(document: &mut Document) {
     let floor = document.history().floor();
@@ -51,6 +57,7 @@ proptest! {
         let snapshot = restore(Snapshot::default(), changes[..at].to_vec()).unwrap().snapshot(NOW);
         let mut restored = restore(snapshot.clone(), changes.clone()).unwrap();
         prop_assert_eq!(state(&restored), state(&document));
+        prop_assert_eq!(lengths(&restored), lengths(&document));
         use_all(&mut document);
         use_all(&mut restored);
         prop_assert_eq!(state(&restored), state(&document));
