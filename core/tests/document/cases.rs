@@ -244,6 +244,11 @@ fn bases_that_are_none() {
     }
     submit(&mut document, Some(1), &[insert(3, "e")]);
     assert_eq!((texts(&document).as_str(), document.version()), ("abcde", current.next()));
+    // Once, whatever the change after it is.
+    document.skip_versions(VERSIONS_SKIPPED);
+    submit(&mut document, None, &[delete(0, 1), insert(2, "x"), within("scope", insert(0, "y"))]);
+    submit(&mut document, None, &[insert(0, "z")]);
+    assert_eq!(document.version(), Version(2 * VERSIONS_SKIPPED + 5));
 }
 
 #[test]

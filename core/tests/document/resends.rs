@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jddb_core::document::{
-    Change, Document, DocumentLimits, RESEND_AGE_MAX_MS, RESENDS_PER_CLIENT, Rejection, SentChange, Submission,
-    Submitted,
+    Change, ChangeRef, Document, DocumentLimits, RESEND_AGE_MAX_MS, RESENDS_PER_CLIENT, Rejection, SentChange,
+    Submission, Submitted,
 };
 use jddb_core::ids::{PositionEncoding, UnixMillis, Version};
 use proptest::prelude::*;
@@ -196,8 +196,12 @@ fn the_last_64_are_known_after_a_restart() {
     for key in &keys {
         document.submit(NOW, &keyed(None, ("c", key), &changes)).unwrap();
     }
-    let restored = Document::restore(id(), document.snapshot(NOW), Vec::new(), DocumentLimits::default());
-    for mut document in [document, restored.unwrap()] {
+    // The past says again what the snapshot remembers, and nothing is remembered twice.
+    let past = document.history().since(Version::ZERO).unwrap().map(ChangeRef::to_change).collect();
+    let restore = |past| Document::restore(id(), document.snapshot(NOW), past, DocumentLimits::default()).unwrap();
+    let restored = [restore(Vec::new()), restore(past)];
+    assert_eq!(restored.each_ref().map(|restored| restored.snapshot(NOW)), [(); 2].map(|()| document.snapshot(NOW)));
+    for mut document in restored.into_iter().chain([document]) {
         for key in &keys[1..] {
             let answer = document.submit(NOW, &keyed(None, ("c", key), &changes));
             assert!(matches!(answer, Ok(Submitted::Duplicate { .. })), "{key}");
