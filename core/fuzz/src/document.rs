@@ -158,7 +158,7 @@ impl Run {
         if flags & 3 == 3
             && let Some(last) = changes.last_mut()
         {
-            last.position += 1;
+            last.position = last.position.wrapping_add(1);
         }
         let base = (flags & 4 == 4).then(|| Version(self.numbers[0]));
         let encoding = PositionEncoding::ALL[usize::from(flags >> 3) % 3];
