@@ -34,6 +34,11 @@ impl Rng {
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
+    /// Choices of their own for what is decided later; the simplest ones again, if these are.
+    pub(super) const fn other(self) -> Self {
+        Self(self.0.rotate_left(32))
+    }
+
     /// Below `end`; 0 if that is 0.
     pub(super) fn below(&mut self, end: usize) -> usize {
         let end = (end as u64).max(1);

@@ -134,6 +134,7 @@ fn simpler_dice(dice: u64) -> impl Iterator<Item = u64> {
 
 fn simpler_setups(schedule: &Schedule) -> Vec<Box<dyn Fn(&mut Schedule)>> {
     let mut simpler: Vec<Box<dyn Fn(&mut Schedule)>> = vec![
+        Box::new(|schedule| schedule.setup.dice = 0),
         Box::new(|schedule| schedule.setup.is_warm = false),
         Box::new(|schedule| schedule.setup.is_fast = false),
         Box::new(|schedule| schedule.setup.history_versions_max = 10_000),

@@ -119,6 +119,8 @@ pub(super) struct Setup {
     /// How many names of sections there are; with one, it is `body`.
     pub(super) sections: usize,
     pub(super) members: Vec<Member>,
+    /// The choice of what the document is read from in the end.
+    pub(super) dice: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -153,6 +155,7 @@ impl Setup {
             history_versions_max: rng.pick(&[2, 3, 5, 8, 10_000, 10_000, 10_000]),
             sections,
             members,
+            dice: rng.next(),
         }
     }
 }

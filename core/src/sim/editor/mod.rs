@@ -42,6 +42,8 @@ struct Pending {
     sent: Option<Rc<Sent>>,
     /// What it does to the text after the server's and the pending ones before it.
     deltas: Deltas,
+    /// The choice of how it is written.
+    dice: Dice,
 }
 
 /// A change that is part of the document.
@@ -150,13 +152,14 @@ impl Editor {
         if !self.role.edits || self.pending.len() >= PENDING_MAX || !self.has_state {
             return;
         }
+        let written = dice.other();
         let body = [Name::from("body")];
         // Which section a change without one belongs to is open until there is one.
         let names = if self.role.is_flat || self.has_unplaced() { &body[..] } else { &self.role.names };
         let deltas = type_something(&self.local(), names, &mut dice);
         let key = self.name_change();
-        self.pending.push_back(Pending { key, sent: None, deltas });
-        self.send_next(dice);
+        self.pending.push_back(Pending { key, sent: None, deltas, dice: written });
+        self.send_next();
     }
 
     /// Whether the change in flight names no section in a document that had none.
@@ -167,7 +170,7 @@ impl Editor {
     }
 
     /// Sends the next change, if none is in flight; and once more what is in flight from the last connection.
-    fn send_next(&mut self, mut dice: Dice) {
+    fn send_next(&mut self) {
         if !self.is_live() {
             return;
         }
@@ -179,6 +182,7 @@ impl Editor {
             return;
         }
         let (texts, base) = (&self.replica.texts, Some(self.replica.version));
+        let mut dice = front.dice;
         let sent = front.sent.get_or_insert_with(|| {
             let mut edits = hand.write(&front.deltas, texts, &mut dice);
             if may_be_unplaced && dice.one_in(2) {

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::{Done, Editor, Link, Pending, Phase};
-use crate::sim::chance::Dice;
 use crate::sim::checked::{Broken, Checked, ensure, there};
 use crate::sim::delta::Delta;
 use crate::sim::heard::{Heard, Part};
@@ -13,7 +12,7 @@ use crate::sim::texts::Texts;
 
 impl Editor {
     /// Takes in one message.
-    pub(in crate::sim) fn take(&mut self, message: Heard, mirror: &Mirror, dice: Dice) -> Checked {
+    pub(in crate::sim) fn take(&mut self, message: Heard, mirror: &Mirror) -> Checked {
         if let Heard::Ack { key, version, .. } = &message {
             self.take_ack(key, *version, mirror)?;
         } else if let Heard::Error { code, field, key } = &message {
@@ -25,7 +24,7 @@ impl Editor {
         } else {
             self.take_news(message, mirror)?;
         }
-        self.send_next(dice);
+        self.send_next();
         Ok(())
     }
 

@@ -99,9 +99,9 @@ impl World {
         self.settle()?;
         self.check()?;
         self.tell(|| "-- the document is read again, and everything sent again".to_owned());
-        let snapshot = schedule.events.len() % (self.server.disk.snapshots.len() + 1);
-        self.everybody_leaves(&mut Dice(0))?;
-        self.reopen(snapshot, schedule.events.len() % 5)?;
+        let mut dice = Dice(schedule.setup.dice);
+        self.everybody_leaves(&mut dice)?;
+        self.reopen_somehow(&mut dice)?;
         self.settle()?;
         self.resend_all()?;
         self.settle()?;
@@ -218,9 +218,8 @@ impl World {
             let Some(message) = self.server.read(key, &self.mirror)? else { break };
             self.tell(|| format!("{who} reads {message:?}"));
             self.meet(&message);
-            let dice = Dice(self.server.now.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16);
             let blame = |Broken(what)| Broken(format!("{what}; for client {who}"));
-            self.editors[who].take(message, &self.mirror, dice).map_err(blame)?;
+            self.editors[who].take(message, &self.mirror).map_err(blame)?;
             if self.editors[who].connection().is_none() {
                 self.server.leave(key);
             }
