@@ -38,14 +38,16 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
         if name == "--help" {
             return Ok(None);
         }
+        if !["--seeds", "--from", "--seed", "--threads"].contains(&name.as_str()) {
+            return Err(format!("nobody knows {name}; see --help"));
+        }
         let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
         let number: u64 = value.parse().map_err(|_| format!("{name} needs a number, not {value}"))?;
         match name.as_str() {
             "--seeds" => options.seeds = number,
             "--from" => options.from = number,
             "--seed" => (options.from, options.seeds) = (number, 1),
-            "--threads" => options.threads = usize::try_from(number.clamp(1, 1024)).unwrap_or(1),
-            _ => return Err(format!("nobody knows {name}; see --help")),
+            _ => options.threads = usize::try_from(number.clamp(1, 1024)).unwrap_or(1),
         }
     }
     Ok(Some(options))

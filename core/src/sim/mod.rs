@@ -3,7 +3,7 @@
 //! Around a [`crate::room::Room`] there are a disk that loses its unsynced tail, a network that delays, loses
 //! connections and delivers resends late, and two to a dozen clients with a change in flight each and more in a
 //! buffer, who count in different encodings, view, read slowly, connect anew and catch up; besides them requests
-//! over HTTP and clients that say anything at all. [`check`] runs the schedule of one seed: 20 to 60 events
+//! over HTTP and clients that say anything at all. [`check`] runs the schedule of one seed: 25 to 90 events
 //! mostly, on texts of a few characters, since small and dense is where mistakes are.
 //!
 //! Nothing of the product judges it. A mirror of the server, written from the protocol's words with a step for

@@ -29,7 +29,7 @@ pub(super) enum Act {
     Repeat,
     /// A client shows its cursor or a selection.
     Point,
-    /// A client compares checksums.
+    /// All clients compare checksums.
     Beat,
     /// A client saves.
     Save,

@@ -141,7 +141,7 @@ impl World {
             Act::Resync => self.editors[who].resync(dice),
             Act::Repeat => self.editors[who].repeat(dice),
             Act::Point => self.editors[who].point(dice),
-            Act::Beat => self.editors[who].beat(),
+            Act::Beat => self.editors.iter_mut().for_each(Editor::beat),
             Act::Save => self.editors[who].save(),
             Act::Intrude => self.editors.iter_mut().for_each(Editor::intrude),
             Act::Blurt => self.blurt(dice)?,
