@@ -188,6 +188,22 @@ proptest! {
     }
 }
 
+/// What is hashed at once, and what is hashed by pieces, whatever the lengths are.
+#[test]
+fn a_resend_is_known_whatever_the_length_of_its_section_and_content() {
+    for name in ["s".to_owned(), "s".repeat(64)] {
+        for length in [0, 1, 127, 128, 129, 1_000] {
+            let mut document = document(&[(&name, "abc")]);
+            let content = "x".repeat(length);
+            let changes = [within(&name, insert(1, &content))];
+            let sent = keyed(Some(1), ("c", "k"), &changes);
+            document.submit(NOW, &sent).unwrap();
+            let again = document.submit(NOW, &sent).unwrap();
+            assert_eq!(again, Submitted::Duplicate { version: Version(2), transformed: false });
+        }
+    }
+}
+
 #[test]
 fn the_last_64_are_known_after_a_restart() {
     let mut document = empty();

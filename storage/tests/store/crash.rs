@@ -217,6 +217,7 @@ fn a_lost_version_is_found() {
     server.wait_for_acks(50);
     let mut expected = server.kill();
     check(directory.path(), &expected).unwrap();
-    *expected.get_mut(&0).unwrap() += IN_FLIGHT + 64 + 1;
+    // Any core's: on a busy machine one of them may have made all of them.
+    *expected.values_mut().next().unwrap() += IN_FLIGHT + 64 + 1;
     assert!(check(directory.path(), &expected).unwrap_err().contains("acknowledged"));
 }
