@@ -24,6 +24,7 @@ fn submit(document: &mut Document, base: Option<u64>, changes: &[SentChange<'_>]
         encoding: PositionEncoding::Utf16,
         changes,
         reject_conflicts: false,
+        tell_moves: false,
     };
     document.submit(NOW, &submission).expect("a good submission");
 }
@@ -77,6 +78,7 @@ fn steady(c: &mut Criterion) {
                 encoding: PositionEncoding::Utf16,
                 changes: std::slice::from_ref(&change),
                 reject_conflicts: false,
+                tell_moves: false,
             };
             number += 1;
             black_box(&mut document).submit(NOW, &submission).expect("a good submission")

@@ -45,6 +45,7 @@ fn type_key(document: &mut Document, number: u64) {
         encoding: PositionEncoding::Utf16,
         changes: &[change],
         reject_conflicts: false,
+        tell_moves: false,
     };
     document.submit(UnixMillis(BEGAN + 100 * number), &submission).expect("a good change");
 }

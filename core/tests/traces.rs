@@ -120,6 +120,7 @@ fn submit(document: &mut Document, now: UnixMillis, patch: &Patch, count: usize)
         encoding: PositionEncoding::Utf32,
         changes: &[change],
         reject_conflicts: false,
+        tell_moves: true,
     };
     document.submit(now, &submission).unwrap()
 }

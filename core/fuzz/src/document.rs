@@ -177,6 +177,7 @@ impl Run {
             encoding: message.encoding,
             changes: &message.changes,
             reject_conflicts: message.reject_conflicts,
+            tell_moves: true,
         };
         let now = UnixMillis(self.now);
         let bases = self.bases();

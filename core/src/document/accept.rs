@@ -1,22 +1,17 @@
 //! Taking a change: once, and as the next version.
 
-use std::hash::Hasher;
-
 use smallvec::SmallVec;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::clients::{ClientNumber, Message};
+use super::clients::{ClientNumber, MessageName, Outcome};
 use super::log::{Head, SectionRecord};
 use super::single::Single;
-use super::submission::{Rejection, SentChange, Submission, Submitted};
+use super::submission::{Rejection, Submission, Submitted};
 use super::submit::Made;
 use super::{Document, Section, units};
 use crate::ids::{SectionName, UnixMillis, Version};
 use crate::ot::{Edit, Operation};
 use crate::text::Text;
-
-/// A single change with a longer content is hashed by pieces, in bytes.
-const FINGERPRINT_AT_ONCE_BYTES_MAX: usize = 128;
 
 impl Document {
     /// Takes a change or batch: as the next version, or as the resend of one that was taken before.
@@ -25,21 +20,35 @@ impl Document {
     /// See [`Rejection`]; the document is as it was.
     pub fn submit(&mut self, at: UnixMillis, sent: &Submission<'_>) -> Result<Submitted, Rejection> {
         let client = self.clients.find(sent.user_id, sent.client_id);
-        if let Some(answer) = self.resent_by(client, at, sent) {
+        let author = Author::sending(client, sent);
+        if let Some(answer) = self.resent_by(&author, at) {
             return answer;
         }
         let version = self.next_version();
-        let author = Author { known: client, ..Author::sending(sent) };
-        if let Some(Single { section, edit, transformed, moved }) = self.prepare_single(sent) {
-            let head = self.sign(version, at, &author, transformed);
-            self.apply_edit(head, section, edit, sent.changes[0].inserted());
-            return Ok(Submitted::Applied { version, transformed, moves: moved.into_iter().collect() });
-        }
+        let Some(Single { section, edit, transformed, moved }) = self.prepare_single(sent) else {
+            return self.submit_any(version, at, &author, sent);
+        };
+        let head = self.sign(version, at, &author, transformed);
+        self.apply_edit(head, section, edit, sent.changes[0].inserted());
+        Ok(Submitted::Applied { version, transformed, moves: moved.into_iter().collect() })
+    }
+
+    /// The general way.
+    // Not inlined: what it needs on the stack would cost the simple way time.
+    #[inline(never)]
+    fn submit_any(
+        &mut self,
+        version: Version,
+        at: UnixMillis,
+        author: &Author<'_>,
+        sent: &Submission<'_>,
+    ) -> Result<Submitted, Rejection> {
         let mut prepared = self.prepare(sent)?;
         let transformed = prepared.transformed;
-        let head = self.sign(version, at, &author, transformed);
+        let head = self.sign(version, at, author, transformed);
         self.apply(head, std::mem::take(&mut prepared.sections));
-        Ok(Submitted::Applied { version, transformed, moves: self.moves(sent, &prepared) })
+        let moves = if sent.tell_moves { self.moves(sent, &prepared) } else { Vec::new() };
+        Ok(Submitted::Applied { version, transformed, moves })
     }
 
     /// What [`Self::submit`] would answer without looking at base, size or positions, because a message of
@@ -47,18 +56,14 @@ impl Document {
     /// a lock: a resend is answered all the same.
     #[must_use]
     pub fn resent(&self, at: UnixMillis, sent: &Submission<'_>) -> Option<Result<Submitted, Rejection>> {
-        self.resent_by(self.clients.find(sent.user_id, sent.client_id), at, sent)
+        let client = self.clients.find(sent.user_id, sent.client_id)?;
+        self.resent_by(&Author::sending(Some(client), sent), at)
     }
 
-    fn resent_by(
-        &self,
-        client: Option<ClientNumber>,
-        at: UnixMillis,
-        sent: &Submission<'_>,
-    ) -> Option<Result<Submitted, Rejection>> {
-        let (_, correlation_id) = sent.client_id.zip(sent.correlation_id)?;
-        let known = self.clients.message_named(client?, correlation_id, at)?;
-        Some(if known.fingerprint == fingerprint(sent) {
+    fn resent_by(&self, author: &Author<'_>, at: UnixMillis) -> Option<Result<Submitted, Rejection>> {
+        author.client_id?;
+        let known = self.clients.outcome_of(author.known?, author.message?, at)?;
+        Some(if known.fingerprint == author.fingerprint {
             Ok(Submitted::Duplicate { version: known.version, transformed: known.transformed })
         } else {
             Err(Rejection::KeyReused)
@@ -72,9 +77,9 @@ impl Document {
     /// Notes who makes a version, with the name of the message if it has one.
     pub(super) fn sign(&mut self, version: Version, at: UnixMillis, author: &Author<'_>, transformed: bool) -> Head {
         let client = author.known.unwrap_or_else(|| self.clients.number(author.user_id, author.client_id));
-        if let Some(correlation_id) = author.correlation_id {
-            let (correlation_id, fingerprint) = (correlation_id.into(), author.fingerprint);
-            self.clients.remember(client, Message { correlation_id, fingerprint, version, at, transformed });
+        if let Some(name) = author.message {
+            let fingerprint = author.fingerprint;
+            self.clients.remember(client, name, Outcome { fingerprint, version, at, transformed });
         }
         Head { version, at, client, transformed }
     }
@@ -130,46 +135,89 @@ pub(super) struct Author<'a> {
     pub(super) known: Option<ClientNumber>,
     pub(super) user_id: &'a str,
     pub(super) client_id: Option<&'a str>,
-    pub(super) correlation_id: Option<&'a str>,
+    pub(super) message: Option<MessageName<'a>>,
     pub(super) fingerprint: u64,
 }
 
 impl<'a> Author<'a> {
-    fn sending(sent: &Submission<'a>) -> Self {
+    #[inline]
+    fn sending(known: Option<ClientNumber>, sent: &Submission<'a>) -> Self {
         let Submission { user_id, client_id, correlation_id, .. } = *sent;
         // Without its whole name no resend of a message is recognised.
         let is_named = client_id.is_some() && correlation_id.is_some();
         let fingerprint = if is_named { fingerprint(sent) } else { 0 };
-        Self { known: None, user_id, client_id, correlation_id, fingerprint }
+        Self { known, user_id, client_id, message: correlation_id.map(MessageName::new), fingerprint }
     }
 }
 
-/// A hash of what a submission does. It is kept on disk, so it must never change: XXH3, 64 bits, over
-/// each change's kind, position, length, section and content, with lengths before the texts.
+/// A hash of what a submission does. It is kept on disk, so it must never change: XXH3, 64 bits, over each
+/// change's content and then its section, seeded with the numbers of the change and the hash of those before it.
 fn fingerprint(sent: &Submission<'_>) -> u64 {
-    if let [change] = sent.changes
-        && change.content.len() <= FINGERPRINT_AT_ONCE_BYTES_MAX
-    {
-        // Hashing by pieces begins with a state of half a kilobyte.
-        let (mut bytes, mut end) = ([0; 96 + FINGERPRINT_AT_ONCE_BYTES_MAX], 0);
-        fingerprint_parts(change, |part| {
-            bytes[end..end + part.len()].copy_from_slice(part);
-            end += part.len();
-        });
-        return xxh3_64(&bytes[..end]);
-    }
-    let mut hasher = Xxh3::new();
-    sent.changes.iter().for_each(|change| fingerprint_parts(change, |part| hasher.update(part)));
-    hasher.finish()
+    sent.changes.iter().fold(0, |hash, change| {
+        let section = change.section.as_ref().map_or("", SectionName::as_str);
+        let numbers = [change.kind as u64, change.position, change.length];
+        let seed = numbers.into_iter().fold(hash, |hash, number| mixed(hash ^ number));
+        xxh3_64_with_seed(section.as_bytes(), xxh3_64_with_seed(change.content.as_bytes(), seed))
+    })
 }
 
-fn fingerprint_parts(change: &SentChange<'_>, mut hash: impl FnMut(&[u8])) {
-    hash(&[change.kind as u8]);
-    hash(&change.position.to_le_bytes());
-    hash(&change.length.to_le_bytes());
-    let section = change.section.as_ref().map_or("", SectionName::as_str);
-    for text in [section, &change.content] {
-        hash(&(text.len() as u64).to_le_bytes());
-        hash(text.as_bytes());
+/// Spreads what numbers differ in over all bits (the finalizer of SplitMix64: Steele, Lea, Flood, "Fast
+/// splittable pseudorandom number generators", 2014).
+const fn mixed(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    number ^ (number >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{ChangeKind, SentChange};
+    use crate::ids::PositionEncoding;
+
+    fn fingerprint_of(changes: &[SentChange<'_>]) -> u64 {
+        fingerprint(&Submission {
+            user_id: "user_123",
+            client_id: None,
+            correlation_id: None,
+            base: None,
+            encoding: PositionEncoding::Utf16,
+            changes,
+            reject_conflicts: false,
+            tell_moves: false,
+        })
+    }
+
+    fn change<'a>(kind: ChangeKind, numbers: (u64, u64), content: &'a str, section: Option<&str>) -> SentChange<'a> {
+        let section = section.map(|name| SectionName::new(name).unwrap());
+        SentChange { kind, position: numbers.0, length: numbers.1, content: content.into(), section }
+    }
+
+    /// Records on disk have them. Calculated by another implementation of the hash.
+    #[test]
+    fn fingerprints_never_change() {
+        let typed = change(ChangeKind::Insert, (1250, 0), "Additional responsibility: ", None);
+        let cut = change(ChangeKind::Delete, (800, 25), "", Some("general_accountability"));
+        let of = [fingerprint_of(std::slice::from_ref(&typed)), fingerprint_of(std::slice::from_ref(&cut))];
+        assert_eq!(of, [0xACA6_2478_407D_A18A, 0x31A0_8219_10A2_85A8]);
+        assert_eq!(fingerprint_of(&[typed, cut]), 0x4849_BD5C_4CEC_1891);
+    }
+
+    #[test]
+    fn whatever_is_different_has_another_fingerprint() {
+        let mut seen = std::collections::HashMap::new();
+        for kind in [ChangeKind::Insert, ChangeKind::Delete, ChangeKind::Replace] {
+            for numbers in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (0, 2), (u64::MAX, 0), (0, u64::MAX)] {
+                for (content, section) in [("", None), ("", Some("a")), ("a", None), ("a", Some("a")), ("aa", None)] {
+                    let one = change(kind, numbers, content, section);
+                    let twice = [one.clone(), one.clone()];
+                    for changes in [std::slice::from_ref(&one), &twice] {
+                        let before = seen.insert(fingerprint_of(changes), format!("{changes:?}"));
+                        assert_eq!(before, None, "{changes:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -96,7 +96,7 @@ impl<'a> ChangeRef<'a> {
     /// last [`RESENDS_PER_CLIENT`](super::RESENDS_PER_CLIENT) of its client.
     #[must_use]
     pub fn correlation_id(self) -> Option<&'a str> {
-        self.message().map(|message| &*message.correlation_id)
+        self.message().map(|message| message.correlation_id.as_str())
     }
 
     /// Whether what was applied differs from what was sent.
@@ -122,9 +122,9 @@ impl<'a> ChangeRef<'a> {
             user_id: self.user_id().into(),
             origin: Origin {
                 client_id: self.client_id().map(Into::into),
-                correlation_id: message.map(|message| message.correlation_id.clone()),
+                correlation_id: message.map(|message| message.correlation_id.as_str().into()),
             },
-            fingerprint: message.map_or(0, |message| message.fingerprint),
+            fingerprint: message.map_or(0, |message| message.led_to.fingerprint),
             transformed: self.transformed(),
             sections: self.sections().map(SectionRef::to_section_change).collect(),
         }

@@ -46,16 +46,32 @@ struct Client {
     /// How many of its changes are in the log.
     logged: u32,
     messages: VecDeque<Message>,
-    /// Of the messages, one each: what is looked through first, since nearly every message is new.
-    tags: VecDeque<u32>,
+    /// Of the messages, one each and in no order: what is looked through first, since nearly every message is new.
+    tags: Vec<u16>,
+    /// Which of the tags is the oldest one's, once there are as many as may be.
+    oldest_tag: u8,
+}
+
+/// What a client calls a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessageName<'a> {
+    text: &'a str,
+    /// What most names differ in.
+    tag: u16,
 }
 
 /// A message and what it led to.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     /// What the client called it.
-    pub(super) correlation_id: Box<str>,
-    /// Of its content.
+    pub(super) correlation_id: String,
+    pub(super) led_to: Outcome,
+}
+
+/// What a message led to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outcome {
+    /// Of the message's content.
     pub(super) fingerprint: u64,
     /// The version that it made.
     pub(super) version: Version,
@@ -65,13 +81,45 @@ pub(super) struct Message {
     pub(super) transformed: bool,
 }
 
+impl<'a> MessageName<'a> {
+    #[expect(clippy::cast_possible_truncation, reason = "some bits of a hash are a hash")]
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, tag: xxh3_64(text.as_bytes()) as u16 }
+    }
+}
+
 impl Client {
     fn is_named(&self, user_id: &str, client_id: Option<&str>) -> bool {
         *self.user_id == *user_id && self.client_id.as_deref() == client_id
     }
 
     fn newest(&self) -> Version {
-        self.messages.back().map_or(Version::ZERO, |message| message.version)
+        self.messages.back().map_or(Version::ZERO, |message| message.led_to.version)
+    }
+
+    /// Whether a message may have that tag; if not, it has none.
+    fn may_have(&self, tag: u16) -> bool {
+        // All are looked at, many at a time: the tag is hardly ever among them.
+        self.tags.iter().fold(false, |found, &other| found | (other == tag))
+    }
+
+    fn forget_messages(&mut self) {
+        (self.messages, self.tags, self.oldest_tag) = (VecDeque::new(), Vec::new(), 0);
+    }
+
+    fn remember(&mut self, name: MessageName<'_>, led_to: Outcome) {
+        let mut correlation_id = if self.messages.len() < RESENDS_PER_CLIENT {
+            self.tags.push(name.tag);
+            String::with_capacity(name.text.len())
+        } else {
+            self.tags[usize::from(self.oldest_tag)] = name.tag;
+            self.oldest_tag = (self.oldest_tag + 1) % RESENDS_PER_CLIENT as u8;
+            // The memory of the one that is forgotten serves the next.
+            self.messages.pop_front().map(|oldest| oldest.correlation_id).unwrap_or_default()
+        };
+        correlation_id.clear();
+        correlation_id.push_str(name.text);
+        self.messages.push_back(Message { correlation_id, led_to });
     }
 }
 
@@ -88,9 +136,14 @@ impl Clients {
         if let Some(known) = self.find(user_id, client_id) {
             return known;
         }
-        let (messages, tags) = (VecDeque::new(), VecDeque::new());
-        let client =
-            Client { user_id: user_id.into(), client_id: client_id.map(Into::into), logged: 0, messages, tags };
+        let client = Client {
+            user_id: user_id.into(),
+            client_id: client_id.map(Into::into),
+            logged: 0,
+            messages: VecDeque::new(),
+            tags: Vec::new(),
+            oldest_tag: 0,
+        };
         let number = u32::try_from(self.clients.insert(client)).unwrap_or(u32::MAX);
         let Self { clients, numbers, hasher, .. } = self;
         let hash_of = |number: &u32| {
@@ -114,32 +167,25 @@ impl Clients {
     /// The message that made a version, if it is remembered.
     pub(super) fn message_of(&self, number: ClientNumber, version: Version) -> Option<&Message> {
         let messages = &self.get(number)?.messages;
-        let at = messages.binary_search_by_key(&version, |message| message.version).ok()?;
+        let at = messages.binary_search_by_key(&version, |message| message.led_to.version).ok()?;
         messages.get(at)
     }
 
-    /// The message that a client gave that name, if it is remembered and not too old at `now`.
-    pub(super) fn message_named(&self, number: ClientNumber, name: &str, now: UnixMillis) -> Option<&Message> {
+    /// What the message led to that a client gave that name, if it is remembered and not too old at `now`.
+    pub(super) fn outcome_of(&self, number: ClientNumber, name: MessageName<'_>, now: UnixMillis) -> Option<Outcome> {
         let client = self.get(number)?;
-        let tag = tag_of(name);
-        let (older, newer) = client.tags.as_slices();
-        if !older.contains(&tag) && !newer.contains(&tag) {
+        if !client.may_have(name.tag) {
             return None;
         }
-        let message = client.messages.iter().rev().find(|message| *message.correlation_id == *name)?;
-        (now.since(message.at) <= RESEND_AGE_MAX_MS).then_some(message)
+        let message = client.messages.iter().rev().find(|message| message.correlation_id == name.text)?;
+        (now.since(message.led_to.at) <= RESEND_AGE_MAX_MS).then_some(message.led_to)
     }
 
     /// Remembers a message, which is newer than all others of its client.
-    pub(super) fn remember(&mut self, number: ClientNumber, message: Message) {
+    pub(super) fn remember(&mut self, number: ClientNumber, name: MessageName<'_>, led_to: Outcome) {
         let Some(client) = self.clients.get_mut(number.0 as usize) else { return };
         self.remembered += usize::from(client.messages.is_empty());
-        if client.messages.len() == RESENDS_PER_CLIENT {
-            client.messages.pop_front();
-            client.tags.pop_front();
-        }
-        client.tags.push_back(tag_of(&message.correlation_id));
-        client.messages.push_back(message);
+        client.remember(name, led_to);
         if self.remembered > RESEND_CLIENTS_MAX {
             self.forget_silent_clients();
         }
@@ -165,15 +211,15 @@ impl Clients {
         let mut records = Vec::new();
         for (_, client) in &self.clients {
             let Some(client_id) = &client.client_id else { continue };
-            let recent = client.messages.iter().filter(|message| now.since(message.at) <= RESEND_AGE_MAX_MS);
+            let recent = client.messages.iter().filter(|message| now.since(message.led_to.at) <= RESEND_AGE_MAX_MS);
             records.extend(recent.map(|message| ResendRecord {
                 user_id: client.user_id.clone(),
                 client_id: client_id.clone(),
-                correlation_id: message.correlation_id.clone(),
-                fingerprint: message.fingerprint,
-                version: message.version,
-                at: message.at,
-                transformed: message.transformed,
+                correlation_id: message.correlation_id.as_str().into(),
+                fingerprint: message.led_to.fingerprint,
+                version: message.led_to.version,
+                at: message.led_to.at,
+                transformed: message.led_to.transformed,
             }));
         }
         records.sort_by_key(|record| record.version);
@@ -192,7 +238,7 @@ impl Clients {
             with_messages().filter(|(_, client)| client.newest() < threshold).map(|(number, _)| number).collect();
         for number in silent {
             let client = &mut self.clients[number];
-            (client.messages, client.tags) = (VecDeque::new(), VecDeque::new());
+            client.forget_messages();
             self.remembered -= 1;
             self.forget_unused(ClientNumber(u32::try_from(number).unwrap_or(u32::MAX)));
         }
@@ -211,28 +257,22 @@ impl Clients {
     }
 }
 
-/// What most messages differ in.
-#[expect(clippy::cast_possible_truncation, reason = "some bits of a hash are a hash")]
-fn tag_of(correlation_id: &str) -> u32 {
-    xxh3_64(correlation_id.as_bytes()) as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn say(clients: &mut Clients, client: u64, message: u64, version: u64) -> ClientNumber {
         let number = clients.number("user", Some(&client.to_string()));
-        let (version, at) = (Version(version), UnixMillis(1000));
-        let correlation_id = message.to_string().into();
-        clients.remember(number, Message { correlation_id, fingerprint: message, version, at, transformed: false });
+        let led_to =
+            Outcome { fingerprint: message, version: Version(version), at: UnixMillis(1000), transformed: false };
+        clients.remember(number, MessageName::new(&message.to_string()), led_to);
         number
     }
 
     fn version_of(clients: &Clients, client: u64, message: u64, now: u64) -> Option<u64> {
         let number = clients.find("user", Some(&client.to_string()))?;
-        let message = clients.message_named(number, &message.to_string(), UnixMillis(now))?;
-        Some(message.version.0)
+        let outcome = clients.outcome_of(number, MessageName::new(&message.to_string()), UnixMillis(now))?;
+        Some(outcome.version.0)
     }
 
     #[test]
@@ -247,6 +287,24 @@ mod tests {
         assert_eq!(version_of(&clients, 2, 2, 1000), None);
         assert_eq!(clients.records(UnixMillis(1000)).len(), 64);
         assert_eq!(clients.records(UnixMillis(1001 + RESEND_AGE_MAX_MS)), []);
+    }
+
+    /// However often the tags have gone round, and whether the client was forgotten in between.
+    #[test]
+    fn just_the_last_64_messages_are_known_at_any_time() {
+        let mut clients = Clients::default();
+        for message in 1..=200 {
+            let number = say(&mut clients, 1, message, message);
+            let forgotten = if message > 100 { 100 } else { 0 };
+            for earlier in 1..=message {
+                let known = earlier > forgotten && earlier + RESENDS_PER_CLIENT as u64 > message;
+                assert_eq!(version_of(&clients, 1, earlier, 1000).is_some(), known, "{earlier} after {message}");
+            }
+            if message == 100 {
+                clients.clients[number.0 as usize].forget_messages();
+                clients.remembered -= 1;
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::accept::{Author, single_edit};
 use super::change::{Change, ChangeRef, SectionChange};
+use super::clients::MessageName;
 use super::log::{Log, SectionRecord};
 use super::snapshot::{ResendRecord, Snapshot};
 use super::submit::Made;
@@ -150,7 +151,7 @@ impl Document {
             known: None,
             user_id: &record.user_id,
             client_id: Some(&record.client_id),
-            correlation_id: Some(&record.correlation_id),
+            message: Some(MessageName::new(&record.correlation_id)),
             fingerprint: record.fingerprint,
         };
         self.sign(record.version, record.at, &author, record.transformed);
@@ -183,7 +184,7 @@ impl<'a> Author<'a> {
             known: None,
             user_id: &change.user_id,
             client_id: change.origin.client_id.as_deref(),
-            correlation_id: change.origin.correlation_id.as_deref(),
+            message: change.origin.correlation_id.as_deref().map(MessageName::new),
             fingerprint: change.fingerprint,
         }
     }

@@ -22,16 +22,6 @@ pub(super) struct Single {
     pub(super) moved: Option<Move>,
 }
 
-/// An edit on its way through the versions since its base.
-#[derive(Clone, Copy)]
-struct Journey {
-    edit: Edit,
-    /// Something was deleted before its position.
-    deletion_before: bool,
-    /// Something was inserted before its position.
-    insertion_before: bool,
-}
-
 impl Document {
     /// Resolves, transforms and checks a submission of one edit; `None` for all that is not that simple.
     pub(super) fn prepare_single(&self, sent: &Submission<'_>) -> Option<Single> {
@@ -46,17 +36,11 @@ impl Document {
         }
         let made = edit_of(change)?;
         let section = u16::try_from(section).ok()?;
-        let journey = self.travel(base, section, made)?;
-        let edit = journey.edit;
+        let edit = self.travel(base, section, made)?;
         if !splits_nothing(text, edit) || !self.has_room_for(text, change.inserted().len()) {
             return None;
         }
-        let moved = journey.tell(change).map(|(position, reason)| Move {
-            original_position: change.position,
-            transformed_position: position,
-            section: change.section.is_none().then(|| (self.sections[usize::from(section)].name.clone(), position)),
-            reason,
-        });
+        let moved = if sent.tell_moves { self.tell_move(base, section, made, change) } else { None };
         Some(Single { section, edit, transformed: edit != made, moved })
     }
 
@@ -70,22 +54,44 @@ impl Document {
 
     /// Moves an edit from `base` to now; `None` if it is beyond the text's end at the base, becomes none or
     /// several, or meets a change that is no single edit.
-    fn travel(&self, base: Version, section: u16, edit: Edit) -> Option<Journey> {
+    fn travel(&self, base: Version, section: u16, edit: Edit) -> Option<Edit> {
         let start = self.log.after(base)?;
         if self.version.0 - base.0 > TRANSFORMS_PER_SUBMISSION_MAX as u64 {
             return None;
         }
         let records = || self.log.blocks_from(start).map(|(block, range)| &block.records()[range]);
-        let mut journey = Journey { edit, deletion_before: false, insertion_before: false };
+        let mut moved = edit;
         for records in records() {
-            journey = journey.through(records, section)?;
+            moved = pass(moved, records, section, |_, _| {})?;
         }
         let first = records().flatten().find(|record| record.section == section);
         let length_now = || units(&self.sections[usize::from(section)].text);
         let length_at_base =
             first.map_or_else(length_now, |first| first.length - first.edit.inserted + first.edit.deleted);
-        let is_something = journey.edit.inserted > 0 || journey.edit.deleted > 0;
-        (edit.end() <= length_at_base && is_something).then_some(journey)
+        let is_something = moved.inserted > 0 || moved.deleted > 0;
+        (edit.end() <= length_at_base && is_something).then_some(moved)
+    }
+
+    /// Where the position of an edit has moved that has [travelled](Self::travel), and why.
+    fn tell_move(&self, base: Version, section: u16, edit: Edit, change: &SentChange<'_>) -> Option<Move> {
+        let (mut deletion_before, mut insertion_before) = (false, false);
+        let mut moved = edit;
+        for (block, range) in self.log.blocks_from(self.log.after(base)?) {
+            moved = pass(moved, &block.records()[range], section, |edit, other| {
+                deletion_before |= other.deleted > 0 && other.position < edit.position;
+                // What was inserted at the very position was ordered first, and stays left.
+                insertion_before |= other.inserted > 0 && other.position <= edit.position;
+            })?;
+        }
+        let position = u64::from(moved.position);
+        let has_moved = position != change.position && (deletion_before || insertion_before);
+        let reason = if deletion_before { MoveReason::ConcurrentDeletion } else { MoveReason::ConcurrentInsertion };
+        has_moved.then(|| Move {
+            original_position: change.position,
+            transformed_position: position,
+            section: change.section.is_none().then(|| (self.sections[usize::from(section)].name.clone(), position)),
+            reason,
+        })
     }
 
     /// Whether that many more bytes of UTF-8 are certain not to be too many.
@@ -98,35 +104,23 @@ impl Document {
     }
 }
 
-impl Journey {
-    /// Moves over the changes of its section; `None` if one of them is no single edit, or two would come of it.
-    #[inline(never)]
-    fn through(mut self, records: &[Record], section: u16) -> Option<Self> {
-        for record in records {
-            if record.wide || (record.section == section && !self.pass(record.edit)) {
+/// Moves an edit over the changes of its section; `None` if one of them is no single edit, or two would come of it.
+/// `meets` is told of each, before it has moved the edit.
+#[inline]
+fn pass(edit: Edit, records: &[Record], section: u16, mut meets: impl FnMut(Edit, Edit)) -> Option<Edit> {
+    let mut edit = edit;
+    for record in records {
+        if record.wide {
+            return None;
+        }
+        if record.section == section {
+            meets(edit, record.edit);
+            if !move_edit(&mut edit, record.edit, Order::Second) {
                 return None;
             }
         }
-        Some(self)
     }
-
-    /// Moves over what somebody else did; `false` if that takes more than one edit.
-    #[inline]
-    fn pass(&mut self, other: Edit) -> bool {
-        self.deletion_before |= (other.deleted > 0) & (other.position < self.edit.position);
-        // What was inserted at the very position was ordered first, and stays left.
-        self.insertion_before |= (other.inserted > 0) & (other.position <= self.edit.position);
-        move_edit(&mut self.edit, other, Order::Second)
-    }
-
-    /// Where the position has moved, and why.
-    fn tell(&self, change: &SentChange<'_>) -> Option<(u64, MoveReason)> {
-        let position = u64::from(self.edit.position);
-        let reason =
-            if self.deletion_before { MoveReason::ConcurrentDeletion } else { MoveReason::ConcurrentInsertion };
-        let moved = position != change.position && (self.deletion_before || self.insertion_before);
-        moved.then_some((position, reason))
-    }
+    Some(edit)
 }
 
 /// What a change does at its base, if that is something that places of 32 bits can say.
@@ -175,6 +169,7 @@ mod tests {
             encoding,
             changes: &changes,
             reject_conflicts: length == 3,
+            tell_moves: true,
         };
         let single = document.prepare_single(&sent);
         if let Some(Single { section, edit, transformed, moved }) = &single {

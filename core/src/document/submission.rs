@@ -77,6 +77,8 @@ pub struct Submission<'a> {
     pub changes: &'a [SentChange<'a>],
     /// Refuse rather than transform, if anything came in between.
     pub reject_conflicts: bool,
+    /// Tell where the positions of its changes moved; it takes time to find out.
+    pub tell_moves: bool,
 }
 
 /// What became of a submission.
@@ -88,7 +90,7 @@ pub enum Submitted {
         version: Version,
         /// Whether what was applied differs from what was sent.
         transformed: bool,
-        /// Where the positions of its changes moved.
+        /// Where the positions of its changes moved, if that was asked for.
         moves: Vec<Move>,
     },
     /// It had been applied before, and was not again.

@@ -87,6 +87,7 @@ impl Room {
             encoding: member.dialect.encoding,
             changes: &sent.changes,
             reject_conflicts: sent.reject_conflicts,
+            tell_moves: false,
         };
         let submitted = self.document.submit(now, &submission);
         let (version, transformed) =

@@ -101,6 +101,7 @@ impl Room {
                 encoding: caller.encoding,
                 changes: &sent.changes,
                 reject_conflicts: sent.reject_conflicts,
+                tell_moves: true,
             };
             let submitted = self.document.submit(now, &submission).map_err(|rejection| {
                 let is_about_key = rejection == Rejection::KeyReused && key.is_some();

@@ -177,6 +177,7 @@ pub(crate) fn play(raw: &[RawSubmission]) -> (Document, Model) {
             encoding: raw.encoding,
             changes: &changes,
             reject_conflicts: false,
+            tell_moves: true,
         };
         submit_to_both(&mut document, &mut model, &sent);
     }

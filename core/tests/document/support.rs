@@ -47,6 +47,7 @@ pub(crate) fn submission<'a>(base: Option<u64>, changes: &'a [SentChange<'a>]) -
         encoding: PositionEncoding::Utf16,
         changes,
         reject_conflicts: false,
+        tell_moves: true,
     }
 }
 

@@ -18,6 +18,7 @@ fn submit(document: &mut Document, at: u64, change: SentChange<'_>) {
         encoding: PositionEncoding::Utf16,
         changes: &[change],
         reject_conflicts: false,
+        tell_moves: false,
     };
     document.submit(UnixMillis(1_758_458_730_000 + at), &submission).expect("a good change");
 }

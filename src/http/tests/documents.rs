@@ -242,6 +242,7 @@ async fn store_words(front: &Front, words: &[&str]) {
             encoding: PositionEncoding::Utf16,
             changes: &[change],
             reject_conflicts: false,
+            tell_moves: false,
         };
         document.submit(UnixMillis(1_758_458_730_000), &submission).unwrap();
         end += word.len() as u64;
