@@ -16,7 +16,7 @@ export JDDB_TEST_PYTHON ?= $(CLIENTS)/python/bin/python
 export JDDB_TEST_NODE_PATH ?= $(CLIENTS)/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test simulate bench fuzz fmt fmt-check lint doc deny check clean
+.PHONY: help setup build run test simulate conformance bench fuzz fmt fmt-check lint doc deny check clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1 - \2/p' Makefile | awk -F ' - ' '{ printf "%-16s%s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ test: setup ## Runs every test; one of them: make test ARGS=name
 # The core alone: RocksDB has no part in it, so nothing large is compiled anew.
 simulate: ## Runs simulated schedules: make simulate SEEDS=1000000; one of them: make simulate ARGS="--seed 17"
 	$(CARGO) run --release -p jddb-core --features sim --example simulate -- --seeds $(SEEDS) $(ARGS)
+
+conformance: build ## Runs the WebSocket suite Autobahn, an hour; a part of it, half a minute: make conformance ARGS=quick
+	@scripts/conformance $(ARGS)
 
 bench: setup ## Measures the hot paths; one of them: make bench ARGS=name
 	$(CARGO) bench --workspace --bench '*' -- $(ARGS)

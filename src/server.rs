@@ -72,6 +72,19 @@ pub enum ServeError {
 /// # Errors
 /// It cannot start, or a part of it failed.
 pub fn run(config: Config) -> Result<(), ServeError> {
+    serve(config, false)
+}
+
+/// The same, but every message of a WebSocket is sent back as it came. For conformance suites: the way there and back
+/// is the server's own.
+///
+/// # Errors
+/// It cannot start, or a part of it failed.
+pub fn echo(config: Config) -> Result<(), ServeError> {
+    serve(config, true)
+}
+
+fn serve(config: Config, echoes: bool) -> Result<(), ServeError> {
     abort_on_panic();
     raise_file_limit(&config);
     // The lock comes first, so that a second server on the same directory touches nothing of it.
@@ -92,6 +105,7 @@ pub fn run(config: Config) -> Result<(), ServeError> {
         inboxes: (0..core_count).map(|_| Inbox::default()).collect(),
         connections: AtomicUsize::new(0),
         unfinished_bytes: AtomicUsize::new(0),
+        echoes,
         draining: AtomicBool::new(false),
         fronts: AtomicUsize::new(core_count),
     });

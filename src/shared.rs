@@ -30,6 +30,8 @@ pub struct Shared {
     pub connections: AtomicUsize,
     /// Bytes of unfinished messages held, over all connections.
     pub unfinished_bytes: AtomicUsize,
+    /// Messages are sent back as they came: the server is there for a conformance suite.
+    pub echoes: bool,
     /// The server is stopping.
     pub draining: AtomicBool,
     /// Cores that still accept requests, or have some in flight.

@@ -13,13 +13,24 @@ const TOKEN_SECONDS: u64 = 24 * 60 * 60;
 /// Prints where the server is, and how to try it. A ready token is printed only where the server made its
 /// own key, so that no configured key's token ends up in a journal.
 pub(crate) fn print(shared: &Shared, address: SocketAddr) {
+    if shared.echoes {
+        let _ = writeln!(std::io::stdout(), "{}", echo(shared, address));
+        return;
+    }
     let own_key = shared.config.auth.key.is_none() && shared.config.auth.key_file.is_none();
     let text = if own_key { with_token(shared, address) } else { without_token(address) };
     // Nobody reads it if the output is closed, which is no reason not to serve.
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-fn with_token(shared: &Shared, address: SocketAddr) -> String {
+/// Where a conformance suite finds the echo.
+fn echo(shared: &Shared, address: SocketAddr) -> String {
+    let token = token(shared).unwrap_or_default();
+    format!("ws://{address}/ws/document/echo?token={token}")
+}
+
+/// A token of somebody who may edit.
+fn token(shared: &Shared) -> Option<String> {
     let grant = Grant {
         user_id: "demo".to_owned(),
         scopes: ScopeSet::from_names(["document:read", "document:write"]),
@@ -28,8 +39,12 @@ fn with_token(shared: &Shared, address: SocketAddr) -> String {
         limits: None,
         expires_in_seconds: TOKEN_SECONDS,
     };
-    let Ok(token) = shared.authority.issue(&grant, clock::now_unix_seconds()) else { return without_token(address) };
-    let token = token.expose();
+    let token = shared.authority.issue(&grant, clock::now_unix_seconds()).ok()?;
+    Some(token.expose().to_owned())
+}
+
+fn with_token(shared: &Shared, address: SocketAddr) -> String {
+    let Some(token) = token(shared) else { return without_token(address) };
     let data = shared.config.data.display();
     let program = std::env::args().next().unwrap_or_else(|| "jddb-realtime".to_owned());
     format!(

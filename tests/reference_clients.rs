@@ -1,4 +1,5 @@
-//! The API reference's own clients against the real server: its pytest, its Python and its JavaScript class.
+//! The API reference's own clients against the real server: its pytest, its Python and its JavaScript class. And
+//! compression as a client of theirs negotiates it.
 
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 mod support;
@@ -161,5 +162,30 @@ async fn the_python_and_the_javascript_client_work_together() {
     assert_eq!((version, &sections), (2, &json!({"body": "Hello World"})));
     for events in [&by_python, &by_node] {
         assert_eq!(events.last(), Some(&json!(["text", sections[section]])));
+    }
+}
+
+/// What another implementation of RFC 7692 offers is answered as it allows, and read by it.
+#[tokio::test]
+async fn messages_are_compressed_with_a_client_that_offers_it() {
+    let mut command = match python() {
+        Ok(command) => command,
+        Err(why) => return support::skipped("messages_are_compressed_with_a_client_that_offers_it", why),
+    };
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let url = format!("ws://127.0.0.1:{}", server.port());
+    command.arg(script("compression.py")).args([&url, &home.token("python"), "jd_12345"]);
+    let said = events(&Process::start(&home, "compression", command).said().await);
+
+    let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    let window = |bits: u8| json!(format!("{both}; server_max_window_bits={bits}"));
+    let answers = [json!(both), window(10), window(15), window(12), Value::Null];
+    assert_eq!(said.len(), answers.len(), "{said:?}");
+    let mut document = String::new();
+    for (number, (said, answer)) in said.iter().zip(answers).enumerate() {
+        let change = format!("{number}: développeur ou développeuse. ").repeat(100);
+        document.insert_str(0, &change);
+        assert_eq!(said, &json!([answer, change, document]));
     }
 }

@@ -52,6 +52,7 @@ impl Bench {
                 edits: true,
                 dialect: Dialect { encoding: encodings[index % encodings.len()], over_document: false },
                 greeting: Greeting::OnConnect,
+                compression: None,
                 session_id: "sess_67890".into(),
             };
             bench.keys.push(bench.room.join(NOW, joining).expect("there is room"));

@@ -4,7 +4,9 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use jddb_core::websocket::{Decoder, DecoderLimits, Event, FrameBuilder, MessageKind, apply_mask};
+use jddb_core::websocket::{
+    Decoder, DecoderLimits, Deflater, Event, FrameBuilder, Inflater, MessageKind, apply_mask, encode_message,
+};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const LIMITS: DecoderLimits = DecoderLimits::new(1 << 20);
@@ -18,9 +20,13 @@ fn text(bytes: usize) -> Vec<u8> {
 
 /// A text message of about `payload_bytes` as a client sends it.
 fn client_frame(payload_bytes: usize) -> Vec<u8> {
-    let mut payload = text(payload_bytes);
+    masked(0x81, text(payload_bytes))
+}
+
+/// A frame as a client sends it.
+fn masked(first: u8, mut payload: Vec<u8>) -> Vec<u8> {
     apply_mask(&mut payload, KEY, 0);
-    let mut frame = vec![0x81];
+    let mut frame = vec![first];
     match u16::try_from(payload.len()) {
         Ok(len) => {
             frame.push(0x80 | 126);
@@ -40,7 +46,8 @@ fn client_frame(payload_bytes: usize) -> Vec<u8> {
 fn decode(decoder: &mut Decoder, read: &mut [u8]) -> usize {
     let mut input = read;
     let mut bytes = 0;
-    while let Some(event) = decoder.decode(&mut input).expect("the stream is valid") {
+    let mut inflater = Inflater::default();
+    while let Some(event) = decoder.decode(&mut input, &mut inflater).expect("the stream is valid") {
         if let Event::Message(message) = event {
             bytes += black_box(message.payload).len();
         }
@@ -101,5 +108,48 @@ fn encode(c: &mut Criterion) {
     });
 }
 
-criterion_group!(websocket, decode_messages, mask, encode);
+/// Compressing what is sent, and inflating what was compressed so, with what a core keeps for it.
+fn compress(c: &mut Criterion) {
+    let mut group = c.benchmark_group("websocket/compress");
+    let (mut deflater, mut inflater) = (Deflater::default(), Inflater::default());
+    for (name, bytes) in [("2KiB", 2 << 10), ("64KiB", 64 << 10), ("1MiB", (1 << 20) - 8)] {
+        let plain = encode_message(MessageKind::Text, false, &words(bytes));
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function(format!("deflate_{name}"), |b| b.iter(|| deflater.deflate(black_box(&plain))));
+        let deflated = deflater.deflate(&plain);
+        let header = if deflated[1] == 127 { 10 } else { 4 };
+        let received = masked(deflated[0], deflated[header..].to_vec());
+        eprintln!("{bytes} bytes are deflated to {}", received.len());
+        group.bench_function(format!("inflate_{name}"), |b| {
+            b.iter_batched_ref(
+                || (Decoder::new(LIMITS, true), received.clone()),
+                |(decoder, bytes)| {
+                    let mut input = &mut bytes[..];
+                    let event = decoder.decode(&mut input, &mut inflater).expect("the stream is valid");
+                    black_box(event);
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// Text that repeats itself no more than such texts do.
+fn words(bytes: usize) -> Vec<u8> {
+    const SYLLABLES: [&str; 16] =
+        ["ré", "di", "ger", "le", "la", "tion", "ment", "de", "em", "ploi", "tra", "duc", "com", "pé", "ten", "ces"];
+    let (mut text, mut state) = (String::new(), 1_u64);
+    while text.len() < bytes {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.push_str(SYLLABLES[(state >> 60) as usize]);
+        if (state >> 56) % 16 < 5 {
+            text.push(' ');
+        }
+    }
+    text.truncate(text.floor_char_boundary(bytes));
+    text.into_bytes()
+}
+
+criterion_group!(websocket, decode_messages, mask, encode, compress);
 criterion_main!(websocket);

@@ -138,6 +138,7 @@ mod tests {
         check("x edit --token t --data d", false);
         check("x edit --server-bin a --server-pid 5", false);
         check("x idle --connections 5 --documents 1", true);
+        check("x idle --compression", true);
         check("x smoke --clients 3 --changes 4", true);
         check("x disk", false);
         check("x disk --data .", true);

@@ -21,6 +21,9 @@ const JOIN_WITHIN: Duration = Duration::from_secs(30);
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
+/// The header by which a client offers compression, as a browser does.
+const EXTENSIONS: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+
 /// Why a connection could not be had, or ended. The text says what the server said and what it means.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
@@ -76,6 +79,8 @@ pub(crate) struct Request<'a> {
     pub(crate) token: &'a str,
     /// The local address to come from, if it matters.
     pub(crate) source: Option<IpAddr>,
+    /// Negotiate compression. What is sent is not compressed all the same.
+    pub(crate) compression: bool,
 }
 
 /// A joined document.
@@ -131,12 +136,13 @@ pub(crate) async fn join(request: Request<'_>, scanner: &Scanner) -> Result<Join
 }
 
 async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
-    let Request { endpoint, document, query, token, source } = request;
+    let Request { endpoint, document, query, token, source, compression } = request;
+    let extensions = if compression { EXTENSIONS } else { "" };
     let mut tcp = dial(endpoint.address, source).await?;
     tcp.set_nodelay(true)?;
     let upgrade = format!(
         "GET /ws/document/{document}?token={token}{query} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\n\
-         Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n",
+         Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n",
         endpoint.host
     );
     tcp.write_all(upgrade.as_bytes()).await?;
@@ -149,7 +155,10 @@ async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
         let wrong = "the answer's Sec-WebSocket-Accept does not match the key".to_owned();
         return Err(ConnectionError::NotUpgraded(wrong));
     }
-    Ok(Socket::new(tcp, head.rest))
+    if compression && head.header("sec-websocket-extensions").is_none() {
+        return Err(ConnectionError::NotUpgraded("the server did not take the compression it was offered".to_owned()));
+    }
+    Ok(if compression { Socket::compressed(tcp, &head.rest)? } else { Socket::new(tcp, head.rest) })
 }
 
 async fn dial(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {

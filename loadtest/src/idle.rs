@@ -50,6 +50,9 @@ pub(crate) struct IdleArgs {
     /// Seconds between the last connection and the measurement
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=86_400), value_name = "S")]
     settle: u64,
+    /// Negotiate compression (permessage-deflate) on each connection
+    #[arg(long)]
+    compression: bool,
     /// Fail (exit code 1) if a connection costs the server more resident memory than this
     #[arg(long, value_name = "BYTES")]
     max_bytes_per_connection: Option<f64>,
@@ -130,6 +133,7 @@ struct Crowd {
     tokens: Vec<String>,
     scanner: Scanner,
     gate: Semaphore,
+    compression: bool,
     /// Tried so far.
     tried: Cell<u32>,
     /// Connected now.
@@ -147,6 +151,7 @@ impl Crowd {
             tokens: (0..users).map(token).collect::<Result<_, _>>()?,
             scanner: Scanner::new(),
             gate: Semaphore::new(usize::try_from(args.concurrency).unwrap_or(1)),
+            compression: args.compression,
             tried: Cell::new(0),
             connected: Cell::new(0),
             errors: RefCell::default(),
@@ -168,6 +173,7 @@ impl Crowd {
                 query: "",
                 token: &self.tokens[user],
                 source: source(self.endpoint.address.ip(), number),
+                compression: self.compression,
             };
             connect::join(request, &self.scanner).await
         };
@@ -350,6 +356,13 @@ mod tests {
         assert_eq!(report.connected, 0);
         assert!(report.complaints[0].contains("× connecting: closed by the server with 1008"));
         assert_eq!(report.complaints.len(), 2, "{report:?}");
+    }
+
+    #[test]
+    fn a_server_that_takes_no_compression_is_told_of() {
+        let report = against(Fault::None, "--compression");
+        assert_eq!(report.connected, 0);
+        assert!(report.complaints[0].contains("did not take the compression"), "{report:?}");
     }
 
     #[test]

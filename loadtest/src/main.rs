@@ -16,6 +16,7 @@ mod fake;
 mod histogram;
 mod http;
 mod idle;
+mod inflate;
 mod procfs;
 mod replica;
 mod report;

@@ -8,17 +8,22 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use fastwebsockets::{Frame, Payload, Role, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::inflate::Inflating;
+
 /// Bytes the server has not taken yet. A client here has one change in flight, so more means the server stopped reading.
 const PENDING_BYTES_MAX: usize = 4 << 20;
 /// Largest message accepted: the largest document the server allows (16 MiB) and its envelope, JSON-escaped.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes read at once where compressed messages may come.
+const READ_BYTES: usize = 8 << 10;
 
 /// A connection after its handshake. Lives on a `LocalSet`.
 pub(crate) struct Socket {
@@ -31,9 +36,20 @@ pub(crate) struct Socket {
 impl Socket {
     /// Takes over `tcp` after the handshake; `early` is what was read behind the handshake's end.
     pub(crate) fn new(tcp: TcpStream, early: Vec<u8>) -> Self {
+        Self::over(tcp, early, None)
+    }
+
+    /// The same, where the server may send compressed messages.
+    pub(crate) fn compressed(tcp: TcpStream, early: &[u8]) -> io::Result<Self> {
+        let (mut inflating, mut plain) = (Inflating::default(), Vec::new());
+        inflating.push(early, &mut plain, MESSAGE_BYTES_MAX)?;
+        Ok(Self::over(tcp, plain, Some(Box::new(inflating))))
+    }
+
+    fn over(tcp: TcpStream, early: Vec<u8>, inflating: Option<Box<Inflating>>) -> Self {
         let (read, write) = tcp.into_split();
         let writer = Rc::new(Writer { half: write, queue: RefCell::default() });
-        let stream = Stream { early, read, writer: Rc::clone(&writer) };
+        let stream = Stream { early, inflating, read, writer: Rc::clone(&writer) };
         let mut reader = WebSocket::after_handshake(stream, Role::Client);
         reader.set_max_message_size(MESSAGE_BYTES_MAX);
         Self { reader, writer }
@@ -120,7 +136,10 @@ impl Writer {
 /// The byte stream fastwebsockets reads from, and writes its pongs to.
 #[derive(Debug)]
 pub(crate) struct Stream {
+    /// To be read before what comes from `read`.
     early: Vec<u8>,
+    /// What makes plain messages of compressed ones, where there may be some.
+    inflating: Option<Box<Inflating>>,
     read: OwnedReadHalf,
     writer: Rc<Writer>,
 }
@@ -131,8 +150,16 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.early.is_empty() {
-            return Pin::new(&mut self.read).poll_read(context, buffer);
+        while self.early.is_empty() {
+            let Self { early, inflating, read, .. } = &mut *self;
+            let Some(inflating) = inflating else { return Pin::new(read).poll_read(context, buffer) };
+            let mut bytes = [0; READ_BYTES];
+            let mut raw = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(read).poll_read(context, &mut raw))?;
+            if raw.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            inflating.push(raw.filled(), early, MESSAGE_BYTES_MAX)?;
         }
         let taken = self.early.len().min(buffer.remaining());
         buffer.put_slice(&self.early[..taken]);

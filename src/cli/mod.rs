@@ -1,6 +1,7 @@
 //! The command line: what the operator types, and the exit codes scripts rely on.
 
 mod check_config;
+mod conformance_echo;
 mod token;
 
 use std::ffi::OsString;
@@ -54,6 +55,9 @@ enum Command {
     Token(token::TokenArgs),
     /// Check the settings, and print those in force and where each comes from.
     CheckConfig(ConfigArgs),
+    /// Send every WebSocket message back as it came: the server under a conformance suite (see ARCHITECTURE.md).
+    #[command(hide = true)]
+    ConformanceEcho(conformance_echo::EchoArgs),
     /// Print the version.
     Version,
 }
@@ -136,6 +140,7 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
         Command::Serve(args) => serve(args),
         Command::Token(args) => args.run(),
         Command::CheckConfig(args) => check_config::run(&args.load(Vec::new())?),
+        Command::ConformanceEcho(args) => args.run(),
         Command::Version => print(concat!("jddb-realtime ", env!("CARGO_PKG_VERSION"))),
     }
 }

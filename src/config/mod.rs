@@ -42,6 +42,8 @@ pub struct Config {
     pub durability: Durability,
     /// Seconds a shutdown may take to finish what is under way, 0 to 600.
     pub drain_seconds: u64,
+    /// Whether messages are compressed (RFC 7692) with clients that offer it.
+    pub compression: bool,
     /// Who may connect.
     pub auth: Auth,
     /// How documents are named, kept in memory and kept on disk.
@@ -67,6 +69,7 @@ impl Default for Config {
             greeting: Greeting::OnConnect,
             durability: Durability::Strict,
             drain_seconds: 10,
+            compression: true,
             auth: Auth::default(),
             documents: Documents::default(),
             limits: Limits::default(),

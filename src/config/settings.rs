@@ -58,6 +58,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("greeting", OneOf(&["on-connect", "on-join"])),
     setting("durability", OneOf(&["strict", "fast"])),
     integer("drain_seconds", 0, 600),
+    setting("compression", Boolean),
     setting("auth.key", Expects::Secret),
     setting("auth.key_file", Text),
     setting("auth.audience", Text),

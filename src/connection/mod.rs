@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jddb_core::protocol::Parser;
 use jddb_core::room::{MemberKey, Room};
-use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, encode_pong};
+use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_pong};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -54,6 +54,21 @@ pub(crate) struct Receiver {
     decoder: Option<Decoder>,
 }
 
+/// What the connections of a core read with, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Tools {
+    parser: Parser,
+    inflater: Inflater,
+    /// Messages are sent back as they came, which is what conformance suites want, instead of being read.
+    echoes: bool,
+}
+
+impl Tools {
+    pub(crate) fn new(echoes: bool) -> Self {
+        Self { echoes, ..Self::default() }
+    }
+}
+
 /// Starts serving a socket that was handed over, for a member whose place was reserved; `read` is what
 /// the client sent right behind its request.
 pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<RoomCell>, member: MemberKey) {
@@ -80,7 +95,8 @@ pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<Ro
 /// Reads until the end of the stream. Nobody cancels this task: to end it the socket is shut down.
 async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedReadHalf, read: Bytes) {
     let limits = DecoderLimits::new(core.message_bytes_max());
-    let mut receiver = Receiver { connection: Rc::clone(&connection), decoder: Some(Decoder::new(limits, false)) };
+    let decoder = Decoder::new(limits, connection.is_compressed());
+    let mut receiver = Receiver { connection: Rc::clone(&connection), decoder: Some(decoder) };
     if !read.is_empty() {
         core.take_in(&mut Vec::from(read), &mut receiver);
     }
@@ -111,13 +127,13 @@ async fn wait_for_room(core: &Core, connection: &Connection) {
 
 impl Receiver {
     /// Takes in bytes of the stream; whole messages are read where they lie.
-    pub(crate) fn take_in(&mut self, core: &Core, bytes: &mut [u8], parser: &mut Parser) {
+    pub(crate) fn take_in(&mut self, core: &Core, bytes: &mut [u8], tools: &mut Tools) {
         let Self { connection, decoder } = self;
         connection.heard_at.set(clock::monotonic());
         let Some(open) = decoder else { return };
         let unfinished_before = open.pending_bytes();
         let mut room = connection.cell.room.borrow_mut();
-        decode(open, bytes, connection, &mut room, parser);
+        decode(open, bytes, connection, &mut room, tools);
         if !core.count_unfinished(unfinished_before, open.pending_bytes()) {
             let reason = "too many unfinished messages on this server: retry later";
             room.close_member(connection.member, CloseCode::TRY_AGAIN_LATER, reason);
@@ -137,14 +153,17 @@ impl Receiver {
 }
 
 /// Hands what a member sent to its room, message by message, until the bytes are used up or the protocol is broken.
-fn decode(decoder: &mut Decoder, bytes: &mut [u8], connection: &Connection, room: &mut Room, parser: &mut Parser) {
+fn decode(decoder: &mut Decoder, bytes: &mut [u8], connection: &Connection, room: &mut Room, tools: &mut Tools) {
     let now = crate::cores::now();
     let member = connection.member;
     let mut input = bytes;
     loop {
-        match decoder.decode(&mut input) {
+        match decoder.decode(&mut input, &mut tools.inflater) {
             Ok(None) => return,
-            Ok(Some(Event::Message(message))) => room.receive(now, member, message.payload, parser),
+            Ok(Some(Event::Message(message))) if tools.echoes => {
+                room.send_message(member, message.kind, message.payload);
+            }
+            Ok(Some(Event::Message(message))) => room.receive(now, member, message.payload, &mut tools.parser),
             Ok(Some(Event::Ping(payload))) => room.send_control(member, encode_pong(payload)),
             Ok(Some(Event::Pong(_))) => {}
             Ok(Some(Event::Close(frame))) => {
@@ -206,6 +225,11 @@ impl Connection {
             let _ = SockRef::from(self.write.as_ref()).shutdown(side);
         }
         Ok(())
+    }
+
+    /// Whether the client may send compressed messages.
+    fn is_compressed(&self) -> bool {
+        self.cell.room.borrow().member(self.member).is_some_and(|member| member.compression().is_some())
     }
 
     /// Whether so much is queued that nothing more is read that would have to be answered: a stall of the disk, or a

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use jddb_core::document::DocumentLimits;
 use jddb_core::ids::{DocumentId, UnixMillis};
-use jddb_core::protocol::Parser;
 use jddb_core::room::{Durability, Record, RoomConfig};
-use jddb_core::websocket::encode_ping;
+use jddb_core::websocket::{Deflater, encode_ping};
 use jddb_storage::CommitHandle;
 use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -25,7 +24,7 @@ use super::message::CoreMessage;
 use super::rooms::{Place, RoomCell, Slot};
 use crate::clock;
 use crate::config;
-use crate::connection::{Connection, Receiver};
+use crate::connection::{Connection, Receiver, Tools};
 use crate::shared::Shared;
 
 /// The read buffer that all connections of a core share, in bytes.
@@ -46,6 +45,8 @@ pub(crate) struct Core {
     pub(super) place_number: Cell<u64>,
     pub(super) connections: RefCell<Slab<Rc<Connection>>>,
     pub(super) batch: RefCell<Batch>,
+    /// What compresses for all rooms.
+    pub(super) deflater: Rc<RefCell<Deflater>>,
     scratch: RefCell<Scratch>,
     touched: RefCell<Vec<Rc<RoomCell>>>,
     turn_due: Cell<bool>,
@@ -58,7 +59,7 @@ pub(crate) struct Core {
 /// Working memory that is used anew for every read.
 struct Scratch {
     read_buffer: Box<[u8]>,
-    parser: Parser,
+    tools: Tools,
 }
 
 pub(crate) fn now() -> UnixMillis {
@@ -68,6 +69,7 @@ pub(crate) fn now() -> UnixMillis {
 impl Core {
     pub(super) fn new(index: usize, shared: Arc<Shared>, commit: CommitHandle) -> Self {
         let (room_config, document_limits) = room_settings(&shared.config);
+        let echoes = shared.echoes;
         Self {
             index,
             shared,
@@ -78,9 +80,10 @@ impl Core {
             place_number: Cell::new(0),
             connections: RefCell::default(),
             batch: RefCell::new(Batch::new(commit)),
+            deflater: Rc::default(),
             scratch: RefCell::new(Scratch {
                 read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
-                parser: Parser::default(),
+                tools: Tools::new(echoes),
             }),
             touched: RefCell::default(),
             turn_due: Cell::new(false),
@@ -217,18 +220,18 @@ impl Core {
         half: &mut OwnedReadHalf,
         receiver: &mut Receiver,
     ) -> Poll<std::io::Result<usize>> {
-        let Scratch { read_buffer, parser } = &mut *self.scratch.borrow_mut();
+        let Scratch { read_buffer, tools } = &mut *self.scratch.borrow_mut();
         let mut buffer = ReadBuf::new(read_buffer);
         ready!(std::pin::Pin::new(half).poll_read(context, &mut buffer))?;
         let bytes = buffer.filled_mut();
         let count = bytes.len();
-        receiver.take_in(self, bytes, parser);
+        receiver.take_in(self, bytes, tools);
         Poll::Ready(Ok(count))
     }
 
     /// Takes in bytes that were read already.
     pub(crate) fn take_in(&self, bytes: &mut [u8], receiver: &mut Receiver) {
-        receiver.take_in(self, bytes, &mut self.scratch.borrow_mut().parser);
+        receiver.take_in(self, bytes, &mut self.scratch.borrow_mut().tools);
     }
 
     /// A connection has ended: its member leaves, and it no longer counts.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use jddb_core::ids::{DocumentId, PositionEncoding};
 use jddb_core::protocol::InboundError;
 use jddb_core::room::{Dialect, Greeting, JoinRefusal, User};
+use jddb_core::websocket::Compression;
 use tokio::sync::oneshot;
 
 /// A request to the core that owns a document.
@@ -51,6 +52,8 @@ pub struct Reserve {
     pub dialect: Dialect,
     /// When they want the state.
     pub greeting: Greeting,
+    /// What of compression was negotiated with them.
+    pub compression: Option<Compression>,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Reservation, JoinRefusal>>,
 }

@@ -252,7 +252,8 @@ impl Core {
 
     fn open(&self, document: Document, session: Option<Session>, snapshot_version: Version) -> Rc<RoomCell> {
         let document_id = document.id().clone();
-        let room = Room::new(document, session, Rc::clone(&self.room_config));
+        let mut room = Room::new(document, session, Rc::clone(&self.room_config));
+        room.share_deflater(&self.deflater);
         let cell = Rc::new(RoomCell::new(room, snapshot_version));
         self.slots.borrow_mut().insert(document_id, Slot::Open(Rc::clone(&cell)));
         cell
@@ -286,12 +287,13 @@ impl Core {
     }
 
     fn reserve(&self, cell: &Rc<RoomCell>, reserve: Reserve) {
-        let Reserve { document_id: _, connection_id, session_id, user, edits, dialect, greeting, reply } = reserve;
+        let Reserve { document_id: _, connection_id, session_id, user, edits, dialect, greeting, compression, reply } =
+            reserve;
         // Whoever no longer waits would be a ghost in the room until the place is forgotten.
         if reply.is_closed() {
             return;
         }
-        let joining = Joining { connection_id, user: Rc::new(user), edits, dialect, greeting, session_id };
+        let joining = Joining { connection_id, user: Rc::new(user), edits, dialect, greeting, compression, session_id };
         let joined = cell.room.borrow_mut().join(now(), joining);
         let reserved = joined.map(|member| {
             let number = self.place_number.get() + 1;

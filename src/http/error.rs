@@ -201,7 +201,8 @@ impl From<websocket::HandshakeError> for HttpError {
             websocket::HandshakeError::Version => Self { hint: Hint::WebSocketVersion, ..refused.with_status(status) },
             websocket::HandshakeError::Upgrade
             | websocket::HandshakeError::Connection
-            | websocket::HandshakeError::Key => refused.with_status(status),
+            | websocket::HandshakeError::Key
+            | websocket::HandshakeError::Extensions => refused.with_status(status),
         }
     }
 }

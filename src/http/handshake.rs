@@ -4,13 +4,13 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Response, StatusCode, Version};
-use jddb_core::websocket::{HandshakeError, UpgradeHeaders, accept_upgrade, read_subprotocols};
+use jddb_core::websocket::{Compression, HandshakeError, UpgradeHeaders, accept_upgrade, read_subprotocols};
 
 use super::caller::lines;
 use super::error::HttpError;
@@ -23,6 +23,10 @@ pub(super) struct Handshake {
     pub(super) upgraded: OnUpgrade,
     accept: HeaderValue,
     subprotocol: Option<&'static str>,
+    /// What the client offers, as far as it can be taken.
+    offered: Option<Compression>,
+    /// What was taken of it.
+    compression: Option<Compression>,
 }
 
 impl Handshake {
@@ -41,10 +45,17 @@ impl Handshake {
         if request.version != Version::HTTP_11 || !body.is_end_stream() {
             return Err(HttpError::invalid("request", "an upgrade by HTTP/1.1, without a body"));
         }
+        let offered = Compression::negotiate(&lines(headers, &SEC_WEBSOCKET_EXTENSIONS))?;
         let subprotocol = read_subprotocols(&lines(headers, &SEC_WEBSOCKET_PROTOCOL)).selected;
         let accept = HeaderValue::try_from(accept).map_err(|_| HandshakeError::Key)?;
         let upgraded = request.extensions.remove::<OnUpgrade>().ok_or(HandshakeError::Upgrade)?;
-        Ok(Self { upgraded, accept, subprotocol })
+        Ok(Self { upgraded, accept, subprotocol, offered, compression: None })
+    }
+
+    /// Accepts messages that are compressed, if the client offers that; to be called where they can be read.
+    pub(super) const fn take_compression(&mut self) -> Option<Compression> {
+        self.compression = self.offered;
+        self.compression
     }
 
     /// The answer after which the connection speaks WebSocket, and the connection.
@@ -57,6 +68,9 @@ impl Handshake {
         headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
         if let Some(subprotocol) = self.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+        }
+        if let Some(Ok(extensions)) = self.compression.map(|taken| HeaderValue::try_from(taken.to_string())) {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, extensions);
         }
         (response, self.upgraded)
     }

@@ -11,6 +11,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use jddb_core::ids::DocumentId;
 use jddb_core::room::{JoinRefusal, User, palette_color};
+use jddb_core::websocket::Compression;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
@@ -46,8 +47,9 @@ pub(super) async fn document(
     body: &Incoming,
     segment: &str,
 ) -> Result<HttpResponse, HttpError> {
-    let handshake = Handshake::check(&mut request, body)?;
-    let entrant = Entrant::admit(site, &request, segment);
+    let mut handshake = Handshake::check(&mut request, body)?;
+    let compression = if site.shared.config.compression { handshake.take_compression() } else { None };
+    let entrant = Entrant::admit(site, &request, segment, compression);
     let (response, upgraded) = handshake.accept();
     let (decided, decision) = oneshot::channel();
     // A task of its own: hyper drops this request when the client goes, and a reservation must not be dropped with it.
@@ -66,7 +68,12 @@ struct Entrant {
 
 impl Entrant {
     /// Decides all that needs no document.
-    fn admit(site: &Site, request: &Parts, segment: &str) -> Result<Self, JoinRefusal> {
+    fn admit(
+        site: &Site,
+        request: &Parts,
+        segment: &str,
+        compression: Option<Compression>,
+    ) -> Result<Self, JoinRefusal> {
         if site.is_draining() {
             return Err(refusal::shutting_down());
         }
@@ -86,6 +93,7 @@ impl Entrant {
                 edits: may_edit && !query.only_views()?,
                 dialect: query.dialect()?,
                 greeting: query.greeting(greeting)?,
+                compression,
                 reply,
             })
         };

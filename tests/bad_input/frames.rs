@@ -12,6 +12,7 @@ use crate::support::{until, within};
 use crate::{Bystander, closed_with};
 
 const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
 const PING: u8 = 0x9;
@@ -143,4 +144,80 @@ async fn handshakes_that_are_none_are_refused() {
     let plain = http::get(server.port(), "/ws/document/shared", &home.token("attacker")).await;
     assert!((400..500).contains(&plain.status), "{plain:?}");
     assert!(plain.json()["error"]["message"].is_string(), "{plain:?}");
+}
+
+/// Somebody who may send compressed messages. It is sent nothing large, which it could not read.
+async fn compressing_attacker(home: &Home, server: &Server) -> Socket {
+    let target = format!("/ws/document/shared?greeting=on-join&token={}", home.token("attacker"));
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    within("an upgrade", Socket::try_open(server.port(), &target, offer)).await.expect("compression is taken")
+}
+
+/// A payload as RFC 7692, section 7.2.1 has it compressed.
+fn deflated(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() / 900 + 1_024);
+    let mut compress = flate2::Compress::new(flate2::Compression::best(), false);
+    compress.compress_vec(payload, &mut out, flate2::FlushCompress::Sync).expect("it can be compressed");
+    assert!(out.len() < out.capacity(), "all of it is out");
+    out.truncate(out.len() - 4);
+    out
+}
+
+#[tokio::test]
+async fn compressed_messages_that_are_none_close_their_own_connection_only() {
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let mut bystander = Bystander::join(&home, &server, "shared").await;
+    let masked = |first: u8, payload: &[u8]| frame(first, Some(MASK), payload);
+    let spaces = deflated(&vec![b' '; 1_048_577]);
+    let whole = deflated(br#"{"type":"system.heartbeat","payload":{}}"#);
+    let fragments = [masked(RSV1 | TEXT, &spaces[..500]), masked(FIN | CONTINUATION, &spaces[500..])].concat();
+    let cases: [(&str, Vec<u8>, u16); 8] = [
+        ("a message that is too large once it is inflated", masked(FIN | RSV1 | TEXT, &spaces), 1009),
+        ("the same in fragments", fragments, 1009),
+        ("text that is not UTF-8 once it is inflated", masked(FIN | RSV1 | TEXT, &deflated(b"\"\xff\"")), 1007),
+        ("a block of no type", masked(FIN | RSV1 | TEXT, &[0x06]), 1007),
+        ("a message cut off", masked(FIN | RSV1 | TEXT, &whole[..whole.len() - 1]), 1007),
+        ("a compressed ping", masked(FIN | RSV1 | PING, b""), 1002),
+        ("RSV1 within a message", [masked(TEXT, b"a"), masked(FIN | RSV1 | CONTINUATION, b"b")].concat(), 1002),
+        ("RSV2, which is of no extension", masked(FIN | 0x20 | TEXT, b"{}"), 1002),
+    ];
+    for (what, bytes, code) in cases {
+        let mut socket = compressing_attacker(&home, &server).await;
+        socket.send_bytes(masked(FIN | RSV1 | TEXT, &whole));
+        assert_eq!(socket.next("system.heartbeat").await["type"], "system.heartbeat");
+        socket.send_bytes(bytes);
+        let (messages, closed, reason) = socket.closed().await;
+        assert_eq!(closed, code, "{what}: closed with {closed} {reason:?} after {messages:?}");
+        bystander.goes_on_undisturbed().await;
+    }
+}
+
+/// Each of a hundred connections sends a message that would come to 64 MiB.
+#[tokio::test]
+async fn decompression_bombs_cost_nothing() {
+    const CONNECTIONS: usize = 100;
+    /// Two cores that each inflate a message up to its limit, and what so many connections take.
+    const GROWTH_KIB_MAX: u64 = 16 << 10;
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let mut bystander = Bystander::join(&home, &server, "shared").await;
+    let bomb = frame(FIN | RSV1 | TEXT, Some(MASK), &deflated(&vec![b' '; 64 << 20]));
+    let mut sockets = Vec::new();
+    for _ in 0..CONNECTIONS {
+        sockets.push(compressing_attacker(&home, &server).await);
+    }
+    bystander.goes_on_undisturbed().await;
+    let before = server.resident_kib();
+    let mut heaviest = before;
+    for socket in &mut sockets {
+        socket.send_bytes(bomb.clone());
+    }
+    for socket in &mut sockets {
+        closed_with(socket, 1009).await;
+        heaviest = heaviest.max(server.resident_kib());
+    }
+    bystander.goes_on_undisturbed().await;
+    let growth = heaviest.max(server.resident_kib()) - before;
+    assert!(growth < GROWTH_KIB_MAX, "the server grew by {growth} KiB for {CONNECTIONS} bombs");
 }

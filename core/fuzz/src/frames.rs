@@ -2,8 +2,12 @@
 //! is decoded as it was.
 
 use jddb_core::websocket::{
-    CONTROL_PAYLOAD_BYTES_MAX, CloseCode, Decoder, DecoderLimits, Event, FrameBuilder, Message, MessageKind,
-    ProtocolError, encode_close, encode_message, encode_ping, encode_pong,
+    CONTROL_PAYLOAD_BYTES_MAX, CloseCode, Decoder, DecoderLimits, Deflater, Event, FrameBuilder, Inflater, Message,
+    MessageKind, ProtocolError, encode_close, encode_message, encode_ping, encode_pong,
+};
+
+use miniz_oxide::deflate::core::{
+    CompressorOxide, TDEFLFlush, TDEFLStatus, compress, create_comp_flags_from_zip_params,
 };
 
 use super::bytes::Bytes;
@@ -18,13 +22,16 @@ const STREAM_BYTES_MANY: usize = 66_000;
 /// Streams up to this length are fed byte by byte too.
 const BYTEWISE_MAX: usize = 512;
 
+/// What an inflater keeps between two messages.
+const INFLATED_KEPT: usize = 64 << 10;
+
 /// Enough for a text to need a length of 16 bits.
 const REPEATS_MAX: usize = 30;
 
 /// An event that owns its bytes, or the error that ended the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    Message(MessageKind, bool, Vec<u8>),
+    Message(MessageKind, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<(CloseCode, String)>),
@@ -56,7 +63,8 @@ fn check_stream(stream: &[u8], cuts: &[u8], limits: DecoderLimits, compression: 
         assert_eq!(decode(stream.chunks(1), limits, compression), whole, "byte by byte");
     }
     let events: Vec<Seen> = whole.iter().filter(|seen| !matches!(seen, Seen::Error(_))).cloned().collect();
-    let again: Vec<u8> = events.iter().flat_map(encoded).collect();
+    let mut deflater = compression.then(Deflater::default);
+    let again: Vec<u8> = events.iter().flat_map(|event| encoded(event, deflater.as_mut())).collect();
     assert_eq!(decode([again.as_slice()], limits, compression), events, "encoded again");
 }
 
@@ -79,6 +87,7 @@ fn pieces<'a>(stream: &'a [u8], cuts: &[u8]) -> Vec<&'a [u8]> {
 
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: DecoderLimits, compression: bool) -> Vec<Seen> {
     let mut decoder = Decoder::new(limits, compression);
+    let mut inflater = Inflater::default();
     let mut seen = Vec::new();
     let mut fed = 0;
     for piece in pieces {
@@ -87,11 +96,11 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: DecoderLimits,
         let mut input = piece.as_mut_slice();
         loop {
             let before = input.len();
-            let event = match decoder.decode(&mut input) {
+            let event = match decoder.decode(&mut input, &mut inflater) {
                 Ok(None) => break,
                 Ok(Some(event)) => owned(event),
                 Err(error) => {
-                    assert_eq!(decoder.decode(&mut input), Err(error), "an error stays");
+                    assert_eq!(decoder.decode(&mut input, &mut inflater), Err(error), "an error stays");
                     assert_eq!(decoder.pending_bytes(), 0, "an error lets go of memory");
                     seen.push(Seen::Error(error));
                     return seen;
@@ -102,6 +111,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: DecoderLimits,
         }
         assert!(input.is_empty(), "all input is used");
         check_memory(&decoder, limits, fed);
+        assert!(inflater.output_bytes() <= INFLATED_KEPT, "{} bytes are kept", inflater.output_bytes());
     }
     seen
 }
@@ -118,25 +128,28 @@ fn owned(event: Event<'_>) -> Seen {
         Event::Ping(payload) => Seen::Ping(payload.to_vec()),
         Event::Pong(payload) => Seen::Pong(payload.to_vec()),
         Event::Close(close) => Seen::Close(close.map(|close| (close.code, close.reason))),
-        Event::Message(Message { kind, compressed, payload }) => {
-            if kind == MessageKind::Text && !compressed {
+        Event::Message(Message { kind, payload }) => {
+            if kind == MessageKind::Text {
                 assert!(str::from_utf8(payload).is_ok(), "text that is not UTF-8");
             }
-            Seen::Message(kind, compressed, payload.to_vec())
+            Seen::Message(kind, payload.to_vec())
         }
     }
 }
 
-/// An event as the server would send it, masked as a client has to.
-fn encoded(seen: &Seen) -> Vec<u8> {
+/// An event as the server would send it, compressed where that helps, masked as a client has to.
+fn encoded(seen: &Seen, deflater: Option<&mut Deflater>) -> Vec<u8> {
     let frame = match seen {
-        Seen::Message(kind, compressed, payload) => {
+        Seen::Message(kind, payload) => {
             let mut builder = FrameBuilder::with_capacity(0);
             builder.payload().extend_from_slice(payload);
             assert_eq!(builder.payload_len(), payload.len());
-            let frame = builder.finish(*kind, *compressed);
-            assert_eq!(encode_message(*kind, *compressed, payload), frame);
-            frame
+            let frame = builder.finish(*kind, false);
+            assert_eq!(encode_message(*kind, false, payload), frame);
+            let Some(deflater) = deflater else { return masked(&frame) };
+            let deflated = deflater.deflate(&frame);
+            assert!(deflated == frame || deflated.len() < frame.len(), "it became larger");
+            deflated
         }
         Seen::Ping(payload) => encode_ping(payload),
         Seen::Pong(payload) => encode_pong(payload),
@@ -145,8 +158,12 @@ fn encoded(seen: &Seen) -> Vec<u8> {
         Seen::Close(None) => return frame(0x88, 1, &[]),
         Seen::Error(_) => return Vec::new(),
     };
-    let (first, payload) = parsed(&frame);
-    self::frame(first, payload.len(), payload)
+    masked(&frame)
+}
+
+fn masked(sent: &[u8]) -> Vec<u8> {
+    let (first, payload) = parsed(sent);
+    frame(first, payload.len(), payload)
 }
 
 /// The first byte and the payload of an unmasked frame whose length is in the shortest form.
@@ -227,7 +244,12 @@ fn message(bytes: &mut Bytes<'_>, what: u8, stream: &mut Vec<u8>) {
     } else {
         filled(bytes, length)
     };
-    let compressed = if what & 2 == 2 { 0x40 } else { 0 };
+    // What is compressed here is so by another library, or is the input's own idea of deflate data.
+    let (compressed, payload) = match what & 2 {
+        0 => (0, payload),
+        _ if is_text || bytes.next() & 1 == 0 => (0x40, deflated(&payload, bytes.next() % 11)),
+        _ => (0x40, payload),
+    };
     let fragments = usize::from(what >> 2) % 6;
     let mut start = 0;
     for index in 0..=fragments {
@@ -241,6 +263,17 @@ fn message(bytes: &mut Bytes<'_>, what: u8, stream: &mut Vec<u8>) {
         }
         start = end;
     }
+}
+
+/// A payload as a client compresses it, by another library than the server's.
+fn deflated(payload: &[u8], level: u8) -> Vec<u8> {
+    const RAW: i32 = -15;
+    let mut compressor = CompressorOxide::new(create_comp_flags_from_zip_params(level.into(), RAW, 0));
+    let mut out = vec![0; 2 * payload.len() + 64];
+    let (status, read, written) = compress(&mut compressor, payload, &mut out, TDEFLFlush::Sync);
+    assert_eq!((status, read), (TDEFLStatus::Okay, payload.len()));
+    out.truncate(written - 4);
+    out
 }
 
 /// `length` bytes: those of the input, again and again.

@@ -3,7 +3,7 @@
 //!
 //! The fuzzer calls them through `fuzz_targets`; an ordinary test includes this file and replays `corpus` through
 //! them, so nothing here may need the fuzzer. In reading order: `bytes` is how an input is read, `naive` is an
-//! operation unit by unit, `naive_decoder` the WebSocket protocol, `model` a document; then a file for each target.
+//! operation unit by unit, `naive_decoder` the WebSocket protocol with `naive_inflate` for what is compressed, `model` a document; then a file for each target.
 
 mod bytes;
 mod document;
@@ -13,6 +13,7 @@ mod messages;
 mod model;
 pub mod naive;
 mod naive_decoder;
+mod naive_inflate;
 mod operations;
 mod script;
 

@@ -1,8 +1,9 @@
-//! RFC 6455 read from the whole stream at once, sentence by sentence.
+//! RFC 6455, with RFC 7692, read from the whole stream at once, sentence by sentence.
 
 use jddb_core::websocket::{CONTROL_PAYLOAD_BYTES_MAX, CloseCode, DecoderLimits, MessageKind, ProtocolError};
 
 use super::frames::Seen;
+use super::naive_inflate::inflated;
 
 use ProtocolError::{
     CloseCodeInvalid, CloseCodeTruncated, CompressionBitMisplaced, CompressionNotNegotiated, ContinuationWithoutStart,
@@ -114,7 +115,8 @@ fn event(frame: &Frame, open: &mut Option<Open>, limits: DecoderLimits) -> Resul
         (message.empty > max_empty, TooManyEmptyFragments { max: max_empty }),
     ])?;
     message.bytes.extend(payload);
-    let is_plain_text = message.kind == MessageKind::Text && !message.compressed;
+    let is_text = message.kind == MessageKind::Text;
+    let is_plain_text = is_text && !message.compressed;
     if let Err(error) = str::from_utf8(&message.bytes) {
         // What is cut off may still come.
         let is_cut = error.error_len().is_none();
@@ -123,7 +125,10 @@ fn event(frame: &Frame, open: &mut Option<Open>, limits: DecoderLimits) -> Resul
     if !(fin && is_whole) {
         return Ok(None);
     }
-    Ok(open.take().map(|message| Seen::Message(message.kind, message.compressed, message.bytes)))
+    let Some(Open { kind, compressed, bytes, .. }) = open.take() else { return Ok(None) };
+    let bytes = if compressed { inflated(&bytes, max)? } else { bytes };
+    check([(is_text && str::from_utf8(&bytes).is_err(), InvalidUtf8)])?;
+    Ok(Some(Seen::Message(kind, bytes)))
 }
 
 fn close(payload: &[u8]) -> Result<Seen, ProtocolError> {

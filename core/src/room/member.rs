@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::members::MemberKey;
 use super::outbox::Outbox;
 use crate::ids::{PositionEncoding, UnixMillis};
+use crate::websocket::Compression;
 
 /// A person as others see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,8 @@ pub struct Joining {
     pub dialect: Dialect,
     /// When they want the state.
     pub greeting: Greeting,
+    /// What of compression was negotiated with them.
+    pub compression: Option<Compression>,
     /// The name of the document's session, should it need one: `sess_…`.
     pub session_id: Box<str>,
 }
@@ -101,6 +104,7 @@ pub struct Member {
     pub(super) user: Rc<User>,
     pub(super) edits: bool,
     pub(super) dialect: Dialect,
+    pub(super) compression: Option<Compression>,
     /// Whether it has been sent a state, and so gets presence too.
     pub(super) greeted: bool,
     pub(super) cursor: Option<Marked>,
@@ -123,6 +127,7 @@ impl Member {
             user: joining.user,
             edits: joining.edits,
             dialect: joining.dialect,
+            compression: joining.compression,
             greeted: false,
             cursor: None,
             selection: None,
@@ -131,6 +136,12 @@ impl Member {
             dirty: false,
             outbox: Outbox::default(),
         }
+    }
+
+    /// What of compression was negotiated with it.
+    #[must_use]
+    pub const fn compression(&self) -> Option<Compression> {
+        self.compression
     }
 
     /// What waits to be sent to it.

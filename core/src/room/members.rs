@@ -2,14 +2,18 @@
 //!
 //! A broadcast is the product's largest cost: for each recipient it is a push on a queue and a flag.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use hashbrown::HashMap;
 use slab::Slab;
 use smallvec::SmallVec;
 
+use super::forms::Forms;
 use super::member::{Dialect, Member};
 use super::outbox::Gate;
-use crate::websocket::{CloseCode, encode_close};
+use crate::websocket::{CloseCode, Deflater, encode_close};
 
 /// The frames of one message or version, mostly one.
 pub(super) type Frames = SmallVec<[Bytes; 1]>;
@@ -51,6 +55,7 @@ pub(super) struct Members {
     /// Records known to be on disk: the gates up to it are open.
     durable: u64,
     outbound_bytes_max: usize,
+    deflater: Rc<RefCell<Deflater>>,
 }
 
 impl Members {
@@ -63,7 +68,12 @@ impl Members {
             dirty: Vec::new(),
             durable: 0,
             outbound_bytes_max,
+            deflater: Rc::default(),
         }
+    }
+
+    pub(super) fn share_deflater(&mut self, deflater: &Rc<RefCell<Deflater>>) {
+        self.deflater = Rc::clone(deflater);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -141,12 +151,20 @@ impl Members {
 
     /// Queues a frame for one member.
     pub(super) fn send(&mut self, key: MemberKey, gate: Gate, frame: Bytes) {
+        let frame = self.negotiated(key, frame);
         self.with(key, |member| member.outbox.push(frame, gate));
     }
 
     /// Queues for one member what may be as large as the document, and is outside the outbound bound.
     pub(super) fn send_state(&mut self, key: MemberKey, gate: Gate, frame: Bytes) {
+        let frame = self.negotiated(key, frame);
         self.with(key, |member| member.outbox.push_state(frame, gate));
+    }
+
+    /// A frame in the form that its one recipient has negotiated.
+    fn negotiated(&self, key: MemberKey, frame: Bytes) -> Bytes {
+        let compression = self.get(key).and_then(|member| member.compression);
+        Forms::new(frame).form(compression, &self.deflater)
     }
 
     /// Queues the last frame for one member.
@@ -162,22 +180,25 @@ impl Members {
         }
     }
 
-    /// Queues what `encode` makes for each dialect in use, once, for all who are `wanted`.
+    /// Queues what `encode` makes for each dialect in use, once, for all who are `wanted`; compressed, once, for
+    /// those of them who have negotiated that.
     pub(super) fn broadcast(
         &mut self,
         gate: Gate,
         wanted: impl Fn(&Member) -> bool,
         encode: impl Fn(Dialect) -> Frames,
     ) {
-        let mut encoded: [Option<Frames>; Dialect::COUNT] = Default::default();
+        let mut encoded: [Option<SmallVec<[Forms; 1]>>; Dialect::COUNT] = Default::default();
         for (_, member) in &mut self.slab {
             if !wanted(member) {
                 continue;
             }
             let dialect = member.dialect;
-            let frames = encoded[dialect.index()].get_or_insert_with(|| encode(dialect));
+            let make = || encode(dialect).into_iter().map(Forms::new).collect();
+            let messages = encoded[dialect.index()].get_or_insert_with(make);
             deliver(member, self.outbound_bytes_max, self.durable, &mut self.dirty, |member| {
-                frames.iter().for_each(|frame| member.outbox.push(Bytes::clone(frame), gate));
+                let form = |message: &Forms| message.form(member.compression, &self.deflater);
+                messages.iter().for_each(|message| member.outbox.push(form(message), gate));
             });
         }
     }

@@ -10,9 +10,10 @@
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
 //! it), `state` and `sync` (catching up), `cursor` and `presence` (the people), `request` (HTTP),
-//! `refusal` (what is said when something is wrong), `members` and `outbox` (delivery).
+//! `refusal` (what is said when something is wrong), `members`, `forms` and `outbox` (delivery).
 
 mod cursor;
+mod forms;
 mod member;
 mod members;
 mod outbox;
@@ -32,6 +33,7 @@ pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
 pub use state::metadata_of;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -42,7 +44,7 @@ use crate::document::{Change, Document, Session};
 use crate::ids::{UnixMillis, Version};
 use crate::protocol::outbound::{Limits, Metadata};
 use crate::protocol::{ErrorCode, write_message};
-use crate::websocket::{CloseCode, FrameBuilder, MessageKind};
+use crate::websocket::{CloseCode, Deflater, FrameBuilder, MessageKind, encode_message};
 use members::Members;
 use outbox::Gate;
 
@@ -111,6 +113,11 @@ impl Room {
             unrecorded: Vec::new(),
             checksum: None,
         }
+    }
+
+    /// From here on messages are compressed with what other rooms use too, instead of a compressor of its own.
+    pub fn share_deflater(&mut self, deflater: &Rc<RefCell<Deflater>>) {
+        self.members.share_deflater(deflater);
     }
 
     /// The document.
@@ -182,6 +189,11 @@ impl Room {
     /// Queues a ping or pong for a member.
     pub fn send_control(&mut self, key: MemberKey, frame: Bytes) {
         self.members.send(key, 0, frame);
+    }
+
+    /// Queues a message for a member that says nothing of the document.
+    pub fn send_message(&mut self, key: MemberKey, kind: MessageKind, payload: &[u8]) {
+        self.members.send(key, 0, encode_message(kind, false, payload));
     }
 
     /// Closes a member's connection, after all that is queued for it; what it still sends is ignored.

@@ -109,6 +109,7 @@ impl Server {
             edits: guest.edits,
             dialect: guest.dialect,
             greeting: guest.greeting,
+            compression: None,
             session_id: format!("sess_{number}").into(),
         };
         let key = self.room.join(self.now, joining).map_err(|refusal| Broken(refusal.message))?;

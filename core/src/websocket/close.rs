@@ -18,7 +18,7 @@ impl CloseCode {
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the WebSocket protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1007: a text message that is not UTF-8.
+    /// 1007: a text message that is not UTF-8, or a compressed one that cannot be inflated.
     pub const INVALID_PAYLOAD: Self = Self(1007);
     /// 1008: refused by policy, here authentication.
     pub const POLICY_VIOLATION: Self = Self(1008);

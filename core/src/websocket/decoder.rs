@@ -3,14 +3,16 @@
 use super::close::CloseFrame;
 use super::error::ProtocolError;
 use super::frame::{ControlKind, FrameHeader, MessageKind, Opcode};
+use super::inflater::Inflater;
 use super::mask::apply_mask;
 use super::pending::{OpenFrame, OpenMessage, Pending, Progress};
 
 /// What a peer may make a [`Decoder`] hold or do.
 #[derive(Clone, Copy, Debug)]
 pub struct DecoderLimits {
-    /// The largest message, all its fragments together, in bytes on the wire. Checked as soon as a
-    /// header claims more, before any payload.
+    /// The largest message, all its fragments together, in bytes on the wire and, where it is
+    /// compressed, inflated too. The first is checked as soon as a header claims more, before any
+    /// payload; the second while it is inflated.
     pub message_bytes_max: usize,
     /// The most fragments without payload in one message. They cost the peer next to nothing and
     /// [`message_bytes_max`](Self::message_bytes_max) does not stop them.
@@ -42,27 +44,25 @@ pub enum Event<'a> {
     Close(Option<CloseFrame>),
 }
 
-/// A whole message, unmasked.
+/// A whole message, unmasked and inflated.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message<'a> {
     /// Text or binary.
     pub kind: MessageKind,
-    /// The payload is to be inflated (RFC 7692); only where the decoder was told of compression.
-    pub compressed: bool,
-    /// Mutable, so that it can be parsed in place. Valid UTF-8 if `kind` is text and it is not
-    /// `compressed`.
+    /// Mutable, so that it can be parsed in place. Valid UTF-8 if `kind` is text.
     pub payload: &'a mut [u8],
 }
 
 /// The receiving state of one connection: strict, and small while nothing is unfinished.
 ///
 /// ```
-/// use jddb_core::websocket::{Decoder, DecoderLimits, Event};
+/// use jddb_core::websocket::{Decoder, DecoderLimits, Event, Inflater};
 ///
 /// let mut decoder = Decoder::new(DecoderLimits::new(1 << 20), false);
+/// let mut inflater = Inflater::default();
 /// let mut read = [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2];
 /// let mut input = &mut read[..];
-/// while let Some(event) = decoder.decode(&mut input)? {
+/// while let Some(event) = decoder.decode(&mut input, &mut inflater)? {
 ///     let Event::Message(message) = event else { continue };
 ///     assert_eq!(message.payload, b"hi");
 /// }
@@ -91,7 +91,7 @@ impl Decoder {
     /// What [`pending_bytes`](Self::pending_bytes) may count beside the bytes of a message.
     pub const PENDING_OVERHEAD_BYTES: usize = size_of::<Pending>();
 
-    /// `compression`: permessage-deflate was negotiated, so RSV1 is reported instead of refused.
+    /// `compression`: permessage-deflate was negotiated, so RSV1 is taken instead of refused.
     #[must_use]
     pub const fn new(limits: DecoderLimits, compression: bool) -> Self {
         Self { limits, compression, state: State::Open, pending: None }
@@ -101,14 +101,20 @@ impl Decoder {
     /// then all of `input` has been used, and what is unfinished of it was copied.
     ///
     /// A message that lies in `input` unfragmented is unmasked and handed out there. Any other is
-    /// assembled in a buffer that lives until the call after the one that handed it out.
+    /// assembled in a buffer that lives until the call after the one that handed it out. A compressed
+    /// one is handed out in `inflater`, which may serve other connections between two calls.
     ///
     /// After [`Event::Close`] the rest is dropped.
     ///
     /// # Errors
     /// The peer broke the protocol or a limit. Nothing more is decoded then: the same error is
     /// returned again.
-    pub fn decode<'e, 'i: 'e>(&'e mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'e>>, ProtocolError> {
+    pub fn decode<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        inflater: &'e mut Inflater,
+    ) -> Result<Option<Event<'e>>, ProtocolError> {
+        inflater.release();
         match self.state {
             State::Open => {}
             State::Closed => {
@@ -120,7 +126,7 @@ impl Decoder {
         if self.pending.as_mut().is_some_and(|pending| pending.release()) {
             self.pending = None;
         }
-        match self.advance(input) {
+        match self.advance(input, inflater) {
             Ok(Found::Nothing) => Ok(None),
             Ok(Found::InInput(event)) => {
                 if matches!(event, Event::Close(_)) {
@@ -128,6 +134,7 @@ impl Decoder {
                 }
                 Ok(Some(event))
             }
+            Ok(Found::Inflated(kind)) => Ok(Some(Event::Message(Message { kind, payload: inflater.output() }))),
             Ok(Found::InPending) => Ok(self.pending.as_mut().and_then(|pending| pending.event())),
             Err(error) => {
                 self.stop(State::Failed(error));
@@ -149,7 +156,8 @@ impl Decoder {
         self.pending = None;
     }
 
-    fn advance<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Found<'i>, ProtocolError> {
+    fn advance<'i>(&mut self, input: &mut &'i mut [u8], inflater: &mut Inflater) -> Result<Found<'i>, ProtocolError> {
+        let message_bytes_max = self.limits.message_bytes_max;
         loop {
             let frame = match self.open_frame() {
                 Some(frame) => frame,
@@ -158,18 +166,23 @@ impl Decoder {
                         return Ok(Found::Nothing);
                     };
                     self.admit(&header)?;
-                    if let Some(event) = event_in_input(&header, input)? {
-                        return Ok(Found::InInput(event));
+                    let inflate = |kind, deflated: &[u8]| inflater.inflate(kind, deflated, message_bytes_max);
+                    if let Some(found) = find_in_input(&header, input, inflate)? {
+                        return Ok(found);
                     }
                     OpenFrame { header, received: 0 }
                 }
             };
             let chunk = split_front(input, frame.missing().min(input.len()));
             let pending = self.pending.get_or_insert_default();
-            match pending.take_in(frame, chunk, self.limits.message_bytes_max)? {
+            match pending.take_in(frame, chunk, message_bytes_max)? {
                 Progress::FrameOpen => return Ok(Found::Nothing),
                 Progress::MessageOpen => {}
                 Progress::Complete => return Ok(Found::InPending),
+                Progress::CompleteDeflated(kind, deflated) => {
+                    inflater.inflate(kind, deflated, message_bytes_max)?;
+                    return Ok(Found::Inflated(kind));
+                }
                 Progress::Closed(close) => return Ok(Found::InInput(Event::Close(close))),
             }
         }
@@ -231,29 +244,38 @@ enum Found<'i> {
     /// An event that needs nothing of what is pending.
     InInput(Event<'i>),
     InPending,
+    /// A message in the inflater.
+    Inflated(MessageKind),
 }
 
-/// The event of a frame that lies in `input` in full and is no fragment.
-fn event_in_input<'i>(header: &FrameHeader, input: &mut &'i mut [u8]) -> Result<Option<Event<'i>>, ProtocolError> {
+/// What a frame holds that lies in `input` in full and is no fragment.
+fn find_in_input<'i>(
+    header: &FrameHeader,
+    input: &mut &'i mut [u8],
+    inflate: impl FnOnce(MessageKind, &[u8]) -> Result<(), ProtocolError>,
+) -> Result<Option<Found<'i>>, ProtocolError> {
     let is_whole = header.fin && header.opcode != Opcode::Continuation;
     if !is_whole || input.len() < header.payload_len {
         return Ok(None);
     }
     let payload = split_front(input, header.payload_len);
     apply_mask(payload, header.mask, 0);
-    Ok(match header.opcode {
-        Opcode::Continuation => None,
-        Opcode::Control(ControlKind::Close) => Some(Event::Close(CloseFrame::parse(payload)?)),
-        Opcode::Control(ControlKind::Ping) => Some(Event::Ping(payload)),
-        Opcode::Control(ControlKind::Pong) => Some(Event::Pong(payload)),
+    let event = match header.opcode {
+        Opcode::Continuation => return Ok(None),
+        Opcode::Control(ControlKind::Close) => Event::Close(CloseFrame::parse(payload)?),
+        Opcode::Control(ControlKind::Ping) => Event::Ping(payload),
+        Opcode::Control(ControlKind::Pong) => Event::Pong(payload),
+        Opcode::Message(kind) if header.compressed => {
+            return inflate(kind, payload).map(|()| Some(Found::Inflated(kind)));
+        }
         Opcode::Message(kind) => {
-            let compressed = header.compressed;
-            if kind == MessageKind::Text && !compressed && simdutf8::basic::from_utf8(payload).is_err() {
+            if kind == MessageKind::Text && simdutf8::basic::from_utf8(payload).is_err() {
                 return Err(ProtocolError::InvalidUtf8);
             }
-            Some(Event::Message(Message { kind, compressed, payload }))
+            Event::Message(Message { kind, payload })
         }
-    })
+    };
+    Ok(Some(Found::InInput(event)))
 }
 
 /// Takes the first `count` bytes off `input`, which has as many.

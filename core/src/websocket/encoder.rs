@@ -74,6 +74,20 @@ pub fn encode_message(kind: MessageKind, compressed: bool, payload: &[u8]) -> By
     encode_frame(Opcode::Message(kind), compressed, payload)
 }
 
+/// The kind and the payload of a whole message's frame, uncompressed, as it is made here.
+pub(super) fn message_of(frame: &[u8]) -> Option<(MessageKind, &[u8])> {
+    let (&[first, length], rest) = frame.split_first_chunk()?;
+    let kind = [MessageKind::Text, MessageKind::Binary]
+        .into_iter()
+        .find(|&kind| first == FIN | Opcode::Message(kind).bits())?;
+    let length_bytes = match length {
+        LENGTH_16_BITS => size_of::<u16>(),
+        LENGTH_64_BITS => size_of::<u64>(),
+        _ => 0,
+    };
+    Some((kind, rest.get(length_bytes..)?))
+}
+
 /// A ping with at most [`CONTROL_PAYLOAD_BYTES_MAX`] bytes, which the peer returns in its pong.
 ///
 /// # Panics

@@ -60,8 +60,11 @@ pub enum ProtocolError {
     /// A text message or a close reason is not UTF-8 (sections 5.6 and 8.1).
     #[error("text messages and close reasons must be valid UTF-8")]
     InvalidUtf8,
+    /// A compressed message is no deflate data, or is cut off inside a block (RFC 7692 section 7.2.2).
+    #[error("compressed message: not the deflate data of a whole message (RFC 7692, section 7.2.1)")]
+    InvalidDeflate,
     /// The message, all its fragments together, is larger than
-    /// [`message_bytes_max`](super::DecoderLimits::message_bytes_max).
+    /// [`message_bytes_max`](super::DecoderLimits::message_bytes_max), as it comes or inflated.
     #[error("message is larger than {max} bytes; send a smaller one")]
     MessageTooBig {
         /// The limit, in bytes of payload.
@@ -74,7 +77,7 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::ReservedBits
             | Self::CompressionNotNegotiated

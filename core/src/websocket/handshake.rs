@@ -62,6 +62,9 @@ pub enum HandshakeError {
     /// The key is missing, there are several, or it is not 16 bytes in base64.
     #[error("header Sec-WebSocket-Key: expected 16 random bytes in base64, once")]
     Key,
+    /// `Sec-WebSocket-Extensions` is not a list as RFC 6455 section 9.1 has it.
+    #[error("header Sec-WebSocket-Extensions: expected a list such as \"permessage-deflate; client_max_window_bits\"")]
+    Extensions,
 }
 
 impl HandshakeError {
@@ -70,7 +73,7 @@ impl HandshakeError {
     pub const fn http_status(self) -> u16 {
         match self {
             Self::Version => 426,
-            Self::Upgrade | Self::Connection | Self::Key => 400,
+            Self::Upgrade | Self::Connection | Self::Key | Self::Extensions => 400,
         }
     }
 }

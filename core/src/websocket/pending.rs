@@ -37,13 +37,15 @@ enum Complete {
 
 /// What taking in the bytes of a frame led to.
 #[derive(Debug)]
-pub(super) enum Progress {
+pub(super) enum Progress<'a> {
     /// The frame's payload is not there in full; the input is used up.
     FrameOpen,
     /// The frame is complete, its message is not.
     MessageOpen,
     /// An event is ready in [`Pending::event`].
     Complete,
+    /// A whole message is there, to be inflated.
+    CompleteDeflated(MessageKind, &'a [u8]),
     /// The peer closes.
     Closed(Option<CloseFrame>),
 }
@@ -55,7 +57,7 @@ impl Pending {
         mut frame: OpenFrame,
         chunk: &mut [u8],
         message_bytes_max: usize,
-    ) -> Result<Progress, ProtocolError> {
+    ) -> Result<Progress<'_>, ProtocolError> {
         apply_mask(chunk, frame.header.mask, frame.received);
         frame.received += chunk.len();
         if frame.header.opcode.is_control() {
@@ -80,7 +82,7 @@ impl Pending {
         Ok(self.message.get_or_insert_with(new))
     }
 
-    fn end_frame(&mut self, header: &FrameHeader) -> Result<Progress, ProtocolError> {
+    fn end_frame(&mut self, header: &FrameHeader) -> Result<Progress<'_>, ProtocolError> {
         self.complete = Some(match header.opcode {
             Opcode::Control(ControlKind::Close) => {
                 return CloseFrame::parse(self.control.as_slice()).map(Progress::Closed);
@@ -97,7 +99,12 @@ impl Pending {
                 Complete::Message
             }
         });
-        Ok(Progress::Complete)
+        Ok(match &self.message {
+            Some(message) if message.compressed && !header.opcode.is_control() => {
+                Progress::CompleteDeflated(message.kind, &message.bytes)
+            }
+            _ => Progress::Complete,
+        })
     }
 
     /// The event that has become complete.
@@ -248,6 +255,6 @@ impl OpenMessage {
     }
 
     fn borrow(&mut self) -> Message<'_> {
-        Message { kind: self.kind, compressed: self.compressed, payload: &mut self.bytes }
+        Message { kind: self.kind, payload: &mut self.bytes }
     }
 }

@@ -4,12 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "in helpers of tests, too, a failed unwrap is how a test fails")]
 
 mod bounds;
+mod compression;
 mod cursors;
 mod dialects;
 mod endings;
 mod gates;
 mod http;
 mod joins;
+#[path = "../../fuzz/src/naive_inflate.rs"]
+mod naive_inflate;
 mod once;
 mod order;
 mod parser;

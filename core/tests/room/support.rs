@@ -8,7 +8,10 @@ use jddb_core::ids::{DocumentId, UnixMillis};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::room::{Dialect, Durability, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig, User};
+use jddb_core::websocket::Compression;
 use serde_json::{Value, json};
+
+use crate::naive_inflate::inflated;
 
 pub(crate) const DOCUMENT: &str = "jd_12345";
 /// 2025-09-21T12:45:30.123Z
@@ -59,10 +62,17 @@ pub(crate) struct Guest {
     edits: bool,
     dialect: Dialect,
     greeting: Greeting,
+    compression: Option<Compression>,
 }
 
 pub(crate) fn guest(user_id: &str) -> Guest {
-    Guest { user_id: user_id.to_owned(), edits: true, dialect: Dialect::default(), greeting: Greeting::OnConnect }
+    Guest {
+        user_id: user_id.to_owned(),
+        edits: true,
+        dialect: Dialect::default(),
+        greeting: Greeting::OnConnect,
+        compression: None,
+    }
 }
 
 impl Guest {
@@ -76,6 +86,12 @@ impl Guest {
 
     pub(crate) fn on_join(self) -> Self {
         Self { greeting: Greeting::OnJoin, ..self }
+    }
+
+    /// Offers compression with the parameters `more`, such as `; server_max_window_bits=10`.
+    pub(crate) fn inflating(self, more: &str) -> Self {
+        let compression = Compression::negotiate(&[&format!("permessage-deflate{more}")]).unwrap();
+        Self { compression, ..self }
     }
 }
 
@@ -149,7 +165,7 @@ impl House {
     }
 
     pub(crate) fn try_join(&mut self, guest: Guest) -> Result<MemberKey, JoinRefusal> {
-        let Guest { user_id, edits, dialect, greeting } = guest;
+        let Guest { user_id, edits, dialect, greeting, compression } = guest;
         self.connections += 1;
         let number = self.connections;
         let user = User {
@@ -164,6 +180,7 @@ impl House {
             edits,
             dialect,
             greeting,
+            compression,
             session_id: format!("sess_{number}").into(),
         };
         self.room.join(self.now, joining)
@@ -322,11 +339,8 @@ fn first_frame(bytes: &[u8]) -> Option<(Value, usize)> {
     };
     let payload = rest.get(header..header + length)?;
     let message = match first {
-        0x81 => {
-            let mut message: Value = serde_json::from_slice(payload).unwrap();
-            message["section_order"] = json!(section_order(&message, str::from_utf8(payload).unwrap()));
-            message
-        }
+        0x81 => text_message(payload),
+        0xc1 => text_message(&inflated(payload, 16 << 20).unwrap()),
         0x88 => {
             let code = u16::from_be_bytes(*payload.first_chunk().unwrap());
             json!({"type": "close", "code": code, "reason": str::from_utf8(&payload[2..]).unwrap()})
@@ -335,6 +349,12 @@ fn first_frame(bytes: &[u8]) -> Option<(Value, usize)> {
         other => panic!("a frame beginning with {other:#x}"),
     };
     Some((message, 2 + header + length))
+}
+
+fn text_message(payload: &[u8]) -> Value {
+    let mut message: Value = serde_json::from_slice(payload).unwrap();
+    message["section_order"] = json!(section_order(&message, str::from_utf8(payload).unwrap()));
+    message
 }
 
 /// The names of the sections in the order in which a full state has them, which [`Value`] does not keep.

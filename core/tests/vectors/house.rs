@@ -7,7 +7,7 @@ use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::room::{Dialect, Durability, Greeting, Joining, MemberKey, Room, RoomConfig, User};
-use jddb_core::websocket::{Decoder, DecoderLimits, Event};
+use jddb_core::websocket::{Decoder, DecoderLimits, Event, Inflater};
 use serde_json::{Value, json};
 
 const NOW: UnixMillis = UnixMillis(1_758_458_730_123);
@@ -44,6 +44,7 @@ impl House {
             edits: true,
             dialect: Dialect { encoding, over_document },
             greeting: Greeting::OnConnect,
+            compression: None,
             session_id: "sess_1".into(),
         };
         self.room.join(NOW, joining).unwrap()
@@ -76,9 +77,10 @@ impl House {
         let sent: usize = outbox.sendable(records).map(|frame| frame.len()).sum();
         outbox.sent(sent);
         let mut decoder = Decoder::new(DecoderLimits::new(1 << 20), false);
+        let mut inflater = Inflater::default();
         let mut input = bytes.as_mut_slice();
         let mut messages = Vec::new();
-        while let Some(event) = decoder.decode(&mut input).unwrap() {
+        while let Some(event) = decoder.decode(&mut input, &mut inflater).unwrap() {
             let Event::Message(message) = event else { panic!("{event:?}") };
             messages.push(serde_json::from_slice(message.payload).unwrap());
         }

@@ -1,19 +1,15 @@
 //! What a well-behaved client sends.
 
-use jddb_core::websocket::{Decoder, Event};
+use jddb_core::websocket::{Decoder, Event, Inflater};
 
 use crate::support::*;
 
 /// Decodes in one read and in reads of one byte.
 fn check(stream: &[Vec<u8>], expected: &[Seen]) {
-    check_with(stream, false, expected);
-}
-
-fn check_with(stream: &[Vec<u8>], compression: bool, expected: &[Seen]) {
     let stream = stream.concat();
-    assert_eq!(decode(&stream, &[], LIMITS, compression), expected, "in one read");
+    assert_eq!(decode(&stream, &[], LIMITS, false), expected, "in one read");
     let cuts: Vec<usize> = (1..stream.len()).collect();
-    assert_eq!(decode(&stream, &cuts, LIMITS, compression), expected, "byte by byte");
+    assert_eq!(decode(&stream, &cuts, LIMITS, false), expected, "byte by byte");
 }
 
 #[test]
@@ -89,28 +85,6 @@ fn nothing_is_decoded_after_a_close() {
 }
 
 #[test]
-fn compressed_messages_are_reported_and_not_looked_into() {
-    const RSV1: u8 = 0x40;
-    check_with(
-        &[
-            frame(FIN | RSV1 | TEXT, [0xff]),
-            frame(RSV1 | BINARY, [1]),
-            frame(FIN | CONTINUATION, [2]),
-            frame(RSV1 | TEXT, [0xc3]),
-            frame(FIN | CONTINUATION, ""),
-            frame(FIN | TEXT, "plain"),
-        ],
-        true,
-        &[
-            Seen::CompressedText(vec![0xff]),
-            Seen::CompressedBinary(vec![1, 2]),
-            Seen::CompressedText(vec![0xc3]),
-            Seen::text("plain"),
-        ],
-    );
-}
-
-#[test]
 fn as_many_empty_fragments_as_allowed_in_each_message() {
     for _ in 0..2 {
         let empty = frame(CONTINUATION, "");
@@ -124,7 +98,7 @@ fn whole_message_is_handed_out_where_it_lies() {
     let range = read.as_ptr_range();
     let mut decoder = Decoder::new(LIMITS, false);
     let mut input = &mut read[..];
-    match decoder.decode(&mut input) {
+    match decoder.decode(&mut input, &mut Inflater::default()) {
         Ok(Some(Event::Message(message))) => assert!(range.contains(&message.payload.as_ptr())),
         other => panic!("expected a message, got {other:?}"),
     }

@@ -8,8 +8,7 @@ use crate::support::*;
 const SMALL: DecoderLimits = DecoderLimits { message_bytes_max: 600, empty_fragments_max: 2 };
 
 /// `decode` holds the memory bound and that an error stays, after each read.
-fn check(rng: &mut Rng, stream: &[u8], limits: DecoderLimits, outcomes: &mut Outcomes) {
-    let compression = rng.one_in(4);
+fn check(rng: &mut Rng, stream: &[u8], compression: bool, limits: DecoderLimits, outcomes: &mut Outcomes) {
     let whole = decode(stream, &[], limits, compression);
     let count = rng.below(6);
     let cuts = rng.cuts(stream.len(), count);
@@ -78,11 +77,12 @@ fn mutated_streams() {
     let mut rng = Rng::from_env(4);
     let mut outcomes = Outcomes::default();
     for _ in 0..2_000 {
-        let (stream, _) = rng.stream(5);
+        let compression = rng.one_in(2);
+        let (stream, _) = rng.stream(5, compression);
         for _ in 0..30 {
             let mut stream = stream[..stream.len().min(2_000)].to_vec();
             mutate(&mut rng, &mut stream);
-            check(&mut rng, &stream, LIMITS, &mut outcomes);
+            check(&mut rng, &stream, compression, LIMITS, &mut outcomes);
         }
     }
     assert!(outcomes.errors > 10_000 && outcomes.messages > 10_000, "{outcomes:?}");
@@ -94,7 +94,8 @@ fn unruly_frames() {
     let mut outcomes = Outcomes::default();
     for _ in 0..60_000 {
         let stream: Vec<u8> = (0..=rng.below(12)).flat_map(|_| unruly_frame(&mut rng)).collect();
-        check(&mut rng, &stream, SMALL, &mut outcomes);
+        let compression = rng.one_in(4);
+        check(&mut rng, &stream, compression, SMALL, &mut outcomes);
     }
     assert!(outcomes.errors > 10_000 && outcomes.closed > 1_000, "{outcomes:?}");
     assert!(outcomes.messages > 10_000, "{outcomes:?}");
@@ -107,6 +108,7 @@ fn random_bytes() {
     for _ in 0..50_000 {
         let len = rng.below(64);
         let stream = rng.bytes(len);
-        check(&mut rng, &stream, SMALL, &mut outcomes);
+        let compression = rng.one_in(4);
+        check(&mut rng, &stream, compression, SMALL, &mut outcomes);
     }
 }

@@ -1,6 +1,6 @@
 //! What a connection holds: nothing when idle, little more than what has arrived otherwise.
 
-use jddb_core::websocket::{Decoder, DecoderLimits};
+use jddb_core::websocket::{Decoder, DecoderLimits, Inflater, ProtocolError};
 
 use crate::support::*;
 
@@ -68,4 +68,41 @@ fn buffer_never_outgrows_the_message_or_the_limit() {
     check_buffer(FIN | BINARY, 600, 600);
     check_buffer(FIN | BINARY, 999, 999);
     check_buffer(BINARY, 999, 1_000);
+}
+
+/// What an inflater keeps between two messages.
+const OUTPUT_KEPT: usize = 64 << 10;
+
+/// Sends compressed spaces that come to `inflated` bytes and reads on, as often as `times`.
+fn check_inflating(inflated: usize, message_bytes_max: usize, times: usize) {
+    let limits = DecoderLimits { message_bytes_max, empty_fragments_max: 1 };
+    let frame = frame(FIN | RSV1 | BINARY, deflated(&vec![b' '; inflated], 9));
+    let mut inflater = Inflater::default();
+    assert_eq!(inflater.output_bytes(), 0, "nothing is held before the first message");
+    for _ in 0..times {
+        let mut decoder = Decoder::new(limits, true);
+        let mut bytes = frame.clone();
+        let mut input = &mut bytes[..];
+        let is_too_big = match decoder.decode(&mut input, &mut inflater) {
+            Ok(event) => event.is_none(),
+            Err(error) => error == ProtocolError::MessageTooBig { max: message_bytes_max },
+        };
+        assert_eq!(is_too_big, inflated > message_bytes_max);
+        let held = inflater.output_bytes();
+        assert!(held <= message_bytes_max + 1 + OUTPUT_KEPT, "{held} bytes are held for {inflated}");
+        assert_eq!(decoder.pending_bytes(), 0);
+        let _ = decoder.decode(&mut input, &mut inflater);
+        let kept = inflater.output_bytes();
+        assert!(kept <= OUTPUT_KEPT, "{kept} bytes are kept after {inflated}");
+    }
+}
+
+#[test]
+fn a_bomb_costs_no_more_than_the_largest_message() {
+    check_inflating(50, 1_000_000, 3);
+    check_inflating(70_000, 1_000_000, 3);
+    check_inflating(1_000_000, 1_000_000, 3);
+    check_inflating(1_000_001, 1_000_000, 3);
+    check_inflating(50_000_000, 1_000_000, 3);
+    check_inflating(50_000_000, 100_000, 3);
 }

@@ -1,6 +1,9 @@
 //! Client frames, a seeded generator of them, and events in a form that can be kept and compared.
 
-use jddb_core::websocket::{Decoder, DecoderLimits, Event, Message, MessageKind, ProtocolError};
+use jddb_core::websocket::{Decoder, DecoderLimits, Event, Inflater, Message, MessageKind, ProtocolError};
+use miniz_oxide::deflate::core::{
+    CompressorOxide, TDEFLFlush, TDEFLStatus, compress, create_comp_flags_from_zip_params,
+};
 
 pub(crate) const CONTINUATION: u8 = 0x0;
 pub(crate) const TEXT: u8 = 0x1;
@@ -10,6 +13,7 @@ pub(crate) const PING: u8 = 0x9;
 pub(crate) const PONG: u8 = 0xa;
 
 pub(crate) const FIN: u8 = 0x80;
+pub(crate) const RSV1: u8 = 0x40;
 pub(crate) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// Small, so that limits are met often.
@@ -20,8 +24,6 @@ pub(crate) const LIMITS: DecoderLimits = DecoderLimits { message_bytes_max: 100_
 pub(crate) enum Seen {
     Text(Vec<u8>),
     Binary(Vec<u8>),
-    CompressedText(Vec<u8>),
-    CompressedBinary(Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<(u16, String)>),
@@ -40,12 +42,8 @@ impl From<Event<'_>> for Seen {
             Event::Ping(payload) => Self::Ping(payload.to_vec()),
             Event::Pong(payload) => Self::Pong(payload.to_vec()),
             Event::Close(close) => Self::Close(close.map(|close| (close.code.get(), close.reason))),
-            Event::Message(Message { kind, compressed, payload }) => match (kind, compressed) {
-                (MessageKind::Text, false) => Self::Text(payload.to_vec()),
-                (MessageKind::Text, true) => Self::CompressedText(payload.to_vec()),
-                (MessageKind::Binary, false) => Self::Binary(payload.to_vec()),
-                (MessageKind::Binary, true) => Self::CompressedBinary(payload.to_vec()),
-            },
+            Event::Message(Message { kind: MessageKind::Text, payload }) => Self::Text(payload.to_vec()),
+            Event::Message(Message { kind: MessageKind::Binary, payload }) => Self::Binary(payload.to_vec()),
         }
     }
 }
@@ -78,12 +76,33 @@ pub(crate) fn close_payload(code: u16, reason: impl AsRef<[u8]>) -> Vec<u8> {
     [&code.to_be_bytes(), reason.as_ref()].concat()
 }
 
+/// What is behind the header of an unmasked frame.
+pub(crate) fn payload_of(frame: &[u8]) -> &[u8] {
+    match frame[1] {
+        126 => &frame[4..],
+        127 => &frame[10..],
+        _ => &frame[2..],
+    }
+}
+
+/// A message's payload compressed as a client does it (RFC 7692 section 7.2.1), by another library than the server's.
+pub(crate) fn deflated(payload: &[u8], level: i32) -> Vec<u8> {
+    const RAW: i32 = -15;
+    let mut compressor = CompressorOxide::new(create_comp_flags_from_zip_params(level, RAW, 0));
+    let mut out = vec![0; 2 * payload.len() + 64];
+    let (status, read, written) = compress(&mut compressor, payload, &mut out, TDEFLFlush::Sync);
+    assert_eq!((status, read), (TDEFLStatus::Okay, payload.len()));
+    out.truncate(written);
+    out.strip_suffix(&[0x00, 0x00, 0xff, 0xff]).unwrap().to_vec()
+}
+
 /// Feeds one read and keeps what comes of it. Holds what is true after every read.
 pub(crate) fn feed(decoder: &mut Decoder, read: &mut [u8], limits: &DecoderLimits, seen: &mut Vec<Seen>) {
+    let mut inflater = Inflater::default();
     let mut input = read;
     loop {
         let before = input.len();
-        match decoder.decode(&mut input) {
+        match decoder.decode(&mut input, &mut inflater) {
             Ok(None) => break,
             Ok(Some(event)) => {
                 let event = Seen::from(event);
@@ -91,7 +110,7 @@ pub(crate) fn feed(decoder: &mut Decoder, read: &mut [u8], limits: &DecoderLimit
                 seen.push(event);
             }
             Err(error) => {
-                assert_eq!(decoder.decode(&mut input), Err(error), "an error stays");
+                assert_eq!(decoder.decode(&mut input, &mut inflater), Err(error), "an error stays");
                 seen.push(Seen::Error(error));
                 assert_eq!(decoder.pending_bytes(), 0, "an error lets go of memory");
                 return;
@@ -187,8 +206,9 @@ impl Rng {
         cuts
     }
 
-    /// A valid message as frames with its event, control frames between the fragments included.
-    pub(crate) fn message(&mut self, stream: &mut Vec<u8>, expected: &mut Vec<Seen>) {
+    /// A valid message as frames with its event, control frames between the fragments included; every other one
+    /// compressed, if that is allowed.
+    pub(crate) fn message(&mut self, compression: bool, stream: &mut Vec<u8>, expected: &mut Vec<Seen>) {
         let len = self.payload_len();
         let (opcode, payload, event) = if self.one_in(2) {
             let text = self.text(len);
@@ -196,6 +216,11 @@ impl Rng {
         } else {
             let bytes = self.bytes(len);
             (BINARY, bytes.clone(), Seen::Binary(bytes))
+        };
+        let (opcode, payload) = if compression && self.one_in(2) {
+            (opcode | RSV1, deflated(&payload, self.below(10) as i32))
+        } else {
+            (opcode, payload)
         };
         let count = if self.one_in(2) { 0 } else { self.below(6) };
         // Two equal cuts make an empty fragment; there may be a few.
@@ -226,14 +251,14 @@ impl Rng {
         }
     }
 
-    /// A valid stream with its events.
-    pub(crate) fn stream(&mut self, messages_max: usize) -> (Vec<u8>, Vec<Seen>) {
+    /// A valid stream with its events; `compression`: some messages are compressed.
+    pub(crate) fn stream(&mut self, messages_max: usize, compression: bool) -> (Vec<u8>, Vec<Seen>) {
         let (mut stream, mut expected) = (Vec::new(), Vec::new());
         for _ in 0..=self.below(messages_max) {
             if self.one_in(4) {
                 self.control(&mut stream, &mut expected);
             }
-            self.message(&mut stream, &mut expected);
+            self.message(compression, &mut stream, &mut expected);
         }
         (stream, expected)
     }

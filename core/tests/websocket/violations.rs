@@ -29,14 +29,14 @@ fn reserved_bits() {
     for bit in [0x10, 0x20] {
         check(&[vec![FIN | bit | TEXT]], E::ReservedBits, 1002);
     }
-    check(&[vec![FIN | 0x40 | TEXT]], E::CompressionNotNegotiated, 1002);
+    check(&[vec![FIN | RSV1 | TEXT]], E::CompressionNotNegotiated, 1002);
 }
 
 #[test]
 fn compression_bit_on_other_than_the_first_frame_of_a_message() {
     for opcode in [CLOSE, PING, PONG, CONTINUATION] {
         let misplaced = E::CompressionBitMisplaced;
-        check_with(&[frame(BINARY, "x"), vec![FIN | 0x40 | opcode]], true, &[], misplaced, 1002);
+        check_with(&[frame(BINARY, "x"), vec![FIN | RSV1 | opcode]], true, &[], misplaced, 1002);
     }
 }
 

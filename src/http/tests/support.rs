@@ -194,6 +194,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
         inboxes: vec![Inbox::default()],
         connections: AtomicUsize::new(0),
         unfinished_bytes: AtomicUsize::new(0),
+        echoes: false,
         draining: AtomicBool::new(false),
         fronts: AtomicUsize::new(1),
     }

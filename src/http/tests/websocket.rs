@@ -283,3 +283,49 @@ fn a_core_whose_inbox_fills_up_in_between_closes_the_socket() {
         },
     );
 }
+
+/// What the server answers to a line of `Sec-WebSocket-Extensions`, and what the document's core is told.
+async fn negotiated(front: &Front, offer: &str) -> (Option<String>, Option<String>) {
+    let token = front.token("document:read", &[]);
+    let headers = format!("Sec-WebSocket-Extensions: {offer}\r\n");
+    front.heard.borrow_mut().clear();
+    let (_stream, reply) = open(front, &format!("/ws/document/jd_1?token={token}"), &headers).await;
+    assert_eq!(reply.status, 101, "{offer}");
+    let mut told = None;
+    front.reserve(|reserve| told = reserve.compression.map(|compression| compression.to_string()));
+    (reply.header("sec-websocket-extensions").map(str::to_owned), told)
+}
+
+#[test]
+fn compression_is_negotiated_and_goes_with_the_reservation() {
+    run(
+        |_| {},
+        async |front| {
+            front.start_core();
+            let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover".to_owned();
+            let window = format!("{both}; server_max_window_bits=10");
+            for (offer, answer) in [
+                ("permessage-deflate; client_max_window_bits", Some(both)),
+                ("x-other, permessage-deflate; server_max_window_bits=10", Some(window)),
+                ("permessage-deflate; server_max_window_bits=7", None),
+                ("x-other", None),
+            ] {
+                assert_eq!(negotiated(&front, offer).await, (answer.clone(), answer), "{offer}");
+            }
+            let wrong = "Sec-WebSocket-Extensions: permessage-deflate;\r\n";
+            let (_, reply) = open(&front, "/ws/document/jd_1", wrong).await;
+            assert_eq!(reply.status, 400);
+        },
+    );
+}
+
+#[test]
+fn compression_can_be_switched_off() {
+    run(
+        |config| config.compression = false,
+        async |front| {
+            front.start_core();
+            assert_eq!(negotiated(&front, "permessage-deflate").await, (None, None));
+        },
+    );
+}
