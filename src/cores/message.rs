@@ -1,12 +1,17 @@
 //! What cores ask of one another.
 
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jddb_core::ids::{DocumentId, PositionEncoding};
+use jddb_core::limits::GrantedLimits;
 use jddb_core::protocol::InboundError;
 use jddb_core::room::{Dialect, Greeting, JoinRefusal, User};
 use tokio::sync::oneshot;
+
+use crate::config::Limits;
+use crate::occupancy::Seat;
 
 /// A request to the core that owns a document.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub enum CoreMessage {
     ReadState(ReadState),
     /// `POST …/changes`.
     PostChanges(Box<PostChanges>),
+    /// Other limits are in force from now on.
+    Reload(Arc<Limits>),
     /// The server stops: tell everybody and close them.
     ShutDown,
 }
@@ -51,6 +58,8 @@ pub struct Reserve {
     pub dialect: Dialect,
     /// When they want the state.
     pub greeting: Greeting,
+    /// What their token grants instead of the server's limits.
+    pub granted: GrantedLimits,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Reservation, JoinRefusal>>,
 }
@@ -64,6 +73,8 @@ pub struct Adopt {
     pub stream: TcpStream,
     /// What the client sent right behind its request.
     pub read: Bytes,
+    /// Its place among all connections.
+    pub seat: Seat,
 }
 
 /// See [`CoreMessage::ReadState`].

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use jddb_core::document::{Change, Document, DocumentLimits, Session, Snapshot, VERSIONS_SKIPPED};
 use jddb_core::ids::{DocumentId, UnixMillis};
+use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::room::{Dialect, Durability, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig, User};
@@ -15,8 +16,11 @@ pub(crate) const DOCUMENT: &str = "jd_12345";
 pub(crate) const START: UnixMillis = UnixMillis(1_758_458_730_123);
 
 pub(crate) const LIMITS: Limits = Limits {
+    mode: LimitMode::Enforce,
     connections: 10_000,
+    user_connections: 10,
     document_editors: 50,
+    rates: RateLimits::OFF,
     message_bytes: 64 << 10,
     section_bytes: 4 << 20,
     document_bytes: 16 << 20,
@@ -59,10 +63,17 @@ pub(crate) struct Guest {
     edits: bool,
     dialect: Dialect,
     greeting: Greeting,
+    granted: GrantedLimits,
 }
 
 pub(crate) fn guest(user_id: &str) -> Guest {
-    Guest { user_id: user_id.to_owned(), edits: true, dialect: Dialect::default(), greeting: Greeting::OnConnect }
+    Guest {
+        user_id: user_id.to_owned(),
+        edits: true,
+        dialect: Dialect::default(),
+        greeting: Greeting::OnConnect,
+        granted: GrantedLimits::default(),
+    }
 }
 
 impl Guest {
@@ -76,6 +87,10 @@ impl Guest {
 
     pub(crate) fn on_join(self) -> Self {
         Self { greeting: Greeting::OnJoin, ..self }
+    }
+
+    pub(crate) fn granted(self, granted: GrantedLimits) -> Self {
+        Self { granted, ..self }
     }
 }
 
@@ -149,7 +164,7 @@ impl House {
     }
 
     pub(crate) fn try_join(&mut self, guest: Guest) -> Result<MemberKey, JoinRefusal> {
-        let Guest { user_id, edits, dialect, greeting } = guest;
+        let Guest { user_id, edits, dialect, greeting, granted } = guest;
         self.connections += 1;
         let number = self.connections;
         let user = User {
@@ -165,8 +180,16 @@ impl House {
             dialect,
             greeting,
             session_id: format!("sess_{number}").into(),
+            granted,
         };
         self.room.join(self.now, joining)
+    }
+
+    /// Other limits are in force, for whoever is here too.
+    pub(crate) fn configure(&mut self, plan: Plan) {
+        self.room.configure(plan.config());
+        self.room.bound_document(plan.document);
+        self.plan = plan;
     }
 
     pub(crate) fn join(&mut self, guest: Guest) -> MemberKey {
