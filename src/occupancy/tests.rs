@@ -1,3 +1,5 @@
+//! Seats taken, offered, displaced and given back.
+
 use std::thread;
 
 use super::*;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::home::{EDIT, Home};
 use crate::support::server::Server;
-use crate::support::socket::{MASK, Received, Socket, frame};
+use crate::support::socket::{MASK, Socket, frame};
 use crate::support::{http, until, within};
 use crate::token;
 
@@ -75,34 +75,35 @@ async fn ten_connections_of_a_user_over_all_cores() {
 #[tokio::test]
 async fn a_connection_that_is_silent_gives_way_at_the_users_limit() {
     let home = Home::new();
-    let start = home.start().env("JDDB_LIMITS__USER_CONNECTIONS", "2");
-    let server = start.env("JDDB_LIMITS__USER_SILENCE_SECONDS", "1").ready().await;
+    let start = home.start().env("JDDB_LIMITS__USER_CONNECTIONS", "2").env("JDDB_LIMITS__USER_SILENCE_SECONDS", "1");
+    let server = start.env("JDDB_LIMITS__BURST_PER_SECOND", "0").ready().await;
     let token = token(&home, "ada");
     let (mut first, _) = Socket::joined(server.port(), "doc_0", &token).await;
-    let (second, _) = Socket::joined(server.port(), "doc_1", &token).await;
+    let (mut second, _) = Socket::joined(server.port(), "doc_1", &token).await;
     // The second one speaks all the time, and keeps its place.
-    let speak = || second.send(&serde_json::json!({"type": "system.heartbeat", "payload": {}}));
-    let third = until("the silent one to give way", async || {
-        speak();
+    let mut third = until("the silent one to give way", async || {
+        stays_open(&mut second).await;
         try_join(server.port(), "doc_2", &token).await
     })
     .await;
-    let (messages, code, _) = loop {
-        speak();
-        if let Ok(closed) = tokio::time::timeout(Duration::from_millis(100), first.receive_any()).await {
-            match closed {
-                Received::Message(message) => {
-                    assert_eq!(message["payload"]["limit_type"], "user_connections", "{message}");
-                    break (vec![message], first.closed().await.1, ());
-                }
-                ended => panic!("closed without a word: {ended:?}"),
-            }
-        }
-    };
-    assert_eq!((messages[0]["payload"]["severity"].as_str(), code), (Some("critical"), 4000));
-    speak();
-    third.send(&serde_json::json!({"type": "system.heartbeat", "payload": {}}));
+    let (messages, code, _) = first.closed().await;
+    let last = messages.last().expect("an error before the close");
+    let payload = &last["payload"];
+    assert_eq!(
+        (&payload["limit_type"], &payload["severity"]),
+        (&"user_connections".into(), &"critical".into()),
+        "{last}"
+    );
+    assert_eq!(code, 4000);
+    stays_open(&mut second).await;
+    stays_open(&mut third).await;
     refused(server.port(), "doc_3", &token, "user_connections").await;
+}
+
+/// Says something, and is answered.
+async fn stays_open(socket: &mut Socket) {
+    socket.send(&json!({"type": "system.heartbeat", "payload": {}}));
+    socket.next("system.heartbeat").await;
 }
 
 #[tokio::test]
@@ -196,9 +197,10 @@ async fn attack(port: u16, way: usize, token: &str, others: &str) {
 #[tokio::test]
 async fn no_place_is_lost_however_connections_fail() {
     let home = Home::new();
-    let server = home.start().env("JDDB_LIMITS__DOCUMENT_EDITORS", "1").ready().await;
-    let (ada, ben, eve) = (token(&home, "ada"), token(&home, "ben"), token(&home, "eve"));
-    let (_crowd, _) = Socket::joined(server.port(), "crowded", &ben).await;
+    let server = home.start().env("JDDB_LIMITS__DOCUMENT_EDITORS", "2").ready().await;
+    let [ada, ben, dan, eve] = ["ada", "ben", "dan", "eve"].map(|user| token(&home, user));
+    let (_ben, _) = Socket::joined(server.port(), "crowded", &ben).await;
+    let (_dan, _) = Socket::joined(server.port(), "crowded", &dan).await;
     for round in 0..20 {
         let attackers = (0..20).map(|way| {
             let (port, ada, eve) = (server.port(), ada.clone(), eve.clone());
