@@ -4,7 +4,7 @@
 //! the shell. In reading order:
 //!
 //! 1. [`cli`] and [`config`]: what the operator says. [`logging`], [`clock`]: what everything uses.
-//! 2. [`server`]: start and stop. [`shared`]: what all threads see.
+//! 2. [`server`]: start and stop, `reload` in between. [`shared`]: what all threads see; [`occupancy`]: who is connected.
 //! 3. [`cores`]: one pinned thread each, with its own documents.
 //! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core.
 //! 5. [`auth`]: tokens, and who may do what.
@@ -18,6 +18,8 @@ pub mod cores;
 pub mod http;
 mod jitter;
 pub mod logging;
+pub mod occupancy;
+mod reload;
 pub mod server;
 pub mod shared;
 mod welcome;

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::util::TryInitError;
+use tracing_subscriber::{EnvFilter, reload};
 
 use crate::auth::percent_decode;
 use crate::config::{Log, LogFormat};
@@ -14,26 +15,58 @@ use crate::config::{Log, LogFormat};
 pub enum LoggingError {
     /// The filter is not one. The settings check finds this earlier.
     #[error("log.filter: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
+    Filter(#[from] ParseError),
     /// Something in this process logs already.
     #[error("logging is set up already: {0}")]
     Twice(#[from] TryInitError),
+    /// The log itself is gone.
+    #[error("log.filter: {0}")]
+    Reload(#[from] reload::Error),
+}
+
+/// The way to another filter while the process runs.
+pub struct FilterHandle(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error>>);
+
+impl std::fmt::Debug for FilterHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("FilterHandle").finish_non_exhaustive()
+    }
+}
+
+impl FilterHandle {
+    /// Logs by another filter from now on.
+    ///
+    /// # Errors
+    /// The filter is none. The settings check finds this earlier.
+    pub fn set(&self, filter: &str) -> Result<(), LoggingError> {
+        (self.0)(EnvFilter::try_new(filter)?)?;
+        Ok(())
+    }
 }
 
 /// Sends the process's logs to stderr. To be called once.
 ///
 /// # Errors
 /// If the filter cannot be read, or on a second call.
-pub fn init(log: &Log) -> Result<(), LoggingError> {
+pub fn init(log: &Log) -> Result<FilterHandle, LoggingError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
 
     let filter = EnvFilter::try_new(&log.filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
+        LogFormat::Text => {
+            let builder = builder.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.finish().try_init()?;
+            Ok(FilterHandle(Box::new(move |filter| handle.reload(filter))))
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.finish().try_init()?;
+            Ok(FilterHandle(Box::new(move |filter| handle.reload(filter))))
+        }
     }
-    Ok(())
 }
 
 /// A request target as it may be logged: values of parameters named like a token, and whatever looks like a JWT,

@@ -16,8 +16,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::auth::{Authority, KeyError};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Sources};
 use crate::cores::{self, CORE_THREAD_PREFIX, CoreMessage, Inbox, Parts, Worker, WorkerError};
+use crate::logging::FilterHandle;
+use crate::occupancy::Occupancy;
+use crate::reload::Reloader;
 use crate::shared::Shared;
 use crate::welcome;
 
@@ -67,12 +70,12 @@ pub enum ServeError {
     Unsettled,
 }
 
-/// Runs the server until SIGTERM or SIGINT.
+/// Runs the server until SIGTERM or SIGINT. `config` was read from `sources`; at SIGHUP they are read again.
 ///
 /// # Errors
 /// It cannot start, or a part of it failed.
-pub fn run(config: Config) -> Result<(), ServeError> {
-    serve(config, false)
+pub fn run(config: Config, sources: Sources, log: FilterHandle) -> Result<(), ServeError> {
+    serve(config, sources, log, false)
 }
 
 /// The same, but every message of a WebSocket is sent back as it came. For conformance suites: the way there and back
@@ -80,11 +83,11 @@ pub fn run(config: Config) -> Result<(), ServeError> {
 ///
 /// # Errors
 /// It cannot start, or a part of it failed.
-pub fn echo(config: Config) -> Result<(), ServeError> {
-    serve(config, true)
+pub fn echo(config: Config, sources: Sources, log: FilterHandle) -> Result<(), ServeError> {
+    serve(config, sources, log, true)
 }
 
-fn serve(config: Config, echoes: bool) -> Result<(), ServeError> {
+fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> Result<(), ServeError> {
     abort_on_panic();
     raise_file_limit(&config);
     // The lock comes first, so that a second server on the same directory touches nothing of it.
@@ -97,13 +100,14 @@ fn serve(config: Config, echoes: bool) -> Result<(), ServeError> {
     let store = Store::open(&directory, store_options(&config), store_durability(&config))?;
     let snapshotter = start_snapshots(&store, &config)?;
     let queue_batches = config.storage.commit_queue_batches;
+    let mut reloader = Reloader::new(config.clone(), sources, log);
     let shared = Arc::new(Shared {
         config,
         authority,
         store: Arc::clone(&store),
         snapshots: snapshotter.requests(),
         inboxes: (0..core_count).map(|_| Inbox::default()).collect(),
-        connections: AtomicUsize::new(0),
+        occupancy: Arc::new(Occupancy::default()),
         unfinished_bytes: AtomicUsize::new(0),
         echoes,
         draining: AtomicBool::new(false),
@@ -116,18 +120,11 @@ fn serve(config: Config, echoes: bool) -> Result<(), ServeError> {
     tracing::info!(%address, cores = core_count, "serving");
     welcome::print(&shared, address);
 
-    signals.wait();
+    signals.wait(|| reloader.reload(&shared));
     tracing::info!("stopping: no new connections, telling clients, finishing what is under way");
     shared.draining.store(true, Ordering::Release);
     let _ = drain.send(true);
-    for inbox in &shared.inboxes {
-        // A full inbox empties: its core is running.
-        let mut message = CoreMessage::ShutDown;
-        while let Err(refused) = inbox.send(message) {
-            message = refused;
-            std::thread::yield_now();
-        }
-    }
+    shared.tell_cores(|| CoreMessage::ShutDown);
     let unsettled = workers.into_iter().map(Worker::join).filter(|is_durable| !is_durable).count();
     committer.stop();
     snapshotter.stop();
@@ -262,11 +259,12 @@ fn start_cores(
     Ok(workers)
 }
 
-/// SIGTERM and SIGINT, heard since [`Signals::listen`].
+/// SIGTERM, SIGINT and SIGHUP, heard since [`Signals::listen`].
 struct Signals {
     runtime: Runtime,
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
@@ -274,17 +272,21 @@ impl Signals {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let context = runtime.enter();
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let hang_up = signal(SignalKind::hangup())?;
         drop(context);
-        Ok(Self { runtime, terminate, interrupt })
+        Ok(Self { runtime, terminate, interrupt, hang_up })
     }
 
-    /// Waits until the server is told to stop.
-    fn wait(self) {
-        let Self { runtime, mut terminate, mut interrupt } = self;
+    /// Waits until the server is told to stop, doing `reload` each time it is told to.
+    fn wait(self, mut reload: impl FnMut()) {
+        let Self { runtime, mut terminate, mut interrupt, mut hang_up } = self;
         runtime.block_on(async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return,
+                    _ = interrupt.recv() => return,
+                    _ = hang_up.recv() => reload(),
+                }
             }
         });
     }

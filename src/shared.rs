@@ -9,6 +9,7 @@ use jddb_storage::{SnapshotRequests, Store};
 use crate::auth::Authority;
 use crate::config::Config;
 use crate::cores::{CoreMessage, Inbox, Reservation};
+use crate::occupancy::Occupancy;
 
 /// Shards that documents are hashed to, and that are dealt out to the cores. More than any machine has cores.
 const SHARDS: u32 = 4096;
@@ -16,7 +17,7 @@ const SHARDS: u32 = 4096;
 /// What all threads of the server see.
 #[derive(Debug)]
 pub struct Shared {
-    /// The settings in force.
+    /// The settings at the start. What is read again while the server runs reaches each core by its inbox.
     pub config: Config,
     /// Who checks tokens.
     pub authority: Authority,
@@ -27,7 +28,7 @@ pub struct Shared {
     /// One inbox a core.
     pub inboxes: Vec<Inbox>,
     /// WebSocket connections open or being opened, over all cores.
-    pub connections: AtomicUsize,
+    pub occupancy: Arc<Occupancy>,
     /// Bytes of unfinished messages held, over all connections.
     pub unfinished_bytes: AtomicUsize,
     /// Messages are sent back as they came: the server is there for a conformance suite.
@@ -60,6 +61,18 @@ impl Shared {
     /// The core has too much to do; the message comes back.
     pub fn send_about(&self, reservation: Reservation, message: CoreMessage) -> Result<(), CoreMessage> {
         self.inboxes[reservation.core].send(message)
+    }
+
+    /// Tells every core something. For other threads than theirs: a full inbox is waited for.
+    pub fn tell_cores(&self, message: impl Fn() -> CoreMessage) {
+        for inbox in &self.inboxes {
+            let mut message = message();
+            // It empties: its core is running.
+            while let Err(refused) = inbox.send(message) {
+                message = refused;
+                std::thread::yield_now();
+            }
+        }
     }
 
     /// Notes that a connection holds `after` bytes of unfinished messages where it held `before`; returns

@@ -6,14 +6,26 @@ use std::rc::Rc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jddb_core::document::{Document, DocumentLimits};
 use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
+use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::room::{Dialect, Durability, Greeting, Joining, MemberKey, Room, RoomConfig, User};
 
 const NOW: UnixMillis = UnixMillis(1_758_458_730_123);
+/// Above all that a bench sends, so that counting is part of what is measured.
+const RATES: RateLimits = RateLimits {
+    messages_per_minute: 1_000_000_000,
+    burst_per_second: 1_000_000_000,
+    large_message_bytes: 10_240,
+    large_messages_per_second: 1_000_000_000,
+    refusals_per_minute: 20,
+};
 const LIMITS: Limits = Limits {
+    mode: LimitMode::Enforce,
     connections: 10_000,
+    user_connections: 10,
     document_editors: 1_000,
+    rates: RATES,
     message_bytes: 1 << 20,
     section_bytes: 4 << 20,
     document_bytes: 16 << 20,
@@ -54,6 +66,7 @@ impl Bench {
                 greeting: Greeting::OnConnect,
                 compression: None,
                 session_id: "sess_67890".into(),
+                granted: GrantedLimits::default(),
             };
             bench.keys.push(bench.room.join(NOW, joining).expect("there is room"));
         }

@@ -13,9 +13,10 @@
 //! 2. [`text`]: one section's text, addressed in UTF-16 code units.
 //! 3. [`ot`]: operations on a text and their transformation.
 //! 4. [`document`]: sections, versions, history, exactly-once submission.
-//! 5. [`websocket`]: RFC 6455 frames; independent of the others.
-//! 6. [`protocol`]: the messages of the wire, read and written.
-//! 7. [`room`]: the people in a document, and what each of them is sent.
+//! 5. [`limits`]: how often a connection may speak.
+//! 6. [`websocket`]: RFC 6455 frames; independent of the others.
+//! 7. [`protocol`]: the messages of the wire, read and written.
+//! 8. [`room`]: the people in a document, and what each of them is sent.
 //!
 //! With the feature `sim` there is also `sim`: whole lives of a document from a seed, for tests.
 
@@ -23,6 +24,7 @@
 
 pub mod document;
 pub mod ids;
+pub mod limits;
 pub mod ot;
 pub mod protocol;
 pub mod room;

@@ -21,6 +21,7 @@ use crate::report::{Report, Table, check_goal, float, grouped, mebibytes};
 use crate::scan::Scanner;
 use crate::stamp::RunTag;
 use crate::target::{Endpoint, Target, TargetArgs};
+use crate::token::LimitsClaim;
 
 /// Connections from one loopback address; the kernel's usual range has 28,232 ports, some of them in use.
 const CONNECTIONS_PER_ADDRESS: u32 = 20_000;
@@ -30,6 +31,8 @@ const OTHER_FILES: u64 = 64;
 const FAILURES_MAX: u64 = 100;
 /// How long the server is left alone after the connections are closed, before its memory is read again.
 const AFTER_CLOSE: Duration = Duration::from_secs(3);
+/// The server's default limit on connections of one user.
+const DEFAULT_USER_CONNECTIONS: u32 = 10;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// Options of `idle`.
@@ -41,7 +44,8 @@ pub(crate) struct IdleArgs {
     /// Documents they are spread over; the server's default allows 50 editors of each
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "M")]
     documents: u32,
-    /// Users they belong to, instead of one each; the server's default allows 10 connections of each
+    /// Users they belong to, instead of one each; above 10 connections of each, the server's default, the tokens claim
+    /// as many as it takes
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "U")]
     users: Option<u32>,
     /// Handshakes under way at once
@@ -144,7 +148,9 @@ struct Crowd {
 impl Crowd {
     fn new(args: &IdleArgs, target: &Target) -> Result<Self, Failure> {
         let users = args.users.unwrap_or(args.connections).min(args.connections);
-        let token = |number| target.tokens.user(&format!("user_{number}"), None);
+        let needs_more = args.connections.div_ceil(users) > DEFAULT_USER_CONNECTIONS;
+        let limits = needs_more.then_some(LimitsClaim::RAISED);
+        let token = |number| target.tokens.user(&format!("user_{number}"), limits);
         Ok(Self {
             endpoint: target.endpoint.clone(),
             run: RunTag::random().map_err(|error| Failure::run("random run tag", error))?,

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use jddb_core::limits::LimitMode;
 
 use super::Failure;
-use crate::config::{Config, Greeting, Heartbeat, Limits};
+use crate::config::{Config, Greeting, Heartbeat, Limits, Sources};
 use crate::logging;
 
 /// Autobahn sends messages of 16 MiB.
@@ -34,6 +35,7 @@ impl EchoArgs {
             greeting: Greeting::OnJoin,
             heartbeat: Heartbeat { interval_seconds: 3_600, silence_seconds: 7_200 },
             limits: Limits {
+                mode: LimitMode::Observe,
                 message_bytes: MESSAGE_BYTES,
                 outbound_queue_bytes: QUEUE_BYTES,
                 unfinished_message_bytes: QUEUE_BYTES,
@@ -41,7 +43,7 @@ impl EchoArgs {
             },
             ..Config::default()
         };
-        logging::init(&config.log).map_err(Failure::runtime)?;
-        crate::server::echo(config).map_err(Failure::runtime)
+        let log = logging::init(&config.log).map_err(Failure::runtime)?;
+        crate::server::echo(config, Sources::default(), log).map_err(Failure::runtime)
     }
 }

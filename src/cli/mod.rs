@@ -146,9 +146,10 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
 }
 
 fn serve(args: ServeArgs) -> Result<(), Failure> {
-    let loaded = args.load()?;
-    logging::init(&loaded.config.log).map_err(Failure::runtime)?;
-    crate::server::run(loaded.config).map_err(Failure::runtime)
+    let sources = args.sources();
+    let config = load(&sources)?.config;
+    let log = logging::init(&config.log).map_err(Failure::runtime)?;
+    crate::server::run(config, sources, log).map_err(Failure::runtime)
 }
 
 /// Prints a result. A reader that has gone away is an error, not a panic.
@@ -169,17 +170,20 @@ impl ServeArgs {
         flags.into_iter().filter_map(|(key, text)| Some((key, text.clone()?))).collect()
     }
 
-    fn load(self) -> Result<Loaded, Failure> {
+    fn sources(self) -> Sources {
         let flags = self.flags();
-        self.config.load(flags)
+        self.config.sources(flags)
     }
 }
 
 impl ConfigArgs {
-    fn load(self, flags: Vec<(&'static str, String)>) -> Result<Loaded, Failure> {
+    fn sources(self, flags: Vec<(&'static str, String)>) -> Sources {
         let file = self.file.or_else(|| std::env::var_os("JDDB_CONFIG").map(PathBuf::from));
-        let environment = std::env::vars_os().collect();
-        Ok(load(&Sources { file, environment, flags })?)
+        Sources { file, environment: std::env::vars_os().collect(), flags }
+    }
+
+    fn load(self, flags: Vec<(&'static str, String)>) -> Result<Loaded, Failure> {
+        Ok(load(&self.sources(flags))?)
     }
 }
 

@@ -4,6 +4,8 @@
 //! Reading order: the structs below are the settings; `settings` has the range of each; `load` merges the sources and
 //! reports every mistake at once; `secret` and `document_id` are the two settings with a type of their own.
 //!
+//! Those of `[limits]` and `log.filter` may change while the server runs; see [`Setting::is_live`].
+//!
 //! Byte sizes are plain numbers of bytes, times are whole seconds; the unit is the last word of the name.
 
 mod document_id;
@@ -15,13 +17,14 @@ mod settings;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use jddb_core::limits::{LimitMode, RateLimits};
 use serde::{Deserialize, Serialize};
 
 pub use document_id::{IdPattern, IdPatternError};
 pub use error::{ConfigErrors, Problem};
 pub use load::{Loaded, Sources, load};
 pub use secret::{Secret, SecretError};
-pub use settings::{SETTINGS, Setting, env_name};
+pub use settings::{SETTINGS, Setting, changed, env_name};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -171,10 +174,26 @@ impl Default for Documents {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Whether what is beyond the limits on connections, editors and rates is refused, or counted only.
+    pub mode: LimitMode,
     /// Open WebSocket connections of the whole server, 1 to 1,000,000.
     pub connections: usize,
+    /// Open WebSocket connections of one user, up to 1,000,000; 0 does not limit them.
+    pub user_connections: usize,
+    /// Seconds of silence after which a connection gives way to a newer one of a user at that limit, 1 to 3,600.
+    pub user_silence_seconds: u64,
     /// Distinct users editing one document, 1 to 100,000.
     pub document_editors: usize,
+    /// Messages of one connection accepted in any 60 seconds, up to 1,000,000,000; 0 does not limit them.
+    pub messages_per_minute: u32,
+    /// Messages of one connection accepted in any second, up to 1,000,000,000; 0 does not limit them.
+    pub burst_per_second: u32,
+    /// A message above this is a large one, 1 byte to 64 MiB.
+    pub large_message_bytes: usize,
+    /// Large messages of one connection accepted in any second, up to 1,000,000,000; 0 does not limit them.
+    pub large_messages_per_second: u32,
+    /// Refused messages within 60 seconds that close a connection, up to 1,000,000; 0 closes none.
+    pub refusals_per_minute: u32,
     /// Bytes of one WebSocket message, 1 KiB to 64 MiB; not above `unfinished_message_bytes`.
     pub message_bytes: usize,
     /// UTF-8 bytes of one section, 1 KiB to 256 MiB; not above `document_bytes`.
@@ -194,8 +213,16 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            mode: LimitMode::Enforce,
             connections: 10_000,
+            user_connections: 10,
+            user_silence_seconds: 35,
             document_editors: 50,
+            messages_per_minute: 100,
+            burst_per_second: 10,
+            large_message_bytes: 10 * KIB,
+            large_messages_per_second: 1,
+            refusals_per_minute: 20,
             message_bytes: MIB,
             section_bytes: 4 * MIB,
             document_bytes: 16 * MIB,
@@ -203,6 +230,20 @@ impl Default for Limits {
             batch_changes: 1_000,
             outbound_queue_bytes: 4 * MIB,
             unfinished_message_bytes: 16 * MIB,
+        }
+    }
+}
+
+impl Limits {
+    /// How often a connection may speak.
+    #[must_use]
+    pub const fn rates(&self) -> RateLimits {
+        RateLimits {
+            messages_per_minute: self.messages_per_minute,
+            burst_per_second: self.burst_per_second,
+            large_message_bytes: self.large_message_bytes,
+            large_messages_per_second: self.large_messages_per_second,
+            refusals_per_minute: self.refusals_per_minute,
         }
     }
 }

@@ -6,8 +6,10 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use ::config::ValueKind;
+use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
+use super::Config;
 use super::document_id::IdPattern;
 use super::secret::Secret;
 
@@ -15,6 +17,9 @@ const KIB: i64 = 1024;
 const MIB: i64 = 1024 * KIB;
 const GIB: i64 = 1024 * MIB;
 const TIB: i64 = 1024 * GIB;
+
+/// The highest rate that can be set, which is as good as none.
+const RATE_MAX: i64 = 1_000_000_000;
 
 /// Texts are bounded so that a mistake cannot put a whole file into every log line.
 const TEXT_BYTES_MAX: usize = 1024;
@@ -71,8 +76,16 @@ pub const SETTINGS: &[Setting] = &[
     integer("documents.snapshot_every_versions", 1, 1_000_000),
     integer("documents.history_bytes", 64 * KIB, GIB),
     integer("documents.loaded_documents_max", 1, 10_000_000),
+    setting("limits.mode", OneOf(&["enforce", "observe"])),
     integer("limits.connections", 1, 1_000_000),
+    integer("limits.user_connections", 0, 1_000_000),
+    integer("limits.user_silence_seconds", 1, 3_600),
     integer("limits.document_editors", 1, 100_000),
+    integer("limits.messages_per_minute", 0, RATE_MAX),
+    integer("limits.burst_per_second", 0, RATE_MAX),
+    integer("limits.large_message_bytes", 1, 64 * MIB),
+    integer("limits.large_messages_per_second", 0, RATE_MAX),
+    integer("limits.refusals_per_minute", 0, 1_000_000),
     integer("limits.message_bytes", KIB, 64 * MIB),
     integer("limits.section_bytes", KIB, 256 * MIB),
     integer("limits.document_bytes", KIB, 256 * MIB),
@@ -132,7 +145,29 @@ pub(super) fn nearest(key: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
+/// The settings that differ, in their order, each with its value before and after as JSON.
+#[must_use]
+pub fn changed(before: &Config, after: &Config) -> Vec<(&'static Setting, Value, Value)> {
+    // Settings are numbers, texts and the like, which JSON can always say.
+    let [old, new] = [before, after].map(|config| serde_json::to_value(config).unwrap_or_default());
+    let value = |values: &Value, setting: &Setting| {
+        values.pointer(&format!("/{}", setting.key.replace('.', "/"))).cloned().unwrap_or_default()
+    };
+    let both = SETTINGS.iter().map(|setting| (setting, value(&old, setting), value(&new, setting)));
+    // A key shows itself to nobody, so that two of them look the same.
+    let differs = |(setting, old, new): &(&Setting, Value, Value)| {
+        old != new || (setting.key == "auth.key" && before.auth.key != after.auth.key)
+    };
+    both.filter(differs).collect()
+}
+
 impl Setting {
+    /// Whether a running server takes it over when it reads its configuration again; others need a restart.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.key.starts_with("limits.") || self.key == "log.filter"
+    }
+
     /// What a value must be, as the phrase that follows "expected", e.g. "a whole number from 1 to 1024".
     #[must_use]
     pub fn expected(&self) -> String {

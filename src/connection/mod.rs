@@ -2,7 +2,7 @@
 //!
 //! An idle connection owns no buffer: reads go into the core's, and what is queued for it is shared frames.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice};
 use std::net::Shutdown;
@@ -20,6 +20,7 @@ use tokio::task::spawn_local;
 
 use crate::clock;
 use crate::cores::{Core, RoomCell};
+use crate::occupancy::Seat;
 
 /// Frames of one `writev`.
 const FRAMES_PER_WRITE_MAX: usize = 64;
@@ -45,6 +46,8 @@ pub(crate) struct Connection {
     peer_closed: Cell<bool>,
     /// Both directions were ended: what is queued will never be taken.
     is_cut: Cell<bool>,
+    /// Its place among all connections; `None` once it has ended.
+    seat: RefCell<Option<Seat>>,
 }
 
 /// The receiving side of a connection.
@@ -71,7 +74,14 @@ impl Tools {
 
 /// Starts serving a socket that was handed over, for a member whose place was reserved; `read` is what
 /// the client sent right behind its request.
-pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<RoomCell>, member: MemberKey) {
+pub(crate) fn adopt(
+    core: &Rc<Core>,
+    stream: TcpStream,
+    read: Bytes,
+    cell: Rc<RoomCell>,
+    member: MemberKey,
+    seat: Seat,
+) {
     let (half, write) = stream.into_split();
     let now = clock::monotonic();
     let connection = Rc::new(Connection {
@@ -85,6 +95,7 @@ pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<Ro
         closing_at: Cell::new(None),
         peer_closed: Cell::new(false),
         is_cut: Cell::new(false),
+        seat: RefCell::new(Some(seat)),
     });
     connection.number.set(core.register(&connection));
     connection.cell.connect(&connection);
@@ -129,8 +140,9 @@ impl Receiver {
     /// Takes in bytes of the stream; whole messages are read where they lie.
     pub(crate) fn take_in(&mut self, core: &Core, bytes: &mut [u8], tools: &mut Tools) {
         let Self { connection, decoder } = self;
-        connection.heard_at.set(clock::monotonic());
+        connection.hear();
         let Some(open) = decoder else { return };
+        open.bound(core.message_bytes_max());
         let unfinished_before = open.pending_bytes();
         let mut room = connection.cell.room.borrow_mut();
         decode(open, bytes, connection, &mut room, tools);
@@ -248,6 +260,35 @@ impl Connection {
         self.is_cut.set(true);
         // It fails where the peer was faster, which is as good.
         let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Both);
+    }
+
+    /// Something has come in.
+    fn hear(&self) {
+        self.heard_at.set(clock::monotonic());
+        if let Some(seat) = &*self.seat.borrow()
+            && seat.is_offered()
+        {
+            seat.keep();
+        }
+    }
+
+    /// Whether a newer connection of the same user has its seat. One that has been silent for `silence` offers it.
+    pub(crate) fn is_displaced(&self, now: Duration, silence: Duration) -> bool {
+        let seat = self.seat.borrow();
+        let Some(seat) = &*seat else { return false };
+        if seat.is_offered() {
+            return self.closing_at.get().is_none() && seat.is_displaced();
+        }
+        let heard_at = self.heard_at.get();
+        if now.saturating_sub(heard_at) >= silence {
+            seat.offer(heard_at);
+        }
+        false
+    }
+
+    /// It has ended: its seat is free.
+    pub(crate) fn stand_up(&self) {
+        self.seat.take();
     }
 
     /// Whether the peer has been silent for too long, or has not answered a close in time.

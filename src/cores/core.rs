@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio::task::coop::consume_budget;
 
 use super::batch::Batch;
+use super::limits::LimitsInForce;
 use super::message::CoreMessage;
 use super::rooms::{Place, RoomCell, Slot};
 use crate::clock;
@@ -38,8 +39,9 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) struct Core {
     pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
-    pub(super) room_config: Rc<RoomConfig>,
-    pub(super) document_limits: DocumentLimits,
+    pub(super) limits: Rc<LimitsInForce>,
+    pub(super) room_config: RefCell<Rc<RoomConfig>>,
+    pub(super) document_limits: Cell<DocumentLimits>,
     pub(super) slots: RefCell<HashMap<DocumentId, Slot>>,
     pub(super) places: RefCell<HashMap<u64, Place>>,
     pub(super) place_number: Cell<u64>,
@@ -67,14 +69,15 @@ pub(crate) fn now() -> UnixMillis {
 }
 
 impl Core {
-    pub(super) fn new(index: usize, shared: Arc<Shared>, commit: CommitHandle) -> Self {
-        let (room_config, document_limits) = room_settings(&shared.config);
+    pub(super) fn new(index: usize, shared: Arc<Shared>, commit: CommitHandle, limits: Rc<LimitsInForce>) -> Self {
+        let (room_config, document_limits) = room_settings(&shared.config, &limits.get());
         let echoes = shared.echoes;
         Self {
             index,
             shared,
-            room_config: Rc::new(room_config),
-            document_limits,
+            limits,
+            room_config: RefCell::new(Rc::new(room_config)),
+            document_limits: Cell::new(document_limits),
             slots: RefCell::default(),
             places: RefCell::default(),
             place_number: Cell::new(0),
@@ -159,6 +162,7 @@ impl Core {
             self.tend_connections(now);
             self.forget_places(now);
             self.evict_idle(now, self.documents_max());
+            self.limits.log(self.index, now);
         }
     }
 
@@ -238,8 +242,24 @@ impl Core {
     pub(crate) fn end(&self, connection: &Rc<Connection>) {
         connection.cell.disconnect(connection.member, now());
         self.connections.borrow_mut().remove(connection.number());
-        self.shared.connections.fetch_sub(1, Ordering::AcqRel);
+        // Whatever waits to be written is for nobody; what waits for the socket to take it ends with this.
+        connection.cut();
+        connection.stand_up();
         self.touch(&connection.cell);
+    }
+
+    /// Other limits are in force, for who is here already too.
+    pub(super) fn reload(&self, limits: Arc<config::Limits>) {
+        let (room_config, document_limits) = room_settings(&self.shared.config, &limits);
+        let room_config = Rc::new(room_config);
+        self.limits.set(limits);
+        self.document_limits.set(document_limits);
+        for cell in self.open_cells() {
+            let mut room = cell.room.borrow_mut();
+            room.configure(Rc::clone(&room_config));
+            room.bound_document(document_limits);
+        }
+        self.room_config.replace(room_config);
     }
 
     /// The loop's read buffer was filled, so there may be more.
@@ -271,6 +291,7 @@ impl Core {
                 connection.flush(&mut room);
             }
         }
+        self.limits.count(room.take_refusals());
         let answers: Vec<_> = room.take_answers().collect();
         drop(room);
         answers.into_iter().for_each(|answer| cell.answer(answer.request, answer.body));
@@ -284,12 +305,21 @@ impl Core {
         let connections: Vec<_> =
             self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
         // While the core reads nothing, because the disk does not keep up, silence is no sign of anything.
-        let silence = if self.batch.borrow().is_full() { Duration::MAX } else { silence };
+        let is_deaf = self.batch.borrow().is_full();
+        let silence = if is_deaf { Duration::MAX } else { silence };
+        let gives_way =
+            if is_deaf { Duration::MAX } else { Duration::from_secs(self.limits.get().user_silence_seconds) };
         for connection in connections {
             if connection.is_dead(now, silence) {
                 connection.cut();
+            } else if connection.is_displaced(now, gives_way) {
+                connection.cell.room.borrow_mut().displace(self::now(), connection.member);
+                self.touch(&connection.cell);
             } else if connection.is_ping_due(now, interval) {
-                connection.cell.room.borrow_mut().send_control(connection.member, encode_ping(&[]));
+                let mut room = connection.cell.room.borrow_mut();
+                room.send_control(connection.member, encode_ping(&[]));
+                room.release_rates(self::now(), connection.member);
+                drop(room);
                 self.touch(&connection.cell);
             }
         }
@@ -297,8 +327,7 @@ impl Core {
 }
 
 /// What the rooms and documents of this server have in common.
-fn room_settings(config: &config::Config) -> (RoomConfig, DocumentLimits) {
-    let limits = &config.limits;
+fn room_settings(config: &config::Config, limits: &config::Limits) -> (RoomConfig, DocumentLimits) {
     let documents = &config.documents;
     let document_limits = DocumentLimits {
         sections_max: limits.sections,
@@ -314,7 +343,10 @@ fn room_settings(config: &config::Config) -> (RoomConfig, DocumentLimits) {
         },
         outbound_bytes_max: limits.outbound_queue_bytes,
         limits: jddb_core::protocol::outbound::Limits {
+            mode: limits.mode,
             connections: limits.connections,
+            user_connections: limits.user_connections,
+            rates: limits.rates(),
             document_editors: limits.document_editors,
             message_bytes: limits.message_bytes,
             section_bytes: limits.section_bytes,

@@ -1,13 +1,18 @@
 //! What cores ask of one another.
 
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jddb_core::ids::{DocumentId, PositionEncoding};
+use jddb_core::limits::GrantedLimits;
 use jddb_core::protocol::InboundError;
 use jddb_core::room::{Dialect, Greeting, JoinRefusal, User};
 use jddb_core::websocket::Compression;
 use tokio::sync::oneshot;
+
+use crate::config::Limits;
+use crate::occupancy::Seat;
 
 /// A request to the core that owns a document.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub enum CoreMessage {
     ReadState(ReadState),
     /// `POST …/changes`.
     PostChanges(Box<PostChanges>),
+    /// Other limits are in force from now on.
+    Reload(Arc<Limits>),
     /// The server stops: tell everybody and close them.
     ShutDown,
 }
@@ -54,6 +61,8 @@ pub struct Reserve {
     pub greeting: Greeting,
     /// What of compression was negotiated with them.
     pub compression: Option<Compression>,
+    /// What their token grants instead of the server's limits.
+    pub granted: GrantedLimits,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Reservation, JoinRefusal>>,
 }
@@ -67,6 +76,8 @@ pub struct Adopt {
     pub stream: TcpStream,
     /// What the client sent right behind its request.
     pub read: Bytes,
+    /// Its place among all connections.
+    pub seat: Seat,
 }
 
 /// See [`CoreMessage::ReadState`].

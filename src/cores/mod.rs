@@ -4,18 +4,20 @@
 //! message. Other threads reach a core through its [`Inbox`] only.
 //!
 //! In reading order: `message` and `inbox` are what cores ask of one another; `worker` is a core's thread;
-//! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents; `batch` is what waits to
-//! be durable; `machine` says which processors there are.
+//! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents; `limits` are those in force; `batch`
+//! is what waits to be durable; `machine` says which processors there are.
 
 mod batch;
 mod core;
 mod inbox;
+mod limits;
 mod machine;
 mod message;
 mod rooms;
 mod worker;
 
 pub use inbox::Inbox;
+pub use limits::LimitsInForce;
 pub use machine::{available_processors, cores_granted};
 pub use message::{Adopt, CoreMessage, PostChanges, ReadState, Reservation, Reserve};
 pub use worker::{Parts, Worker, WorkerError};

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -136,7 +135,9 @@ impl Core {
             CoreMessage::Reserve(reserve) => reserve.document_id.clone(),
             CoreMessage::ReadState(read) => read.document_id.clone(),
             CoreMessage::PostChanges(post) => post.document_id.clone(),
-            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => return self.settle(message),
+            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::Reload(_) | CoreMessage::ShutDown => {
+                return self.settle(message);
+            }
         };
         if let Some(trouble) = self.trouble(&message) {
             return refuse(message, &trouble);
@@ -171,16 +172,15 @@ impl Core {
         }
     }
 
-    /// What has to do with places that were reserved.
+    /// What has to do with places that were reserved, or with no document.
     fn settle(self: &Rc<Self>, message: CoreMessage) {
         match message {
-            CoreMessage::Adopt(Adopt { reservation, stream, read }) => {
+            CoreMessage::Adopt(Adopt { reservation, stream, read, seat }) => {
                 let place = self.places.borrow_mut().remove(&reservation.number);
                 match (place, TcpStream::from_std(stream)) {
-                    (Some(place), Ok(stream)) => connection::adopt(self, stream, read, place.cell, place.member),
+                    (Some(place), Ok(stream)) => connection::adopt(self, stream, read, place.cell, place.member, seat),
                     (place, _) => {
                         tracing::warn!("a socket came too late for its place, or cannot be taken over");
-                        self.shared.connections.fetch_sub(1, Ordering::AcqRel);
                         place.into_iter().for_each(|place| self.give_up(&place));
                     }
                 }
@@ -189,6 +189,7 @@ impl Core {
                 let place = self.places.borrow_mut().remove(&reservation.number);
                 place.into_iter().for_each(|place| self.give_up(&place));
             }
+            CoreMessage::Reload(limits) => self.reload(limits),
             CoreMessage::Reserve(_)
             | CoreMessage::ReadState(_)
             | CoreMessage::PostChanges(_)
@@ -196,7 +197,7 @@ impl Core {
         }
     }
 
-    /// The socket for a place will not come. Until it comes whoever asked for the place counts the connection.
+    /// The socket for a place will not come. Until it comes whoever asked for the place has the connection's seat.
     fn give_up(&self, place: &Place) {
         place.cell.disconnect(place.member, now());
         self.touch(&place.cell);
@@ -214,7 +215,7 @@ impl Core {
         self.slots.borrow_mut().insert(document_id.clone(), Slot::Loading(vec![message]));
         let core = Rc::clone(self);
         spawn_local(async move {
-            let (shared, limits) = (Arc::clone(&core.shared), core.document_limits);
+            let (shared, limits) = (Arc::clone(&core.shared), core.document_limits.get());
             let id = document_id.clone();
             let loaded = spawn_blocking(move || read_stored(&shared, &id, limits)).await;
             let stored = loaded.unwrap_or_else(|panic| Err(panic.to_string()));
@@ -250,9 +251,11 @@ impl Core {
         }
     }
 
-    fn open(&self, document: Document, session: Option<Session>, snapshot_version: Version) -> Rc<RoomCell> {
+    fn open(&self, mut document: Document, session: Option<Session>, snapshot_version: Version) -> Rc<RoomCell> {
         let document_id = document.id().clone();
-        let mut room = Room::new(document, session, Rc::clone(&self.room_config));
+        // There may be others in force than when it was begun to be read.
+        document.bound(self.document_limits.get());
+        let mut room = Room::new(document, session, Rc::clone(&self.room_config.borrow()));
         room.share_deflater(&self.deflater);
         let cell = Rc::new(RoomCell::new(room, snapshot_version));
         self.slots.borrow_mut().insert(document_id, Slot::Open(Rc::clone(&cell)));
@@ -264,9 +267,11 @@ impl Core {
         let writes = match message {
             CoreMessage::Reserve(reserve) => reserve.edits,
             CoreMessage::PostChanges(_) => true,
-            CoreMessage::ReadState(_) | CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => {
-                false
-            }
+            CoreMessage::ReadState(_)
+            | CoreMessage::Adopt(_)
+            | CoreMessage::Abandon(_)
+            | CoreMessage::Reload(_)
+            | CoreMessage::ShutDown => false,
         };
         writes && self.shared.config.documents.create_on_open
     }
@@ -281,19 +286,30 @@ impl Core {
                 cell.room.borrow_mut().answer_state(request, encoding, with_metadata);
             }
             CoreMessage::PostChanges(post) => post_changes(cell, *post),
-            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => {}
+            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::Reload(_) | CoreMessage::ShutDown => {}
         }
         self.touch(cell);
     }
 
     fn reserve(&self, cell: &Rc<RoomCell>, reserve: Reserve) {
-        let Reserve { document_id: _, connection_id, session_id, user, edits, dialect, greeting, compression, reply } =
-            reserve;
+        let Reserve {
+            document_id: _,
+            connection_id,
+            session_id,
+            user,
+            edits,
+            dialect,
+            greeting,
+            compression,
+            granted,
+            reply,
+        } = reserve;
         // Whoever no longer waits would be a ghost in the room until the place is forgotten.
         if reply.is_closed() {
             return;
         }
-        let joining = Joining { connection_id, user: Rc::new(user), edits, dialect, greeting, compression, session_id };
+        let user = Rc::new(user);
+        let joining = Joining { connection_id, user, edits, dialect, greeting, compression, session_id, granted };
         let joined = cell.room.borrow_mut().join(now(), joining);
         let reserved = joined.map(|member| {
             let number = self.place_number.get() + 1;
@@ -371,19 +387,19 @@ impl Core {
 
     /// The largest message, in bytes.
     pub(crate) fn message_bytes_max(&self) -> usize {
-        self.shared.config.limits.message_bytes
+        self.limits.get().message_bytes
     }
 
     /// The most bytes that may wait for one connection to read them.
     pub(crate) fn outbound_bytes_max(&self) -> usize {
-        self.shared.config.limits.outbound_queue_bytes
+        self.limits.get().outbound_queue_bytes
     }
 
     /// Counts what a connection holds of unfinished messages; false where there is too much in all.
     pub(crate) fn count_unfinished(&self, before: usize, after: usize) -> bool {
         let total = self.shared.count_unfinished(before, after);
         let small = after <= before || after <= UNFINISHED_BYTES_SMALL;
-        small || total <= self.shared.config.limits.unfinished_message_bytes
+        small || total <= self.limits.get().unfinished_message_bytes
     }
 
     /// A connection ends: what it held no longer counts.
@@ -497,6 +513,6 @@ fn refuse(message: CoreMessage, trouble: &Trouble) {
         CoreMessage::PostChanges(post) => {
             let _ = post.reply.send(Err(trouble.error()));
         }
-        CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => {}
+        CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::Reload(_) | CoreMessage::ShutDown => {}
     }
 }

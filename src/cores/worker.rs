@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 
 use super::core::Core;
+use super::limits::LimitsInForce;
 use super::machine;
 use crate::http;
 use crate::shared::Shared;
@@ -118,12 +119,13 @@ async fn run(parts: Parts) -> bool {
     let Parts { index, shared, commit, listener, drain, processors } = parts;
     let drain_time = Duration::from_secs(shared.config.drain_seconds);
     pin(index, &shared, &processors);
-    let core = Rc::new(Core::new(index, Arc::clone(&shared), commit));
+    let limits = Rc::new(LimitsInForce::new(shared.config.limits.clone()));
+    let core = Rc::new(Core::new(index, Arc::clone(&shared), commit, Rc::clone(&limits)));
     let (turns, commits, ticks) = (Rc::clone(&core), Rc::clone(&core), Rc::clone(&core));
     spawn_local(async move { turns.run_turns().await });
     spawn_local(async move { commits.run_commits().await });
     spawn_local(async move { ticks.run_ticks().await });
-    let front = spawn_local(http::serve(listener, shared, index, drain));
+    let front = spawn_local(http::serve(listener, shared, index, drain, limits));
     core.run_inbox().await;
     let settled = async {
         core.settled().await;

@@ -14,6 +14,7 @@ use super::connection::serve_connection;
 use super::site::Site;
 use super::slots::Slots;
 use crate::clock;
+use crate::cores::LimitsInForce;
 use crate::shared::Shared;
 
 /// HTTP connections a core has beyond its share of `limits.connections`, all of which may come at once.
@@ -30,8 +31,14 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// To be run as a local task on the runtime of core number `core`. WebSockets are handed over to the cores of their
 /// documents and are not waited for. A client that does not finish its request is bounded by the settings' timeouts; for
 /// a shorter end drop the future together with its runtime.
-pub async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, core: usize, drain: watch::Receiver<bool>) {
-    serve_site(listener, Site::new(shared, drain), core).await;
+pub async fn serve(
+    listener: std::net::TcpListener,
+    shared: Arc<Shared>,
+    core: usize,
+    drain: watch::Receiver<bool>,
+    limits: Rc<LimitsInForce>,
+) {
+    serve_site(listener, Site::new(shared, drain, limits), core).await;
 }
 
 pub(super) async fn serve_site(listener: std::net::TcpListener, site: Site, core: usize) {

@@ -1,6 +1,7 @@
 //! Why a WebSocket is refused. It is told after the upgrade: a browser sees nothing but close codes.
 
 use jddb_core::ids::UnixMillis;
+use jddb_core::limits::ConnectionLimit;
 use jddb_core::protocol::{ErrorCode, close};
 use jddb_core::room::{JoinRefusal, refusal_frames};
 use jddb_core::websocket::CloseCode;
@@ -11,6 +12,7 @@ use super::linger;
 use super::query::BadParameter;
 use crate::auth::{AuthError, Refusal};
 use crate::clock;
+use crate::occupancy::ConnectionsMax;
 
 /// Seconds after which a connection beyond the limit is worth another try.
 const CONNECTIONS_RETRY_SECONDS: u64 = 30;
@@ -63,12 +65,22 @@ pub(super) fn bad_parameter(bad: BadParameter) -> JoinRefusal {
     }
 }
 
-/// The server has as many connections as are allowed.
-pub(super) fn too_many_connections(max: usize) -> JoinRefusal {
-    let message = format!("the server has {max} connections, which is its limit: retry later");
+/// There are as many connections as are allowed, of the user or in all. One of the user's own that is gone without a
+/// word gives way after `silence_seconds`.
+pub(super) fn too_many_connections(limit: ConnectionLimit, max: ConnectionsMax, silence_seconds: u64) -> JoinRefusal {
+    let ConnectionsMax { connections, user_connections, .. } = max;
+    let (message, retry_after) = match limit {
+        ConnectionLimit::UserConnections => {
+            (format!("this user has {user_connections} connections, which is the limit: close one"), silence_seconds)
+        }
+        ConnectionLimit::Connections | ConnectionLimit::DocumentEditors => {
+            let message = format!("the server has {connections} connections, which is its limit: retry later");
+            (message, CONNECTIONS_RETRY_SECONDS)
+        }
+    };
     JoinRefusal {
-        limit_type: Some("connections"),
-        retry_after: Some(CONNECTIONS_RETRY_SECONDS),
+        limit_type: Some(limit.name()),
+        retry_after: Some(retry_after),
         ..refusal(ErrorCode::RateLimitExceeded, close::RATE_LIMITED, message)
     }
 }

@@ -1,12 +1,18 @@
 //! What all requests of one core need.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jddb_core::limits::{GrantedLimits, LimitMode};
+use jddb_core::room::JoinRefusal;
 use tokio::sync::{Semaphore, watch};
 
+use super::refusal;
 use crate::config::IdPattern;
+use crate::cores::LimitsInForce;
+use crate::occupancy::{ConnectionsMax, Seat};
 use crate::shared::Shared;
 
 /// How long a document's core may take to answer.
@@ -25,15 +31,33 @@ pub(super) struct Site {
     pub(super) drain: watch::Receiver<bool>,
     /// How long a document's core may take to answer.
     pub(super) answer_timeout: Duration,
+    /// The limits in force on this core.
+    pub(super) limits: Rc<LimitsInForce>,
     /// One permit for each old version that is being read.
     pub(super) version_reads: Arc<Semaphore>,
 }
 
 impl Site {
-    pub(super) fn new(shared: Arc<Shared>, drain: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, drain: watch::Receiver<bool>, limits: Rc<LimitsInForce>) -> Self {
         let id_pattern = shared.config.documents.id_pattern.clone();
         let version_reads = Arc::new(Semaphore::new(VERSION_READS_MAX));
-        Self { shared, id_pattern, drain, answer_timeout: ANSWER_TIMEOUT, version_reads }
+        Self { shared, id_pattern, drain, answer_timeout: ANSWER_TIMEOUT, limits, version_reads }
+    }
+
+    /// A seat for one more WebSocket of a user, whose token may grant more than the settings do.
+    pub(super) fn seat(&self, user_id: &str, granted: &GrantedLimits) -> Result<Seat, JoinRefusal> {
+        let limits = self.limits.get();
+        let granted = granted.user_connections.map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        let max = ConnectionsMax {
+            connections: limits.connections,
+            user_connections: granted.unwrap_or(limits.user_connections),
+            enforced: limits.mode == LimitMode::Enforce,
+        };
+        let taken = self.shared.occupancy.take(user_id, max);
+        let exceeded = taken.as_ref().map_or_else(|limit| Some(*limit), |(_, exceeded)| *exceeded);
+        exceeded.into_iter().for_each(|limit| self.limits.count_connection(limit));
+        let refused = |limit| refusal::too_many_connections(limit, max, limits.user_silence_seconds);
+        taken.map(|(seat, _)| seat).map_err(refused)
     }
 
     /// Whether the server is stopping.

@@ -2,12 +2,8 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::Notify;
-
-use crate::shared::Shared;
 
 /// The HTTP connections of one core, counted.
 #[derive(Debug)]
@@ -49,33 +45,6 @@ impl Drop for Slot {
         self.0.taken.set(left);
         if left == 0 {
             self.0.all_free.notify_one();
-        }
-    }
-}
-
-/// A WebSocket's share of `limits.connections`, over all cores.
-#[derive(Debug)]
-pub(super) struct WebSocketSlot(Option<Arc<Shared>>);
-
-impl WebSocketSlot {
-    /// Counts one more, unless there are as many as may be.
-    pub(super) fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let max = shared.config.limits.connections;
-        let more = |count| (count < max).then_some(count + 1);
-        shared.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
-        Some(Self(Some(Arc::clone(shared))))
-    }
-
-    /// The document's core has the socket, and counts it off when it closes.
-    pub(super) fn hand_over(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for WebSocketSlot {
-    fn drop(&mut self) {
-        if let Some(shared) = &self.0 {
-            shared.connections.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! From a request to a WebSocket in a room: a place is reserved, the request answered, the socket handed over.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use hyper::http::request::Parts;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use jddb_core::ids::DocumentId;
+use jddb_core::limits::GrantedLimits;
 use jddb_core::room::{JoinRefusal, User, palette_color};
 use jddb_core::websocket::Compression;
 use tokio::net::TcpStream;
@@ -25,10 +25,11 @@ use super::query::{BadParameter, Query};
 use super::refusal;
 use super::response::HttpResponse;
 use super::site::Site;
-use super::slots::{Slot, WebSocketSlot};
+use super::slots::Slot;
 use super::socket::Socket;
-use crate::auth::{Identity, Scope};
+use crate::auth::{Identity, Scope, TokenLimits};
 use crate::cores::{Adopt, CoreMessage, Reservation, Reserve};
+use crate::occupancy::Seat;
 use crate::shared::Shared;
 
 /// How often a message about a reservation is offered to a full inbox before it is given up.
@@ -62,8 +63,8 @@ pub(super) async fn document(
 struct Entrant {
     reserve: Reserve,
     answer: Answer,
-    /// Their share of `limits.connections`.
-    counted: WebSocketSlot,
+    /// Their place among all connections.
+    seat: Seat,
 }
 
 impl Entrant {
@@ -84,6 +85,7 @@ impl Entrant {
         identity.allows(Scope::DocumentRead, document_id.as_str()).map_err(refusal::forbidden)?;
         let (reply, answer) = oneshot::channel();
         let greeting = site.shared.config.greeting;
+        let granted = granted(identity.limits);
         let reserve = |query: Query<'_>| -> Result<Reserve, BadParameter> {
             Ok(Reserve {
                 document_id,
@@ -94,14 +96,20 @@ impl Entrant {
                 dialect: query.dialect()?,
                 greeting: query.greeting(greeting)?,
                 compression,
+                granted,
                 reply,
             })
         };
         let reserve = reserve(Query::new(request.uri.query())).map_err(refusal::bad_parameter)?;
-        let too_many = || refusal::too_many_connections(site.shared.config.limits.connections);
-        let counted = WebSocketSlot::take(&site.shared).ok_or_else(too_many)?;
-        Ok(Self { reserve, answer, counted })
+        let seat = site.seat(&reserve.user.user_id, &granted)?;
+        Ok(Self { reserve, answer, seat })
     }
+}
+
+/// What of a token's limits concerns a WebSocket.
+const fn granted(limits: TokenLimits) -> GrantedLimits {
+    let TokenLimits { connections, messages_per_minute, burst_per_second, requests_per_minute: _ } = limits;
+    GrantedLimits { user_connections: connections, messages_per_minute, burst_per_second }
 }
 
 /// A caller as the others in a room see them.
@@ -132,11 +140,11 @@ async fn enter(
         Err(()) => None,
     };
     match (place, socket) {
-        (Ok((reservation, counted)), Some((stream, read))) => {
-            hand_over(&site.shared, reservation, counted, stream, read).await;
+        (Ok((reservation, seat)), Some((stream, read))) => {
+            hand_over(&site.shared, reservation, seat, stream, read).await;
         }
-        (Ok((reservation, counted)), None) => {
-            drop(counted);
+        (Ok((reservation, seat)), None) => {
+            drop(seat);
             abandon(&site.shared, reservation).await;
         }
         (Err(refused), Some((stream, _))) => refusal::refuse(stream, &refused).await,
@@ -146,8 +154,8 @@ async fn enter(
 }
 
 /// Asks the document's core for a place in its room.
-async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservation, WebSocketSlot), JoinRefusal> {
-    let Entrant { reserve, mut answer, counted } = entrant;
+async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservation, Seat), JoinRefusal> {
+    let Entrant { reserve, mut answer, seat } = entrant;
     let document_id: DocumentId = reserve.document_id.clone();
     let message = CoreMessage::Reserve(Box::new(reserve));
     site.shared.send(&document_id, message).map_err(|_| refusal::at_capacity())?;
@@ -159,7 +167,7 @@ async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservation, WebSocke
         answer.try_recv().map_or_else(|_| Ok(Err(refusal::at_capacity())), Ok)
     });
     match answered {
-        Ok(place) => Ok((place?, counted)),
+        Ok(place) => Ok((place?, seat)),
         // A core that stops lets go of what it was asked.
         Err(_) if site.is_draining() => Err(refusal::shutting_down()),
         Err(_) => {
@@ -178,31 +186,21 @@ fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
 }
 
 /// Gives the socket to the core that keeps the reservation. It leaves this core's runtime for good.
-async fn hand_over(
-    shared: &Arc<Shared>,
-    reservation: Reservation,
-    counted: WebSocketSlot,
-    stream: TcpStream,
-    read: Bytes,
-) {
+async fn hand_over(shared: &Shared, reservation: Reservation, seat: Seat, stream: TcpStream, read: Bytes) {
     let stream = match stream.into_std() {
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "a socket cannot leave its runtime");
-            drop(counted);
+            drop(seat);
             return abandon(shared, reservation).await;
         }
     };
-    match send_patiently(shared, reservation, CoreMessage::Adopt(Adopt { reservation, stream, read })).await {
-        Ok(()) => counted.hand_over(),
-        Err(returned) => {
-            drop(counted);
-            abandon(shared, reservation).await;
-            if let CoreMessage::Adopt(adopt) = returned
-                && let Ok(stream) = TcpStream::from_std(adopt.stream)
-            {
-                refusal::refuse(stream, &refusal::at_capacity()).await;
-            }
+    let adopt = CoreMessage::Adopt(Adopt { reservation, stream, read, seat });
+    if let Err(CoreMessage::Adopt(Adopt { stream, seat, .. })) = send_patiently(shared, reservation, adopt).await {
+        drop(seat);
+        abandon(shared, reservation).await;
+        if let Ok(stream) = TcpStream::from_std(stream) {
+            refusal::refuse(stream, &refusal::at_capacity()).await;
         }
     }
 }

@@ -134,6 +134,11 @@ impl Server {
         self.signal(Signal::TERM);
     }
 
+    /// Asks it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Ends it at once, in whatever it is doing.
     pub(crate) fn kill_nine(mut self) {
         self.signal(Signal::KILL);

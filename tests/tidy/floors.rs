@@ -40,6 +40,7 @@ const CORE_USES: &[&str] = &[
 const CORE_MODULES: &[&str] = &[
     "websocket", // independent of all the others
     "ids",
+    "limits",
     "text",
     "ot",
     "document",

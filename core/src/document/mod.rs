@@ -126,6 +126,14 @@ impl Document {
         self.skip_versions = versions;
     }
 
+    /// Bounds its sections and texts anew. What is larger already stays, and may shrink; how much history is kept was
+    /// decided when it was opened.
+    pub const fn bound(&mut self, limits: DocumentLimits) {
+        self.limits.sections_max = limits.sections_max;
+        self.limits.section_bytes_max = limits.section_bytes_max;
+        self.limits.document_bytes_max = limits.document_bytes_max;
+    }
+
     /// Its name.
     #[must_use]
     pub const fn id(&self) -> &DocumentId {

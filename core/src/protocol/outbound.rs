@@ -7,6 +7,7 @@ use super::error::{ErrorCode, Severity};
 use super::message::ClientTime;
 use crate::document::Document;
 use crate::ids::{DocumentId, UnixMillis, Version};
+use crate::limits::{LimitMode, RateLimits};
 use crate::text::Text;
 
 /// The version of the envelope, always 1; it is not the document's.
@@ -196,6 +197,12 @@ pub struct ErrorMessage<'a> {
     /// Which limit was reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_type: Option<&'static str>,
+    /// How often it was tried, like `105 messages/minute`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_rate: Option<&'a str>,
+    /// How often it is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_rate: Option<&'a str>,
     /// Which field is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<ErrorDetails<'a>>,
@@ -205,7 +212,16 @@ impl<'a> ErrorMessage<'a> {
     /// An error with nothing but what every error has.
     #[must_use]
     pub const fn new(error_code: ErrorCode, message: &'a str, severity: Severity) -> Self {
-        Self { error_code, message, retry_after: None, severity, limit_type: None, details: None }
+        Self {
+            error_code,
+            message,
+            retry_after: None,
+            severity,
+            limit_type: None,
+            current_rate: None,
+            allowed_rate: None,
+            details: None,
+        }
     }
 }
 
@@ -369,10 +385,17 @@ pub struct ConnectionState<'a> {
 /// The limits in force, so that a client need not find them by trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Limits {
+    /// Whether they are enforced.
+    pub mode: LimitMode,
     /// Connections of the whole server.
     pub connections: usize,
+    /// Connections of one user; 0 where they are not limited.
+    pub user_connections: usize,
     /// Distinct users editing one document.
     pub document_editors: usize,
+    /// How often a connection may speak.
+    #[serde(flatten)]
+    pub rates: RateLimits,
     /// One message, in bytes.
     pub message_bytes: usize,
     /// One section's text, in bytes of UTF-8.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::members::MemberKey;
 use super::outbox::Outbox;
 use crate::ids::{PositionEncoding, UnixMillis};
+use crate::limits::{GrantedLimits, Rates};
 use crate::websocket::Compression;
 
 /// A person as others see them.
@@ -86,6 +87,8 @@ pub struct Joining {
     pub compression: Option<Compression>,
     /// The name of the document's session, should it need one: `sess_…`.
     pub session_id: Box<str>,
+    /// What their token grants instead of the server's limits.
+    pub granted: GrantedLimits,
 }
 
 /// A place or range that one connection shows to the others, in UTF-16 code units of one section.
@@ -113,6 +116,8 @@ pub struct Member {
     pub(super) active_at: UnixMillis,
     /// Malformed messages in a row.
     pub(super) malformed_in_row: u32,
+    pub(super) granted: GrantedLimits,
+    pub(super) rates: Rates,
     /// Whether it is on the room's list of members to be flushed.
     pub(super) dirty: bool,
     pub(super) outbox: Outbox,
@@ -133,6 +138,8 @@ impl Member {
             selection: None,
             active_at: now,
             malformed_in_row: 0,
+            granted: joining.granted,
+            rates: Rates::default(),
             dirty: false,
             outbox: Outbox::default(),
         }

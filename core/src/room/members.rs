@@ -76,6 +76,11 @@ impl Members {
         self.deflater = Rc::clone(deflater);
     }
 
+    /// Bounds what may wait for each of them.
+    pub(super) const fn bound_outbound(&mut self, bytes_max: usize) {
+        self.outbound_bytes_max = bytes_max;
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slab.len()
     }

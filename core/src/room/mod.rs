@@ -10,7 +10,8 @@
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
 //! it), `state` and `sync` (catching up), `cursor` and `presence` (the people), `request` (HTTP),
-//! `refusal` (what is said when something is wrong), `members`, `forms` and `outbox` (delivery).
+//! `refusal` (what is said when something is wrong), `rates` (who speaks too often), `members`, `forms` and
+//! `outbox` (delivery).
 
 mod cursor;
 mod forms;
@@ -18,6 +19,7 @@ mod member;
 mod members;
 mod outbox;
 mod presence;
+mod rates;
 mod receive;
 mod refusal;
 mod relay;
@@ -40,8 +42,9 @@ use std::rc::Rc;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::document::{Change, Document, Session};
+use crate::document::{Change, Document, DocumentLimits, Session};
 use crate::ids::{UnixMillis, Version};
+use crate::limits::{ConnectionLimit, LimitMode, RefusalCounts};
 use crate::protocol::outbound::{Limits, Metadata};
 use crate::protocol::{ErrorCode, write_message};
 use crate::websocket::{CloseCode, Deflater, FrameBuilder, MessageKind, encode_message};
@@ -96,6 +99,8 @@ pub struct Room {
     unrecorded: Vec<Change>,
     /// The checksum of the version it was last asked for.
     checksum: Option<(Version, u32)>,
+    /// What was refused since [`Self::take_refusals`].
+    refusals: RefusalCounts,
 }
 
 impl Room {
@@ -112,6 +117,7 @@ impl Room {
             records: 0,
             unrecorded: Vec::new(),
             checksum: None,
+            refusals: RefusalCounts::default(),
         }
     }
 
@@ -120,10 +126,21 @@ impl Room {
         self.members.share_deflater(deflater);
     }
 
+    /// Goes by another configuration from now on, for those who are here already too.
+    pub fn configure(&mut self, config: Rc<RoomConfig>) {
+        self.members.bound_outbound(config.outbound_bytes_max);
+        self.config = config;
+    }
+
     /// The document.
     #[must_use]
     pub const fn document(&self) -> &Document {
         &self.document
+    }
+
+    /// Bounds the document's size anew; see [`Document::bound`].
+    pub const fn bound_document(&mut self, limits: DocumentLimits) {
+        self.document.bound(limits);
     }
 
     /// Whether nobody is here and nothing is under way, so that the room can be forgotten.
@@ -163,7 +180,10 @@ impl Room {
         let limit = self.config.limits.document_editors;
         let user = Rc::clone(&joining.user);
         if joining.edits && !self.members.has_editor(&user.user_id) && self.members.editors() >= limit {
-            return Err(refusal::too_many_editors(limit));
+            self.refusals.count_connection(ConnectionLimit::DocumentEditors);
+            if self.config.limits.mode == LimitMode::Enforce {
+                return Err(refusal::too_many_editors(limit));
+            }
         }
         self.ensure_session(now, &joining);
         let is_first = !self.members.has_user(&user.user_id);

@@ -22,9 +22,10 @@ impl Room {
             return self.refuse(now, key, &error);
         }
         let changes_max = self.config.limits.batch_changes;
+        let mut is_large = self.config.limits.rates.is_large(bytes.len());
         parser.read(bytes, changes_max, |read| {
             // One of the envelopes before this one may have been one too many.
-            if !self.is_heard(key) {
+            if !self.is_heard(key) || !self.admits(now, key, &read, &mut is_large) {
                 return;
             }
             match read.and_then(|inbound| self.handle(now, key, &inbound)) {

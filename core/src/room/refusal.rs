@@ -5,12 +5,15 @@ use bytes::Bytes;
 use super::{MemberKey, Room, frame};
 use crate::document::Rejection;
 use crate::ids::UnixMillis;
+use crate::limits::ConnectionLimit;
 use crate::protocol::outbound::{ErrorDetails, ErrorMessage, Metadata};
 use crate::protocol::{ErrorCode, InboundChange, InboundError, Severity, close};
 use crate::websocket::{CloseCode, encode_close};
 
 /// Malformed messages in a row after which a connection is closed.
-const MALFORMED_IN_ROW_MAX: u32 = 10;
+pub(super) const MALFORMED_IN_ROW_MAX: u32 = 10;
+/// The reason they are closed with.
+pub(super) const TOO_MANY_MALFORMED: &str = "too many malformed messages in a row";
 
 /// Why somebody may not join.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +62,7 @@ impl Room {
         let gate = self.version_gate();
         self.members.send(key, gate, error_frame(now, error, severity));
         if too_many {
-            self.members.close(key, close::RATE_LIMITED, "too many malformed messages in a row");
+            self.members.close(key, close::RATE_LIMITED, TOO_MANY_MALFORMED);
         }
     }
 
@@ -80,7 +83,7 @@ impl Room {
 }
 
 /// Whether a message so refused is wrong in itself, whatever the document and the sender's rights are.
-fn is_malformed(code: ErrorCode) -> bool {
+pub(super) fn is_malformed(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::ValidationError | ErrorCode::UnknownMessageType | ErrorCode::MessageTooLarge)
 }
 
@@ -97,7 +100,7 @@ pub(super) fn too_many_editors(limit: usize) -> JoinRefusal {
         message: format!("{limit} people are editing this document already; join with ?mode=view, or retry later"),
         field: None,
         expected: None,
-        limit_type: Some("document_editors"),
+        limit_type: Some(ConnectionLimit::DocumentEditors.name()),
         close: close::RATE_LIMITED,
         retry_after: Some(60),
     }

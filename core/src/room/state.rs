@@ -1,6 +1,7 @@
 //! The document as a whole: what a connection begins with.
 
 use super::member::Dialect;
+use super::rates::limits_of;
 use super::{MemberKey, Room, frame, refusal};
 use crate::document::Document;
 use crate::ids::UnixMillis;
@@ -29,7 +30,7 @@ impl Room {
                 session_id,
                 connection_id: &member.connection_id,
                 position_encoding: member.dialect.encoding.name(),
-                limits: self.config.limits,
+                limits: limits_of(&self.config.limits, &member.granted),
             }),
             ..self.state(member.dialect, true)
         };

@@ -10,13 +10,17 @@ use super::say::{Client, Sent};
 use super::socket::{Codes, Socket, Visible};
 use crate::document::DocumentLimits;
 use crate::ids::{PositionEncoding, UnixMillis};
+use crate::limits::{GrantedLimits, LimitMode, RateLimits};
 use crate::protocol::outbound::Limits;
 use crate::protocol::{InboundError, Parser};
 use crate::room::{Answer, Caller, Dialect, Durability, Greeting, Joining, Member, MemberKey, Room, RoomConfig, User};
 
 const LIMITS: Limits = Limits {
+    mode: LimitMode::Enforce,
     connections: 10_000,
+    user_connections: 10,
     document_editors: 50,
+    rates: RateLimits::OFF,
     message_bytes: 64 << 10,
     section_bytes: 4 << 20,
     document_bytes: 16 << 20,
@@ -111,6 +115,7 @@ impl Server {
             greeting: guest.greeting,
             compression: None,
             session_id: format!("sess_{number}").into(),
+            granted: GrantedLimits::default(),
         };
         let key = self.room.join(self.now, joining).map_err(|refusal| Broken(refusal.message))?;
         self.sockets.push((key, Socket::new(guest.client.clone(), guest.dialect.encoding, guest.bytes_max)));

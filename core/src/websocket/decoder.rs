@@ -97,6 +97,11 @@ impl Decoder {
         Self { limits, compression, state: State::Open, pending: None }
     }
 
+    /// Another limit on messages, in bytes, from the next frame on.
+    pub const fn bound(&mut self, message_bytes_max: usize) {
+        self.limits.message_bytes_max = message_bytes_max;
+    }
+
     /// The next event in `input`, which is advanced behind it. Call it until it returns `None`:
     /// then all of `input` has been used, and what is unfinished of it was copied.
     ///

@@ -17,6 +17,7 @@ mod once;
 mod order;
 mod parser;
 mod presence;
+mod rates;
 mod refusals;
 mod replica;
 mod rng;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use jddb_core::document::{Change, Document, DocumentLimits, Session, Snapshot, VERSIONS_SKIPPED};
 use jddb_core::ids::{DocumentId, UnixMillis};
+use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::room::{Dialect, Durability, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig, User};
@@ -18,8 +19,11 @@ pub(crate) const DOCUMENT: &str = "jd_12345";
 pub(crate) const START: UnixMillis = UnixMillis(1_758_458_730_123);
 
 pub(crate) const LIMITS: Limits = Limits {
+    mode: LimitMode::Enforce,
     connections: 10_000,
+    user_connections: 10,
     document_editors: 50,
+    rates: RateLimits::OFF,
     message_bytes: 64 << 10,
     section_bytes: 4 << 20,
     document_bytes: 16 << 20,
@@ -63,6 +67,7 @@ pub(crate) struct Guest {
     dialect: Dialect,
     greeting: Greeting,
     compression: Option<Compression>,
+    granted: GrantedLimits,
 }
 
 pub(crate) fn guest(user_id: &str) -> Guest {
@@ -72,6 +77,7 @@ pub(crate) fn guest(user_id: &str) -> Guest {
         dialect: Dialect::default(),
         greeting: Greeting::OnConnect,
         compression: None,
+        granted: GrantedLimits::default(),
     }
 }
 
@@ -92,6 +98,10 @@ impl Guest {
     pub(crate) fn inflating(self, more: &str) -> Self {
         let compression = Compression::negotiate(&[&format!("permessage-deflate{more}")]).unwrap();
         Self { compression, ..self }
+    }
+
+    pub(crate) fn granted(self, granted: GrantedLimits) -> Self {
+        Self { granted, ..self }
     }
 }
 
@@ -165,7 +175,7 @@ impl House {
     }
 
     pub(crate) fn try_join(&mut self, guest: Guest) -> Result<MemberKey, JoinRefusal> {
-        let Guest { user_id, edits, dialect, greeting, compression } = guest;
+        let Guest { user_id, edits, dialect, greeting, compression, granted } = guest;
         self.connections += 1;
         let number = self.connections;
         let user = User {
@@ -182,8 +192,16 @@ impl House {
             greeting,
             compression,
             session_id: format!("sess_{number}").into(),
+            granted,
         };
         self.room.join(self.now, joining)
+    }
+
+    /// Other limits are in force, for whoever is here too.
+    pub(crate) fn configure(&mut self, plan: Plan) {
+        self.room.configure(plan.config());
+        self.room.bound_document(plan.document);
+        self.plan = plan;
     }
 
     pub(crate) fn join(&mut self, guest: Guest) -> MemberKey {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use jddb_core::document::{Document, DocumentLimits};
 use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
+use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::room::{Dialect, Durability, Greeting, Joining, MemberKey, Room, RoomConfig, User};
@@ -12,8 +13,11 @@ use serde_json::{Value, json};
 
 const NOW: UnixMillis = UnixMillis(1_758_458_730_123);
 const LIMITS: Limits = Limits {
+    mode: LimitMode::Enforce,
     connections: 10_000,
+    user_connections: 10,
     document_editors: 50,
+    rates: RateLimits::OFF,
     message_bytes: 1 << 20,
     section_bytes: 4 << 20,
     document_bytes: 16 << 20,
@@ -46,6 +50,7 @@ impl House {
             greeting: Greeting::OnConnect,
             compression: None,
             session_id: "sess_1".into(),
+            granted: GrantedLimits::default(),
         };
         self.room.join(NOW, joining).unwrap()
     }

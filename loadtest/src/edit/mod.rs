@@ -120,7 +120,7 @@ impl EditArgs {
             Limits::Server => false,
             Limits::Raised => true,
         };
-        raise.then_some(LimitsClaim { messages_per_minute: 1_000_000, burst_per_second: 100_000 })
+        raise.then_some(LimitsClaim::RAISED)
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,9 +23,10 @@ use tokio::time::timeout;
 use crate::auth::{Authority, Grant, ScopeSet};
 use crate::clock;
 use crate::config::{Config, Secret};
-use crate::cores::{Adopt, CoreMessage, Inbox, Reservation, Reserve};
+use crate::cores::{Adopt, CoreMessage, Inbox, LimitsInForce, Reservation, Reserve};
 use crate::http::accept::serve_site;
 use crate::http::site::Site;
+use crate::occupancy::Occupancy;
 use crate::shared::Shared;
 
 /// Longer than anything here takes, but for what has gone wrong.
@@ -38,6 +39,7 @@ pub(super) struct Front {
     pub(super) shared: Arc<Shared>,
     pub(super) drain: watch::Sender<bool>,
     pub(super) serving: JoinHandle<()>,
+    pub(super) limits: Rc<LimitsInForce>,
     /// What the core behind it was told; it is there once [`Front::start_core`] was called.
     pub(super) heard: Rc<RefCell<Vec<CoreMessage>>>,
     _data: TempDir,
@@ -68,9 +70,10 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (drain, drained) = watch::channel(false);
-        let site = Site { answer_timeout, ..Site::new(Arc::clone(&shared), drained) };
+        let limits = Rc::new(LimitsInForce::new(shared.config.limits.clone()));
+        let site = Site { answer_timeout, ..Site::new(Arc::clone(&shared), drained, Rc::clone(&limits)) };
         let serving = spawn_local(serve_site(listener, site, 0));
-        Self { address, shared, drain, serving, heard: Rc::default(), _data: data }
+        Self { address, shared, drain, serving, limits, heard: Rc::default(), _data: data }
     }
 
     /// Starts a core that answers by the name of the document; see [`answer`].
@@ -168,7 +171,7 @@ impl Front {
     }
 
     pub(super) fn connections(&self) -> usize {
-        self.shared.connections.load(Ordering::SeqCst)
+        self.shared.occupancy.connections()
     }
 
     /// Waits until no connection is counted.
@@ -192,7 +195,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
         store,
         snapshots: snapshotter.requests(),
         inboxes: vec![Inbox::default()],
-        connections: AtomicUsize::new(0),
+        occupancy: Arc::new(Occupancy::default()),
         unfinished_bytes: AtomicUsize::new(0),
         echoes: false,
         draining: AtomicBool::new(false),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jddb_core::ids::PositionEncoding;
+use jddb_core::limits::RefusalCounts;
 use jddb_core::room::{Dialect, Greeting};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -209,6 +210,50 @@ fn the_servers_connections_are_bounded() {
             assert_eq!((&told["limit_type"], &told["retry_after"]), (&"connections".into(), &30.into()));
             assert_eq!(front.connections(), 1);
             drop((first, adopt));
+        },
+    );
+}
+
+#[test]
+fn a_users_connections_are_bounded_and_counted() {
+    run(
+        |config| config.limits.user_connections = 1,
+        async |front| {
+            front.start_core();
+            let target = format!("/ws/document/jd_1?token={}", front.token("document:write", &[]));
+            let (first, _) = open(&front, &target, "").await;
+            let adopt = front.adopted().await;
+            for _ in 0..2 {
+                let (told, close) = refused(&front, &target).await;
+                assert_eq!((&told["error_code"], close), (&"RATE_LIMIT_EXCEEDED".into(), 4000));
+                assert_eq!((&told["limit_type"], &told["retry_after"]), (&"user_connections".into(), &35.into()));
+            }
+            let counted = RefusalCounts { user_connections: 2, ..RefusalCounts::default() };
+            assert_eq!((front.connections(), front.limits.refusals()), (1, counted));
+            // Other limits are in force for whoever comes next.
+            let more = crate::config::Limits { user_connections: 2, ..Default::default() };
+            front.limits.set(std::sync::Arc::new(more));
+            let (second, reply) = open(&front, &target, "").await;
+            assert_eq!(reply.status, 101);
+            let other = front.adopted().await;
+            drop((first, adopt, second, other));
+            front.counts_none().await;
+        },
+    );
+}
+
+#[test]
+fn who_is_refused_by_the_documents_core_gives_the_seat_back() {
+    run(
+        |config| config.limits.user_connections = 1,
+        async |front| {
+            front.start_core();
+            let token = front.token("document:write", &[]);
+            for _ in 0..3 {
+                let (told, _) = refused(&front, &format!("/ws/document/full_1?token={token}")).await;
+                assert_eq!(told["limit_type"], "document_editors");
+            }
+            assert_eq!((front.connections(), front.shared.occupancy.users()), (0, 0));
         },
     );
 }

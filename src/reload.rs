@@ -1,0 +1,66 @@
+//! SIGHUP: the configuration is read again while the server runs.
+//!
+//! It is taken as a whole or not at all. Of what has changed the settings that can change in a running server do
+//! ([`Setting::is_live`](crate::config::Setting::is_live)); of the others the log says that they need a restart.
+
+use std::sync::Arc;
+
+use crate::config::{self, Config, Sources};
+use crate::cores::CoreMessage;
+use crate::logging::FilterHandle;
+use crate::shared::Shared;
+
+/// What it takes to read the configuration again.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    /// The settings in force.
+    config: Config,
+    sources: Sources,
+    log: FilterHandle,
+}
+
+impl Reloader {
+    /// `config` is in force, and was read from `sources`.
+    pub(crate) const fn new(config: Config, sources: Sources, log: FilterHandle) -> Self {
+        Self { config, sources, log }
+    }
+
+    /// Reads the configuration again. The log says what came of it.
+    pub(crate) fn reload(&mut self, shared: &Shared) {
+        match config::load(&self.sources) {
+            Ok(loaded) => self.adopt(&loaded.config, shared),
+            Err(errors) => {
+                for line in errors.to_string().lines() {
+                    tracing::error!("reload: {line}");
+                }
+                tracing::error!("reload: the configuration is wrong, all settings stay as they are");
+            }
+        }
+    }
+
+    fn adopt(&mut self, read: &Config, shared: &Shared) {
+        let (mut applied, mut waiting) = (0, 0);
+        for (setting, before, after) in config::changed(&self.config, read) {
+            if setting.is_live() {
+                applied += 1;
+                tracing::info!("reload: {} was {before} and is {after}", setting.key);
+            } else {
+                waiting += 1;
+                tracing::warn!("reload: {} stays {before} until a restart makes it {after}", setting.key);
+            }
+        }
+        if self.config.limits != read.limits {
+            self.config.limits = read.limits.clone();
+            let limits = Arc::new(read.limits.clone());
+            shared.tell_cores(|| CoreMessage::Reload(Arc::clone(&limits)));
+        }
+        tracing::info!(applied, waiting, "reload: the configuration was read again");
+        // Last, so that what is in the log now is there by the filter that was in force.
+        if self.config.log.filter != read.log.filter {
+            match self.log.set(&read.log.filter) {
+                Ok(()) => self.config.log.filter.clone_from(&read.log.filter),
+                Err(error) => tracing::error!("reload: {error}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! SIGHUP: other limits while clients are connected.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::support::home::Home;
+use crate::support::server::Server;
+use crate::support::socket::Socket;
+use crate::support::until;
+use crate::{acknowledged, answers, insert, send_inserts, token};
+
+/// A server with a configuration file that changes.
+struct Configured<'h> {
+    file: PathBuf,
+    server: Server,
+    home: &'h Home,
+}
+
+impl<'h> Configured<'h> {
+    async fn start(home: &'h Home, text: &str) -> Self {
+        let file = home.path("server.toml");
+        fs::write(&file, text).expect("a file");
+        let server = home.start().args(&["--config", file.to_str().expect("a path in UTF-8")]).ready().await;
+        Self { file, server, home }
+    }
+
+    /// Changes the file and tells the server; waits for the log to say so.
+    async fn reload(&self, text: &str, told: &str) {
+        fs::write(&self.file, text).expect("a file");
+        let before = self.server.log().len();
+        self.server.hang_up();
+        until(told, async || self.server.log()[before..].contains(told).then_some(())).await;
+    }
+
+    async fn joined(&self, document: &str, user: &str) -> (Socket, Value) {
+        Socket::joined(self.server.port(), document, &token(self.home, user)).await
+    }
+}
+
+/// The limits that a connection is told of when it asks.
+async fn limits(socket: &mut Socket) -> Value {
+    socket.send(&json!({"type": "document.join", "payload": {}}));
+    socket.next("document.state").await["payload"]["limits"].clone()
+}
+
+const READ: &str = "the configuration was read again";
+
+#[tokio::test]
+async fn live_connections_get_other_limits_at_once() {
+    let home = Home::new();
+    let five = "[limits]\nburst_per_second = 5\nuser_connections = 1\n";
+    let configured = Configured::start(&home, five).await;
+    // One on each core.
+    let (mut socket, _) = configured.joined("doc_0", "ada").await;
+    let (mut other, _) = configured.joined("doc_1", "ben").await;
+    send_inserts(&socket, 7);
+    assert_eq!(acknowledged(&answers(&mut socket, 7).await), 5);
+    configured.reload("[limits]\nburst_per_second = 60\nsections = 2\nmessage_bytes = 2000\n", READ).await;
+    let log = configured.server.log();
+    for line in ["limits.burst_per_second was 5 and is 60", "limits.user_connections was 1 and is 10"] {
+        assert!(log.contains(line), "{log}");
+    }
+    for socket in [&mut socket, &mut other] {
+        let limits = limits(socket).await;
+        assert_eq!((&limits["burst_per_second"], &limits["sections"]), (&json!(60), &json!(2)), "{limits}");
+        send_inserts(socket, 50);
+        let answers = answers(socket, 50).await;
+        assert_eq!(acknowledged(&answers), 50, "{answers:?}");
+    }
+    // New connections too, and the bound on messages for those that are open.
+    let (_again, _) = configured.joined("doc_2", "ada").await;
+    socket.send(&insert(&"x".repeat(3_000), "large"));
+    assert_eq!(socket.closed().await.1, 1009);
+}
+
+#[tokio::test]
+async fn a_broken_file_is_refused_as_a_whole() {
+    let home = Home::new();
+    let configured = Configured::start(&home, "[limits]\nburst_per_second = 5\n").await;
+    let (mut socket, _) = configured.joined("doc", "ada").await;
+    let broken = "durability = \"slow\"\n[limits]\nburst_per_second = 60\nconections = 5\n";
+    configured.reload(broken, "all settings stay as they are").await;
+    let log = configured.server.log();
+    // The same words as at a start.
+    let file = configured.file.to_str().expect("a path in UTF-8");
+    let refused = home.start().args(&["--config", file]).exit().await;
+    assert_eq!(refused.code, Some(2));
+    for line in refused.stderr.lines() {
+        let reason = line.strip_prefix("error: ").expect("an error");
+        assert!(log.contains(reason), "{reason} is not in {log}");
+    }
+    assert_eq!(refused.stderr.lines().count(), 2, "{}", refused.stderr);
+    assert_eq!(limits(&mut socket).await["burst_per_second"], 5);
+    configured.reload("not toml", "all settings stay as they are").await;
+    fs::remove_file(&configured.file).expect("the file can be removed");
+    let before = configured.server.log().len();
+    configured.server.hang_up();
+    until("a missing file to be told of", async || {
+        configured.server.log()[before..].contains("cannot read the configuration file").then_some(())
+    })
+    .await;
+    // And back again.
+    configured.reload("[limits]\nburst_per_second = 60\n", READ).await;
+    assert_eq!(limits(&mut socket).await["burst_per_second"], 60);
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_said_each_time_and_not_done() {
+    let home = Home::new();
+    let configured = Configured::start(&home, "").await;
+    let key = "0123456789abcdef0123456789abcdef";
+    let text = format!("durability = \"fast\"\n[auth]\nkey = \"{key}\"\n");
+    for _ in 0..2 {
+        configured.reload(&text, READ).await;
+    }
+    let log = configured.server.log();
+    let waits = "durability stays \"strict\" until a restart makes it \"fast\"";
+    assert_eq!(log.matches(waits).count(), 2, "{log}");
+    assert!(log.contains("auth.key stays") && !log.contains(key), "{log}");
+    // The key in force is still that of the start.
+    let (_socket, _) = configured.joined("doc", "ada").await;
+}
+
+#[tokio::test]
+async fn the_log_has_another_filter_at_once() {
+    let home = Home::new();
+    let configured = Configured::start(&home, "").await;
+    let (mut socket, _) = configured.joined("doc", "ada").await;
+    configured.reload("[log]\nfilter = \"error\"\n", READ).await;
+    fs::write(&configured.file, "[log]\nfilter = \"error\"\n[limits]\nsections = 3\n").expect("a file");
+    configured.server.hang_up();
+    until("other limits", async || (limits(&mut socket).await["sections"] == 3).then_some(())).await;
+    let log = configured.server.log();
+    assert!(log.contains("log.filter was \"info\" and is \"error\"") && !log.contains("limits.sections"), "{log}");
+    configured.reload("[log]\nfilter = \"info\"\n[limits]\nsections = x\n", "all settings stay as they are").await;
+}
