@@ -13,6 +13,7 @@ mod inbox;
 mod machine;
 mod message;
 mod rooms;
+mod slowness;
 mod worker;
 
 pub use inbox::Inbox;

@@ -119,10 +119,12 @@ async fn run(parts: Parts) -> bool {
     let drain_time = Duration::from_secs(shared.config.drain_seconds);
     pin(index, &shared, &processors);
     let core = Rc::new(Core::new(index, Arc::clone(&shared), commit));
-    let (turns, commits, ticks) = (Rc::clone(&core), Rc::clone(&core), Rc::clone(&core));
+    let (turns, commits) = (Rc::clone(&core), Rc::clone(&core));
+    let (ticks, looks) = (Rc::clone(&core), Rc::clone(&core));
     spawn_local(async move { turns.run_turns().await });
     spawn_local(async move { commits.run_commits().await });
     spawn_local(async move { ticks.run_ticks().await });
+    spawn_local(async move { looks.run_looks().await });
     let front = spawn_local(http::serve(listener, shared, index, drain));
     core.run_inbox().await;
     let settled = async {

@@ -10,20 +10,25 @@
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
 //! it), `state` and `sync` (catching up), `cursor` and `presence` (the people), `request` (HTTP),
-//! `refusal` (what is said when something is wrong), `members` and `outbox` (delivery).
+//! `save` and `watch` (what clients may rely on), `refusal` (what is said when something is wrong), `members`, `outbox` with `pointers`, and `ladder` (delivery).
 
 mod cursor;
+mod ladder;
 mod member;
 mod members;
 mod outbox;
+mod pointers;
 mod presence;
 mod receive;
 mod refusal;
 mod relay;
 mod request;
+mod save;
 mod state;
 mod sync;
+mod watch;
 
+pub use ladder::LadderCounts;
 pub use member::{Dialect, Greeting, Joining, Member, User};
 pub use members::MemberKey;
 pub use outbox::Outbox;
@@ -31,9 +36,11 @@ pub use presence::palette_color;
 pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
 pub use state::metadata_of;
+pub use watch::Divergence;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -45,6 +52,8 @@ use crate::protocol::{ErrorCode, write_message};
 use crate::websocket::{CloseCode, FrameBuilder, MessageKind};
 use members::Members;
 use outbox::Gate;
+use save::Saves;
+use watch::Watch;
 
 /// Who sees a change when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,8 +71,10 @@ pub struct RoomConfig {
     /// Who sees a change when.
     pub durability: Durability,
     /// The most bytes that may wait for one connection to read them, full states apart. One that leaves
-    /// more lying from one turn to the next is closed with 1013.
+    /// more lying gets full states instead of its changes.
     pub outbound_bytes_max: usize,
+    /// From one save to the next that is made by itself, while the document changes; none if zero.
+    pub auto_save: Duration,
     /// The limits in force, as clients are told.
     pub limits: Limits,
 }
@@ -94,6 +105,10 @@ pub struct Room {
     unrecorded: Vec<Change>,
     /// The checksum of the version it was last asked for.
     checksum: Option<(Version, u32)>,
+    /// The full state of the version it was last sent of, unasked, as long as somebody may need it.
+    full_state: Option<(Version, Bytes)>,
+    watch: Watch,
+    saves: Saves,
 }
 
 impl Room {
@@ -103,6 +118,7 @@ impl Room {
         Self {
             members: Members::new(config.outbound_bytes_max),
             config,
+            saves: Saves::new(document.version()),
             document,
             session,
             session_is_new: false,
@@ -110,6 +126,8 @@ impl Room {
             records: 0,
             unrecorded: Vec::new(),
             checksum: None,
+            full_state: None,
+            watch: Watch::default(),
         }
     }
 
@@ -143,11 +161,6 @@ impl Room {
         self.members.get(key)
     }
 
-    /// A member.
-    pub fn member_mut(&mut self, key: MemberKey) -> Option<&mut Member> {
-        self.members.get_mut(key)
-    }
-
     /// Takes somebody in: from here on they miss nothing.
     ///
     /// # Errors
@@ -177,6 +190,12 @@ impl Room {
         if !self.members.has_user(&member.user.user_id) {
             self.announce(now, &member.user, "left", None);
         }
+    }
+
+    /// Does what is due by now; to be called every second or so. `at` is a time that never goes back.
+    pub fn tend(&mut self, now: UnixMillis, at: Duration) {
+        self.tend_slow_readers(at);
+        self.save_in_time(now, at);
     }
 
     /// Queues a ping or pong for a member.
@@ -211,6 +230,12 @@ impl Room {
     #[must_use]
     pub const fn durable_records(&self) -> u64 {
         self.members.durable()
+    }
+
+    /// Whether there are members that have something to be sent.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        !self.members.delivery.dirty.is_empty()
     }
 
     /// The members that have something to be sent, each once.

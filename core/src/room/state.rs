@@ -1,6 +1,7 @@
 //! The document as a whole: what a connection begins with.
 
 use super::member::Dialect;
+use super::outbox::Class;
 use super::{MemberKey, Room, frame, refusal};
 use crate::document::Document;
 use crate::ids::UnixMillis;
@@ -37,7 +38,9 @@ impl Room {
         metadata.session_id = Some(session_id);
         let frame = frame("document.state", &state, &metadata);
         let gate = self.version_gate();
-        self.members.send_state(key, gate, frame);
+        let class = Class::State { version: self.document.version() };
+        self.members.send_state(key, gate, class, frame);
+        self.told_all(key);
         if let Some(member) = self.members.get_mut(key) {
             member.greeted = true;
         }

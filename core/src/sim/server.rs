@@ -1,6 +1,7 @@
 //! The server around a room: its parser, clock, disk and connections, and turns that are taken when told to.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::checked::{Broken, Checked, ensure};
 use super::disk::{Disk, Restored, texts_of};
@@ -25,6 +26,10 @@ const LIMITS: Limits = Limits {
     base_versions: 10_000,
     heartbeat_interval_seconds: 30,
 };
+
+const AUTO_SAVE: Duration = Duration::from_secs(30);
+/// What may wait for a slow reader beyond the bound: its answers, and one version in parts.
+const BEYOND_BOUND_BYTES: usize = 8 << 10;
 
 /// How a server is built.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +76,7 @@ impl Plan {
         let Restored { mut document, kept } = disk.reopen(snapshot, before_max, self.limits())?;
         document.skip_versions(disk.skipped_versions);
         let Self { durability, outbound_bytes_max, .. } = *self;
-        let config = RoomConfig { durability, outbound_bytes_max, limits: LIMITS };
+        let config = RoomConfig { durability, outbound_bytes_max, auto_save: AUTO_SAVE, limits: LIMITS };
         Ok((Room::new(document, disk.session.clone(), Rc::new(config)), kept))
     }
 }
@@ -112,7 +117,8 @@ impl Server {
             session_id: format!("sess_{number}").into(),
         };
         let key = self.room.join(self.now, joining).map_err(|refusal| Broken(refusal.message))?;
-        self.sockets.push((key, Socket::new(guest.client.clone(), guest.dialect.encoding, guest.bytes_max)));
+        let socket = Socket::new(guest.client.clone(), guest.dialect.encoding, guest.bytes_max, self.version());
+        self.sockets.push((key, socket));
         Ok(key)
     }
 
@@ -171,6 +177,21 @@ impl Server {
         for key in self.room.take_dirty() {
             self.write(key, mirror)?;
         }
+        self.check_bounds()
+    }
+
+    /// What waits for readers, and not for the disk, is bounded.
+    fn check_bounds(&self) -> Checked {
+        let durable = self.room.durable_records();
+        let bound = self.plan.outbound_bytes_max + BEYOND_BOUND_BYTES;
+        let mut queued = 0;
+        for member in self.sockets.iter().filter_map(|(key, _)| self.room.member(*key)) {
+            let outbox = member.outbox();
+            queued += outbox.bytes();
+            let is_bounded = !outbox.is_sendable(durable) || outbox.bytes() <= bound;
+            ensure!(is_bounded, "{} bytes wait for a slow reader", outbox.bytes());
+        }
+        ensure!(queued <= self.room.queued_bytes(), "{queued} bytes wait, of {}", self.room.queued_bytes());
         Ok(())
     }
 
@@ -178,8 +199,21 @@ impl Server {
         let visible = Visible { durability: self.plan.durability, durable_version: self.disk.version() };
         let durable = self.room.durable_records();
         let Some((_, socket)) = self.sockets.iter_mut().find(|(other, _)| *other == key) else { return Ok(()) };
-        let Some(member) = self.room.member_mut(key) else { return Ok(()) };
-        socket.write(member.outbox_mut(), durable, visible, mirror)
+        loop {
+            let Some(member) = self.room.member(key) else { return Ok(()) };
+            let written = socket.take(member.outbox().sendable(durable));
+            self.room.sent(key, written);
+            let takes_more = socket.pass(visible, mirror)? || (socket.room() > 0 && self.room.catch_up(self.now, key));
+            if !takes_more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Time passes.
+    pub(super) fn wait(&mut self, milliseconds: u64) {
+        self.now = self.now.plus(milliseconds);
+        self.room.tend(self.now, Duration::from_millis(self.now.0));
     }
 
     /// The disk has written the oldest batch; false if there was none.
