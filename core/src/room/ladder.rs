@@ -144,6 +144,12 @@ impl Delivery {
         self.note_dirty(member);
     }
 
+    /// Drops what waits for records that will never be on disk.
+    pub(super) fn discard_undurable(&mut self, member: &mut Member) {
+        let durable = self.durable;
+        self.queue(member, |outbox, _| outbox.discard_undurable(durable));
+    }
+
     pub(super) fn note_dirty(&mut self, member: &mut Member) {
         if !member.dirty && member.outbox.is_sendable(self.durable) {
             member.dirty = true;

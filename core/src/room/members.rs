@@ -190,6 +190,13 @@ impl Members {
         }
     }
 
+    /// Drops what waits for records that will never be on disk.
+    pub(super) fn discard_undurable(&mut self) {
+        for (_, member) in &mut self.slab {
+            self.delivery.discard_undurable(member);
+        }
+    }
+
     /// How many records are on disk.
     pub(super) const fn durable(&self) -> u64 {
         self.delivery.durable

@@ -260,9 +260,7 @@ impl Room {
             "the server cannot write to its disk; reconnect later and resend what was not acknowledged";
         let durable = self.members.durable();
         self.unrecorded = Vec::new();
-        for member in self.members.iter_mut() {
-            member.outbox.discard_undurable(durable);
-        }
+        self.members.discard_undurable();
         for key in self.members.keys() {
             let code = ErrorCode::StorageUnavailable;
             self.close_with_error(now, key, code, MESSAGE, CloseCode::INTERNAL_ERROR, code.name());

@@ -13,7 +13,9 @@ use crate::document::DocumentLimits;
 use crate::ids::{PositionEncoding, UnixMillis};
 use crate::protocol::outbound::Limits;
 use crate::protocol::{InboundError, Parser};
-use crate::room::{Answer, Caller, Dialect, Durability, Greeting, Joining, Member, MemberKey, Room, RoomConfig, User};
+use crate::room::{
+    Answer, Caller, Dialect, Durability, Greeting, Joining, Member, MemberKey, Outbox, Room, RoomConfig, User,
+};
 
 const LIMITS: Limits = Limits {
     connections: 10_000,
@@ -29,7 +31,7 @@ const LIMITS: Limits = Limits {
 
 const AUTO_SAVE: Duration = Duration::from_secs(30);
 /// What may wait for a slow reader beyond the bound: its answers, and one version in parts.
-const BEYOND_BOUND_BYTES: usize = 8 << 10;
+const BEYOND_BOUND_BYTES: usize = 4 << 10;
 
 /// How a server is built.
 #[derive(Clone, Copy, Debug)]
@@ -177,21 +179,9 @@ impl Server {
         for key in self.room.take_dirty() {
             self.write(key, mirror)?;
         }
-        self.check_bounds()
-    }
-
-    /// What waits for readers, and not for the disk, is bounded.
-    fn check_bounds(&self) -> Checked {
-        let durable = self.room.durable_records();
-        let bound = self.plan.outbound_bytes_max + BEYOND_BOUND_BYTES;
-        let mut queued = 0;
-        for member in self.sockets.iter().filter_map(|(key, _)| self.room.member(*key)) {
-            let outbox = member.outbox();
-            queued += outbox.bytes();
-            let is_bounded = !outbox.is_sendable(durable) || outbox.bytes() <= bound;
-            ensure!(is_bounded, "{} bytes wait for a slow reader", outbox.bytes());
-        }
-        ensure!(queued <= self.room.queued_bytes(), "{queued} bytes wait, of {}", self.room.queued_bytes());
+        let outboxes = self.sockets.iter().filter_map(|(key, _)| self.room.member(*key)).map(Member::outbox);
+        let queued: usize = outboxes.map(Outbox::bytes).sum();
+        ensure!(queued <= self.room.queued_bytes(), "{queued} bytes wait, not {}", self.room.queued_bytes());
         Ok(())
     }
 
@@ -205,7 +195,9 @@ impl Server {
             self.room.sent(key, written);
             let takes_more = socket.pass(visible, mirror)? || (socket.room() > 0 && self.room.catch_up(self.now, key));
             if !takes_more {
-                return Ok(());
+                let bound = self.plan.outbound_bytes_max + BEYOND_BOUND_BYTES;
+                let waiting = self.room.member(key).map(Member::outbox).filter(|outbox| outbox.is_sendable(durable));
+                return socket.wait(waiting.map(Outbox::bytes).filter(|bytes| *bytes > bound));
             }
         }
     }

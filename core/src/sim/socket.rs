@@ -20,6 +20,8 @@ pub(super) struct Socket {
     encoding: PositionEncoding,
     /// Bytes of a frame of which the rest has not left.
     unfinished: Vec<u8>,
+    /// Bytes beyond the bound that waited for the client to read, the last time that the server wrote.
+    waiting: Option<usize>,
     /// What the client has not read, with its size on the wire.
     pipe: VecDeque<(usize, Heard)>,
     bytes_in_pipe: usize,
@@ -55,6 +57,7 @@ impl Socket {
             client,
             encoding,
             unfinished: Vec::new(),
+            waiting: None,
             pipe: VecDeque::new(),
             bytes_in_pipe: 0,
             bytes_max,
@@ -115,6 +118,15 @@ impl Socket {
             left -= part;
         }
         room - left
+    }
+
+    /// So many bytes, which are too many, wait for the client to read; what was queued while the disk stood still may
+    /// be, but it does not become more.
+    pub(super) fn wait(&mut self, bytes: Option<usize>) -> Checked {
+        let grows = self.waiting.zip(bytes).is_some_and(|(before, now)| now > before);
+        ensure!(!grows, "{bytes:?} bytes wait for a slow reader, after {:?}", self.waiting);
+        self.waiting = bytes;
+        Ok(())
     }
 
     /// Each message is checked as it leaves. Whether the network takes more now.
