@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::rc::Rc;
+use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jddb_core::document::{Document, DocumentLimits};
@@ -47,7 +48,12 @@ struct Bench {
 impl Bench {
     /// A document of 64 KiB, open to `members` editors whose dialects go round `encodings`.
     fn new(members: usize, encodings: &[PositionEncoding]) -> Self {
-        let config = RoomConfig { durability: Durability::Strict, outbound_bytes_max: 1 << 20, limits: LIMITS };
+        let config = RoomConfig {
+            durability: Durability::Strict,
+            outbound_bytes_max: 1 << 20,
+            auto_save: Duration::ZERO,
+            limits: LIMITS,
+        };
         let id = DocumentId::new("jd_12345").expect("a good name");
         let room = Room::new(Document::new(id, DocumentLimits::default()), None, Rc::new(config));
         let mut bench = Self { room, keys: Vec::new(), parser: Parser::default(), bytes: Vec::new(), sender: 0 };
@@ -94,10 +100,9 @@ impl Bench {
         let durable = self.room.durable_records();
         let mut sent = 0;
         for key in self.room.take_dirty() {
-            let Some(member) = self.room.member_mut(key) else { continue };
-            let outbox = member.outbox_mut();
-            let written = outbox.sendable(durable).map(|frame| frame.len()).sum();
-            outbox.sent(written);
+            let Some(member) = self.room.member(key) else { continue };
+            let written = member.outbox().sendable(durable).map(|frame| frame.len()).sum();
+            self.room.sent(key, written);
             sent += written;
         }
         sent

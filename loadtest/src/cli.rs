@@ -9,7 +9,9 @@ use crate::edit::{self, EditArgs};
 use crate::failure::Failure;
 use crate::idle::{self, IdleArgs};
 use crate::report::{Report, Table, render};
+use crate::slow::{self, SlowArgs};
 use crate::smoke::{self, SmokeArgs};
+use crate::stopped::{self, HoldArgs, StoppedArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,6 +26,12 @@ Examples:
 
   What does an idle connection cost?  (10,000 of them)
     jddb-loadtest idle --server-bin target/release/jddb-realtime
+
+  What do slow readers cost the server and the others?  (100 of 1,000)
+    jddb-loadtest slow --server-bin target/release/jddb-realtime --max-growth-mib 150 --max-p99-ratio 2
+
+  When are clients gone that are stopped in their tracks?  (500 of them)
+    jddb-loadtest stopped --server-bin target/release/jddb-realtime
 
   In CI: fail when a goal is missed, keep the figures
     jddb-loadtest edit --server-bin … --max-p99-ms 50 --json > edit.json
@@ -46,6 +54,13 @@ enum Command {
     Edit(EditArgs),
     /// Many connections do nothing; measures the server's memory for each
     Idle(IdleArgs),
+    /// A part of the clients hardly reads; measures the server's memory, and what the others notice
+    Slow(SlowArgs),
+    /// Many clients are stopped in their tracks; measures when they are gone from presence
+    Stopped(StoppedArgs),
+    /// The clients that `stopped` stops, in a process of their own
+    #[command(hide = true)]
+    Hold(HoldArgs),
     /// A few clients type at once; checks that every copy of the text ends equal
     Smoke(SmokeArgs),
     /// Measures only the disk: how long a small durable append takes
@@ -88,6 +103,9 @@ pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
     match &cli.command {
         Command::Edit(args) => publish(&edit::run(args)?, args.json),
         Command::Idle(args) => publish(&idle::run(args)?, args.json),
+        Command::Slow(args) => publish(&slow::run(args)?, args.json),
+        Command::Stopped(args) => publish(&stopped::run(args)?, args.json),
+        Command::Hold(args) => stopped::hold(args).map(|()| true),
         Command::Smoke(args) => publish(&smoke::run(args)?, args.json),
         Command::Disk(args) => publish(&disk::measure(&args.data, args.rounds)?, args.json),
     }
@@ -139,6 +157,9 @@ mod tests {
         check("x edit --server-bin a --server-pid 5", false);
         check("x idle --connections 5 --documents 1", true);
         check("x idle --compression", true);
+        check("x slow --connections 30 --slow 5 --pace never", true);
+        check("x slow --pace fast", false);
+        check("x stopped --connections 5", true);
         check("x smoke --clients 3 --changes 4", true);
         check("x disk", false);
         check("x disk --data .", true);

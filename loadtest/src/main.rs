@@ -1,7 +1,7 @@
 //! Load generator for the real-time server: clients at scale in one process, honest latencies, cost a delivery.
 //!
 //! It is an outsider: it shares no code with the server and believes nothing it is not sent. In reading order: [`cli`]
-//! and [`target`] say what is tested; [`edit`], [`idle`], [`smoke`] and [`disk`] are the scenarios; [`connect`],
+//! and [`target`] say what is tested; [`edit`], [`idle`], [`slow`], [`stopped`], [`smoke`] and [`disk`] are the scenarios; [`connect`],
 //! [`socket`] and [`scan`] are the client; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
 
 mod cli;
@@ -23,9 +23,11 @@ mod report;
 mod scan;
 mod schedule;
 mod server;
+mod slow;
 mod smoke;
 mod socket;
 mod stamp;
+mod stopped;
 mod target;
 mod token;
 

@@ -141,9 +141,13 @@ impl ServerProcess {
         Err(Failure::run(doing, "it did not end within 30 s of SIGTERM"))
     }
 
+    /// All that it has written.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap_or_default()).into_owned()
+    }
+
     fn last_lines(&self) -> String {
-        let bytes = std::fs::read(self.log.path()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
+        let text = self.log();
         let lines: Vec<&str> = text.lines().collect();
         let shown = lines.len().saturating_sub(LOG_LINES_SHOWN);
         lines[shown..].join("\n")

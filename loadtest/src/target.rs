@@ -135,6 +135,11 @@ impl Target {
         })
     }
 
+    /// What the server has written, if it was started here.
+    pub(crate) fn log(&self) -> Option<String> {
+        self.started.as_ref().map(ServerProcess::log)
+    }
+
     /// Stops the server if it was started here. One that does not end as it should is a complaint, not the loss of the
     /// figures.
     pub(crate) fn close(self, complaints: &mut Vec<String>) {

@@ -154,6 +154,8 @@ pub struct Documents {
     pub history_bytes: usize,
     /// Documents in memory at one time, over all cores, 1 to 10,000,000.
     pub loaded_documents_max: usize,
+    /// Seconds from one automatic save of a document that changes to the next, 0 to 86,400; 0 for none.
+    pub auto_save_seconds: u64,
 }
 
 impl Default for Documents {
@@ -166,6 +168,7 @@ impl Default for Documents {
             snapshot_every_versions: 1_000,
             history_bytes: 8 * MIB,
             loaded_documents_max: 10_000,
+            auto_save_seconds: 30,
         }
     }
 }
@@ -206,6 +209,8 @@ pub struct Limits {
     pub batch_changes: usize,
     /// Bytes waiting to be sent on one connection, 64 KiB to 1 GiB.
     pub outbound_queue_bytes: usize,
+    /// Bytes waiting to be sent on all connections, 1 MiB to 1 TiB; each core has an equal share.
+    pub outbound_total_bytes: usize,
     /// Bytes of all messages received in part, over the whole server, 1 KiB to 16 GiB.
     pub unfinished_message_bytes: usize,
 }
@@ -228,7 +233,8 @@ impl Default for Limits {
             document_bytes: 16 * MIB,
             sections: 64,
             batch_changes: 1_000,
-            outbound_queue_bytes: 4 * MIB,
+            outbound_queue_bytes: MIB,
+            outbound_total_bytes: 256 * MIB,
             unfinished_message_bytes: 16 * MIB,
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jddb_core::protocol::Parser;
-use jddb_core::room::{MemberKey, Room};
+use jddb_core::room::{Member, MemberKey, Room};
 use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_pong};
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -215,22 +215,24 @@ impl Connection {
 
     fn write_queued(&self, room: &mut Room) -> std::io::Result<()> {
         let durable = room.durable_records();
-        let Some(member) = room.member_mut(self.member) else { return Ok(()) };
-        let outbox = member.outbox_mut();
         loop {
+            let Some(member) = room.member(self.member) else { return Ok(()) };
             let mut frames = [IoSlice::new(&[]); FRAMES_PER_WRITE_MAX];
             let mut count = 0;
-            for (slot, frame) in frames.iter_mut().zip(outbox.sendable(durable)) {
+            for (slot, frame) in frames.iter_mut().zip(member.outbox().sendable(durable)) {
                 *slot = IoSlice::new(frame);
                 count += 1;
             }
-            if count == 0 {
+            if count > 0 {
+                let written = self.write.try_write_vectored(&frames[..count]);
+                room.sent(self.member, written.as_ref().copied().unwrap_or(0));
+                written?;
+            } else if !room.catch_up(crate::cores::now(), self.member) {
                 break;
             }
-            let written = self.write.try_write_vectored(&frames[..count])?;
-            outbox.sent(written);
         }
-        if outbox.is_closing() && outbox.is_empty() {
+        let outbox = room.member(self.member).map(Member::outbox);
+        if outbox.is_some_and(|outbox| outbox.is_closing() && outbox.is_empty()) {
             // The close frame is on its way. If it answers the peer's there is nothing left to wait for (RFC 6455,
             // section 7.1.1); otherwise the peer's end of the stream ends the reading.
             let side = if self.peer_closed.get() { Shutdown::Both } else { Shutdown::Write };

@@ -23,6 +23,7 @@ use super::batch::Batch;
 use super::limits::LimitsInForce;
 use super::message::CoreMessage;
 use super::rooms::{Place, RoomCell, Slot};
+use super::slowness::Slowness;
 use crate::clock;
 use crate::config;
 use crate::connection::{Connection, Receiver, Tools};
@@ -34,6 +35,10 @@ const READ_BUFFER_BYTES: usize = 64 << 10;
 const SETTLED_POLL: Duration = Duration::from_millis(10);
 /// How often a core looks for silent peers, idle rooms and forgotten places.
 const TICK: Duration = Duration::from_secs(1);
+/// It looks at so many connections at once, and then lets messages through before it looks at the next ones; and
+/// it does so that often within a tick at most.
+const CONNECTIONS_PER_LOOK: usize = 500;
+const LOOKS_PER_TICK_MAX: usize = 100;
 
 /// What a core owns. Only its own thread sees it.
 pub(crate) struct Core {
@@ -49,6 +54,7 @@ pub(crate) struct Core {
     pub(super) batch: RefCell<Batch>,
     /// What compresses for all rooms.
     pub(super) deflater: Rc<RefCell<Deflater>>,
+    pub(super) slowness: Slowness,
     scratch: RefCell<Scratch>,
     touched: RefCell<Vec<Rc<RoomCell>>>,
     turn_due: Cell<bool>,
@@ -84,6 +90,7 @@ impl Core {
             connections: RefCell::default(),
             batch: RefCell::new(Batch::new(commit)),
             deflater: Rc::default(),
+            slowness: Slowness::default(),
             scratch: RefCell::new(Scratch {
                 read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
                 tools: Tools::new(echoes),
@@ -153,13 +160,26 @@ impl Core {
         }
     }
 
+    /// Looks after all connections, a few at a time, in each tick.
+    pub(super) async fn run_looks(&self) {
+        loop {
+            let looks = (self.connections.borrow().capacity() / CONNECTIONS_PER_LOOK).clamp(1, LOOKS_PER_TICK_MAX);
+            let mut pace = tokio::time::interval(TICK / u32::try_from(looks).unwrap_or(1));
+            pace.tick().await;
+            for look in 0..looks {
+                self.tend_connections(clock::monotonic(), look, looks);
+                pace.tick().await;
+            }
+        }
+    }
+
     /// Looks after what nothing else wakes the core for.
     pub(super) async fn run_ticks(&self) {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             ticks.tick().await;
             let now = clock::monotonic();
-            self.tend_connections(now);
+            self.tend_rooms(now);
             self.forget_places(now);
             self.evict_idle(now, self.documents_max());
             self.limits.log(self.index, now);
@@ -293,17 +313,23 @@ impl Core {
         }
         self.limits.count(room.take_refusals());
         let answers: Vec<_> = room.take_answers().collect();
+        self.note_slowness(cell, &mut room);
         drop(room);
+        self.relieve_if_due();
         answers.into_iter().for_each(|answer| cell.answer(answer.request, answer.body));
     }
 
-    /// Pings, and lets go of peers that are gone.
-    fn tend_connections(&self, now: Duration) {
+    /// Pings, and lets go of peers that are gone: of all connections those that it is the turn of in this look.
+    fn tend_connections(&self, now: Duration, look: usize, looks: usize) {
         let heartbeat = &self.shared.config.heartbeat;
         let (interval, silence) =
             (Duration::from_secs(heartbeat.interval_seconds), Duration::from_secs(heartbeat.silence_seconds));
-        let connections: Vec<_> =
-            self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
+        let connections: Vec<_> = {
+            let all = self.connections.borrow();
+            let width = all.capacity().div_ceil(looks);
+            let numbers = look * width..(look + 1) * width;
+            numbers.filter_map(|number| all.get(number)).map(Rc::clone).collect()
+        };
         // While the core reads nothing, because the disk does not keep up, silence is no sign of anything.
         let is_deaf = self.batch.borrow().is_full();
         let silence = if is_deaf { Duration::MAX } else { silence };
@@ -342,6 +368,7 @@ fn room_settings(config: &config::Config, limits: &config::Limits) -> (RoomConfi
             config::Durability::Fast => Durability::Fast,
         },
         outbound_bytes_max: limits.outbound_queue_bytes,
+        auto_save: Duration::from_secs(documents.auto_save_seconds),
         limits: jddb_core::protocol::outbound::Limits {
             mode: limits.mode,
             connections: limits.connections,

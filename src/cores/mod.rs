@@ -14,6 +14,7 @@ mod limits;
 mod machine;
 mod message;
 mod rooms;
+mod slowness;
 mod worker;
 
 pub use inbox::Inbox;

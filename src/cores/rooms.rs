@@ -52,6 +52,8 @@ pub(crate) struct RoomCell {
     connections: RefCell<Vec<Option<Rc<Connection>>>>,
     answers: RefCell<HashMap<u64, oneshot::Sender<Result<Bytes, InboundError>>>>,
     answer_number: Cell<u64>,
+    /// Bytes that wait for its members, as the core counts them.
+    pub(super) queued_bytes: Cell<usize>,
     /// It waits for its turn.
     pub(super) touched: Cell<bool>,
     /// Of its records, how many have been handed over to be stored.
@@ -72,6 +74,7 @@ impl RoomCell {
             connections: RefCell::default(),
             answers: RefCell::default(),
             answer_number: Cell::new(0),
+            queued_bytes: Cell::new(0),
             touched: Cell::new(false),
             records_marked: Cell::new(0),
             used_at: Cell::new(clock::monotonic()),
@@ -340,7 +343,11 @@ impl Core {
             Slot::Loading(_) => true,
             Slot::Open(cell) => {
                 let unused = crowded || now.saturating_sub(cell.used_at.get()) > idle_for;
-                !(unused && !cell.touched.get() && cell.room.borrow().is_idle())
+                let is_forgotten = unused && !cell.touched.get() && cell.room.borrow().is_idle();
+                if is_forgotten {
+                    self.forget_slowness(cell);
+                }
+                !is_forgotten
             }
         });
     }

@@ -121,10 +121,12 @@ async fn run(parts: Parts) -> bool {
     pin(index, &shared, &processors);
     let limits = Rc::new(LimitsInForce::new(shared.config.limits.clone()));
     let core = Rc::new(Core::new(index, Arc::clone(&shared), commit, Rc::clone(&limits)));
-    let (turns, commits, ticks) = (Rc::clone(&core), Rc::clone(&core), Rc::clone(&core));
+    let (turns, commits) = (Rc::clone(&core), Rc::clone(&core));
+    let (ticks, looks) = (Rc::clone(&core), Rc::clone(&core));
     spawn_local(async move { turns.run_turns().await });
     spawn_local(async move { commits.run_commits().await });
     spawn_local(async move { ticks.run_ticks().await });
+    spawn_local(async move { looks.run_looks().await });
     let front = spawn_local(http::serve(listener, shared, index, drain, limits));
     core.run_inbox().await;
     let settled = async {

@@ -55,7 +55,8 @@ impl Socket {
         Ok(Self::start(stream, answer.body))
     }
 
-    fn start(stream: TcpStream, early: Vec<u8>) -> Self {
+    /// A connection that was upgraded, and what was read of it since.
+    pub(crate) fn start(stream: TcpStream, early: Vec<u8>) -> Self {
         let (read, write) = stream.into_split();
         let (outgoing, to_write) = mpsc::unbounded_channel();
         let (received, incoming) = mpsc::unbounded_channel();

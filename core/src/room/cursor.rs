@@ -2,6 +2,7 @@
 
 use super::member::{Dialect, Marked, Place};
 use super::members::Members;
+use super::outbox::Class;
 use super::relay::Starts;
 use super::{MemberKey, Room, frame};
 use crate::document::{ChangeRef, SectionRef};
@@ -155,7 +156,8 @@ impl Room {
             };
             [frame].into()
         };
-        self.members.broadcast(gate, |member| member.greeted && member.key != key, encode);
+        let class = Class::Pointer(key.pointer(is_selection));
+        self.members.broadcast(gate, class, |member| member.greeted && member.key != key, encode);
     }
 }
 

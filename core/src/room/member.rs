@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::ladder::Lag;
 use super::members::MemberKey;
 use super::outbox::Outbox;
 use crate::ids::{PositionEncoding, UnixMillis};
@@ -121,6 +122,10 @@ pub struct Member {
     /// Whether it is on the room's list of members to be flushed.
     pub(super) dirty: bool,
     pub(super) outbox: Outbox,
+    /// What has become of it on the ladder for slow readers, if it ever was on it.
+    pub(super) lag: Option<Box<Lag>>,
+    /// When it was last sent the document because its text was another one.
+    pub(super) healed_at: Option<UnixMillis>,
 }
 
 impl Member {
@@ -142,6 +147,8 @@ impl Member {
             rates: Rates::default(),
             dirty: false,
             outbox: Outbox::default(),
+            lag: None,
+            healed_at: None,
         }
     }
 
@@ -155,10 +162,5 @@ impl Member {
     #[must_use]
     pub const fn outbox(&self) -> &Outbox {
         &self.outbox
-    }
-
-    /// What waits to be sent to it.
-    pub const fn outbox_mut(&mut self) -> &mut Outbox {
-        &mut self.outbox
     }
 }

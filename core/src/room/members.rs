@@ -11,8 +11,10 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::forms::Forms;
+use super::ladder::Delivery;
 use super::member::{Dialect, Member};
-use super::outbox::Gate;
+use super::outbox::{Class, Gate};
+use super::pointers::PointerKey;
 use crate::websocket::{CloseCode, Deflater, encode_close};
 
 /// The frames of one message or version, mostly one.
@@ -33,6 +35,11 @@ impl MemberKey {
     pub const fn index(self) -> usize {
         self.index
     }
+
+    /// Its cursor, or its selection, among all that are shown.
+    pub(super) const fn pointer(self, is_selection: bool) -> PointerKey {
+        PointerKey { number: self.number, is_selection }
+    }
 }
 
 /// The connections of one user.
@@ -50,11 +57,7 @@ pub(super) struct Members {
     /// Users with an editing connection.
     editors: usize,
     joined: u64,
-    /// The members with something to be sent, each once.
-    dirty: Vec<MemberKey>,
-    /// Records known to be on disk: the gates up to it are open.
-    durable: u64,
-    outbound_bytes_max: usize,
+    pub(super) delivery: Delivery,
     deflater: Rc<RefCell<Deflater>>,
 }
 
@@ -65,9 +68,7 @@ impl Members {
             users: HashMap::new(),
             editors: 0,
             joined: 0,
-            dirty: Vec::new(),
-            durable: 0,
-            outbound_bytes_max,
+            delivery: Delivery::new(outbound_bytes_max),
             deflater: Rc::default(),
         }
     }
@@ -78,7 +79,7 @@ impl Members {
 
     /// Bounds what may wait for each of them.
     pub(super) const fn bound_outbound(&mut self, bytes_max: usize) {
-        self.outbound_bytes_max = bytes_max;
+        self.delivery.bound(bytes_max);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -139,7 +140,7 @@ impl Members {
     pub(super) fn remove(&mut self, key: MemberKey) -> Option<Member> {
         self.get(key)?;
         let member = self.slab.remove(key.index);
-        self.dirty.retain(|dirty| *dirty != key);
+        self.delivery.forget(&member);
         if let Some(connections) = self.users.get_mut(&*member.user.user_id) {
             connections.all -= 1;
             connections.editing -= usize::from(member.edits);
@@ -154,34 +155,27 @@ impl Members {
         Some(member)
     }
 
-    /// Queues a frame for one member.
+    /// Queues an answer, or what is one of a kind, for one member.
     pub(super) fn send(&mut self, key: MemberKey, gate: Gate, frame: Bytes) {
-        let frame = self.negotiated(key, frame);
-        self.with(key, |member| member.outbox.push(frame, gate));
+        self.deliver(key, gate, Class::Answer, &Forms::new(frame));
     }
 
     /// Queues for one member what may be as large as the document, and is outside the outbound bound.
-    pub(super) fn send_state(&mut self, key: MemberKey, gate: Gate, frame: Bytes) {
-        let frame = self.negotiated(key, frame);
-        self.with(key, |member| member.outbox.push_state(frame, gate));
+    pub(super) fn send_state(&mut self, key: MemberKey, gate: Gate, class: Class, message: &Forms) {
+        self.deliver(key, gate, class, message);
     }
 
-    /// A frame in the form that its one recipient has negotiated.
-    fn negotiated(&self, key: MemberKey, frame: Bytes) -> Bytes {
-        let compression = self.get(key).and_then(|member| member.compression);
-        Forms::new(frame).form(compression, &self.deflater)
+    fn deliver(&mut self, key: MemberKey, gate: Gate, class: Class, message: &Forms) {
+        if let Some(member) = self.slab.get_mut(key.index).filter(|member| member.key == key) {
+            let frame = message.form(member.compression, &self.deflater);
+            self.delivery.deliver(member, gate, class, [frame]);
+        }
     }
 
     /// Queues the last frame for one member.
     pub(super) fn close(&mut self, key: MemberKey, code: CloseCode, reason: &str) {
-        self.with(key, |member| member.outbox.push_close(encode_close(code, reason)));
-    }
-
-    /// Queues for one member, and notes if there is something to be sent then.
-    fn with(&mut self, key: MemberKey, queue: impl FnOnce(&mut Member)) {
-        let (bytes_max, durable) = (self.outbound_bytes_max, self.durable);
         if let Some(member) = self.slab.get_mut(key.index).filter(|member| member.key == key) {
-            deliver(member, bytes_max, durable, &mut self.dirty, queue);
+            self.delivery.close(member, encode_close(code, reason));
         }
     }
 
@@ -190,6 +184,7 @@ impl Members {
     pub(super) fn broadcast(
         &mut self,
         gate: Gate,
+        class: Class,
         wanted: impl Fn(&Member) -> bool,
         encode: impl Fn(Dialect) -> Frames,
     ) {
@@ -201,29 +196,35 @@ impl Members {
             let dialect = member.dialect;
             let make = || encode(dialect).into_iter().map(Forms::new).collect();
             let messages = encoded[dialect.index()].get_or_insert_with(make);
-            deliver(member, self.outbound_bytes_max, self.durable, &mut self.dirty, |member| {
-                let form = |message: &Forms| message.form(member.compression, &self.deflater);
-                messages.iter().for_each(|message| member.outbox.push(form(message), gate));
-            });
+            let compression = member.compression;
+            let frames = messages.iter().map(|message| message.form(compression, &self.deflater));
+            self.delivery.deliver(member, gate, class, frames);
         }
     }
 
     /// The first `records` records are on disk.
     pub(super) fn open_gates(&mut self, records: u64) {
-        self.durable = self.durable.max(records);
+        self.delivery.durable = self.delivery.durable.max(records);
         for (_, member) in &mut self.slab {
-            note_dirty(member, self.durable, &mut self.dirty);
+            self.delivery.note_dirty(member);
+        }
+    }
+
+    /// Drops what waits for records that will never be on disk.
+    pub(super) fn discard_undurable(&mut self) {
+        for (_, member) in &mut self.slab {
+            self.delivery.discard_undurable(member);
         }
     }
 
     /// How many records are on disk.
     pub(super) const fn durable(&self) -> u64 {
-        self.durable
+        self.delivery.durable
     }
 
     /// The members that have something to be sent, each once.
     pub(super) fn take_dirty(&mut self) -> Vec<MemberKey> {
-        let dirty = std::mem::take(&mut self.dirty);
+        let dirty = std::mem::take(&mut self.delivery.dirty);
         for key in &dirty {
             if let Some(member) = self.get_mut(*key) {
                 member.dirty = false;
@@ -231,32 +232,15 @@ impl Members {
         }
         dirty
     }
-}
 
-/// Queues for a member; one whose queue has outgrown its bound reads too slowly, and is closed. Whoever
-/// waits to be flushed in this turn has not been offered what is queued, and is not judged by it.
-fn deliver(
-    member: &mut Member,
-    bytes_max: usize,
-    durable: u64,
-    dirty: &mut Vec<MemberKey>,
-    queue: impl FnOnce(&mut Member),
-) {
-    if member.outbox.is_closing() {
-        return;
+    /// A member, and what delivers to it.
+    pub(super) fn with_delivery(&mut self, key: MemberKey) -> Option<(&mut Member, &mut Delivery)> {
+        let member = self.slab.get_mut(key.index).filter(|member| member.key == key)?;
+        Some((member, &mut self.delivery))
     }
-    if !member.dirty && member.outbox.is_overflowing(bytes_max, durable) {
-        member.outbox.discard();
-        member.outbox.push_close(encode_close(CloseCode::TRY_AGAIN_LATER, "SLOW_READER: reconnect and sync"));
-    } else {
-        queue(member);
-    }
-    note_dirty(member, durable, dirty);
-}
 
-fn note_dirty(member: &mut Member, durable: u64, dirty: &mut Vec<MemberKey>) {
-    if !member.dirty && member.outbox.is_sendable(durable) {
-        member.dirty = true;
-        dirty.push(member.key);
+    /// All members, and what delivers to them.
+    pub(super) fn all_with_delivery(&mut self) -> (impl Iterator<Item = &mut Member>, &mut Delivery) {
+        (self.slab.iter_mut().map(|(_, member)| member), &mut self.delivery)
     }
 }

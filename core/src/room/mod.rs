@@ -10,23 +10,28 @@
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
 //! it), `state` and `sync` (catching up), `cursor` and `presence` (the people), `request` (HTTP),
-//! `refusal` (what is said when something is wrong), `rates` (who speaks too often), `members`, `forms` and
-//! `outbox` (delivery).
+//! `save` and `watch` (what clients may rely on), `refusal` (what is said when something is wrong), `rates` (who
+//! speaks too often), `members`, `forms`, `outbox` with `pointers`, and `ladder` (delivery).
 
 mod cursor;
 mod forms;
+mod ladder;
 mod member;
 mod members;
 mod outbox;
+mod pointers;
 mod presence;
 mod rates;
 mod receive;
 mod refusal;
 mod relay;
 mod request;
+mod save;
 mod state;
 mod sync;
+mod watch;
 
+pub use ladder::LadderCounts;
 pub use member::{Dialect, Greeting, Joining, Member, User};
 pub use members::MemberKey;
 pub use outbox::Outbox;
@@ -34,10 +39,12 @@ pub use presence::palette_color;
 pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
 pub use state::metadata_of;
+pub use watch::Divergence;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -48,8 +55,11 @@ use crate::limits::{ConnectionLimit, LimitMode, RefusalCounts};
 use crate::protocol::outbound::{Limits, Metadata};
 use crate::protocol::{ErrorCode, write_message};
 use crate::websocket::{CloseCode, Deflater, FrameBuilder, MessageKind, encode_message};
+use forms::Forms;
 use members::Members;
 use outbox::Gate;
+use save::Saves;
+use watch::Watch;
 
 /// Who sees a change when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,8 +77,10 @@ pub struct RoomConfig {
     /// Who sees a change when.
     pub durability: Durability,
     /// The most bytes that may wait for one connection to read them, full states apart. One that leaves
-    /// more lying from one turn to the next is closed with 1013.
+    /// more lying gets full states instead of its changes.
     pub outbound_bytes_max: usize,
+    /// From one save to the next that is made by itself, while the document changes; none if zero.
+    pub auto_save: Duration,
     /// The limits in force, as clients are told.
     pub limits: Limits,
 }
@@ -101,6 +113,10 @@ pub struct Room {
     checksum: Option<(Version, u32)>,
     /// What was refused since [`Self::take_refusals`].
     refusals: RefusalCounts,
+    /// The full state of the version it was last sent of, unasked, as long as somebody may need it.
+    full_state: Option<(Version, Forms)>,
+    watch: Watch,
+    saves: Saves,
 }
 
 impl Room {
@@ -110,6 +126,7 @@ impl Room {
         Self {
             members: Members::new(config.outbound_bytes_max),
             config,
+            saves: Saves::new(document.version()),
             document,
             session,
             session_is_new: false,
@@ -118,6 +135,8 @@ impl Room {
             unrecorded: Vec::new(),
             checksum: None,
             refusals: RefusalCounts::default(),
+            full_state: None,
+            watch: Watch::default(),
         }
     }
 
@@ -167,11 +186,6 @@ impl Room {
         self.members.get(key)
     }
 
-    /// A member.
-    pub fn member_mut(&mut self, key: MemberKey) -> Option<&mut Member> {
-        self.members.get_mut(key)
-    }
-
     /// Takes somebody in: from here on they miss nothing.
     ///
     /// # Errors
@@ -204,6 +218,12 @@ impl Room {
         if !self.members.has_user(&member.user.user_id) {
             self.announce(now, &member.user, "left", None);
         }
+    }
+
+    /// Does what is due by now; to be called every second or so. `at` is a time that never goes back.
+    pub fn tend(&mut self, now: UnixMillis, at: Duration) {
+        self.tend_slow_readers(at);
+        self.save_in_time(now, at);
     }
 
     /// Queues a ping or pong for a member.
@@ -245,6 +265,12 @@ impl Room {
         self.members.durable()
     }
 
+    /// Whether there are members that have something to be sent.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        !self.members.delivery.dirty.is_empty()
+    }
+
     /// The members that have something to be sent, each once.
     pub fn take_dirty(&mut self) -> Vec<MemberKey> {
         self.members.take_dirty()
@@ -267,9 +293,7 @@ impl Room {
             "the server cannot write to its disk; reconnect later and resend what was not acknowledged";
         let durable = self.members.durable();
         self.unrecorded = Vec::new();
-        for member in self.members.iter_mut() {
-            member.outbox.discard_undurable(durable);
-        }
+        self.members.discard_undurable();
         for key in self.members.keys() {
             let code = ErrorCode::StorageUnavailable;
             self.close_with_error(now, key, code, MESSAGE, CloseCode::INTERNAL_ERROR, code.name());

@@ -4,6 +4,10 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
+use super::ladder::Lag;
+use super::pointers::{PointerKey, Pointers};
+use crate::ids::Version;
+
 /// How many of a room's records have to be durable before a frame may leave: 0 for none.
 pub(super) type Gate = u64;
 
@@ -12,6 +16,37 @@ const FRAME_COST_BYTES: usize = 64;
 /// Room for this many frames is kept when the queue has become empty: enough for a steady trickle
 /// without an allocation for each frame, little enough for ten thousand idle connections.
 const SLOTS_KEPT_MAX: usize = 8;
+
+/// What a frame is to a reader who falls behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// It answers the connection, or tells it what no state makes up for: it is never left out.
+    Answer,
+    /// A part of a version, which a full state makes up for; whether it continues the part before it.
+    Change { version: Version, continues: bool },
+    /// Where somebody is, which the next one of its kind makes up for.
+    Pointer(PointerKey),
+    /// All there is up to a version, as a state or as a list of changes; it is outside the byte bound.
+    State { version: Version },
+    /// The same of some sections only.
+    Excerpt,
+    /// Nothing any more: a newer frame stands for it.
+    Vacant,
+}
+
+impl Class {
+    const fn is_state(self) -> bool {
+        matches!(self, Self::State { .. } | Self::Excerpt)
+    }
+
+    /// What a message's further frames are.
+    pub(super) const fn continued(self) -> Self {
+        match self {
+            Self::Change { version, .. } => Self::Change { version, continues: true },
+            Self::Answer | Self::Pointer(_) | Self::State { .. } | Self::Excerpt | Self::Vacant => self,
+        }
+    }
+}
 
 /// The frames for one connection, in order. A frame leaves when its gate is open, and never before
 /// the frames ahead of it, so everything that carries a version goes out in the order of versions.
@@ -26,41 +61,62 @@ pub struct Outbox {
     state_bytes: usize,
     /// Some of the front frame is on the wire: it has to be finished.
     begun: bool,
+    /// The socket did not take all that might leave.
+    behind: bool,
     closing: bool,
+    /// While it is behind, where the newest cursors are in the queue.
+    pointers: Option<Box<Pointers>>,
 }
 
 #[derive(Debug)]
 struct Queued {
     bytes: Bytes,
     gate: Gate,
-    is_state: bool,
+    class: Class,
 }
 
 impl Outbox {
-    pub(super) fn push(&mut self, bytes: Bytes, gate: Gate) {
-        self.queue(Queued { bytes, gate, is_state: false });
-    }
-
-    /// Queues a full state, which is outside the byte bound.
-    pub(super) fn push_state(&mut self, bytes: Bytes, gate: Gate) {
-        self.queue(Queued { bytes, gate, is_state: true });
+    /// Queues a frame; whether that left out an older one. Whoever is behind gets the newest of somebody's
+    /// cursors only.
+    pub(super) fn push(&mut self, bytes: Bytes, gate: Gate, class: Class) -> bool {
+        if self.closing {
+            return false;
+        }
+        let replaces = match class {
+            Class::Pointer(key) if self.behind || self.pointers.is_some() => self.vacate_older(key),
+            _ => false,
+        };
+        let frame = Queued { bytes, gate, class };
+        self.count(&frame);
+        self.frames.push_back(frame);
+        replaces
     }
 
     /// Queues the last frame there will be.
     pub(super) fn push_close(&mut self, bytes: Bytes) {
-        self.push(bytes, 0);
+        self.push(bytes, 0, Class::Answer);
         self.closing = true;
     }
 
-    fn queue(&mut self, frame: Queued) {
-        if !self.closing {
-            self.count(&frame);
-            self.frames.push_back(frame);
+    /// The next frame is where somebody is: an older one that says so is taken out, if it has not left.
+    fn vacate_older(&mut self, key: PointerKey) -> bool {
+        if self.pointers.as_ref().is_some_and(|pointers| pointers.is_sparse(self.frames.len())) {
+            self.keep(|_, frame| frame.class != Class::Vacant);
         }
+        let pointers = self.pointers.get_or_insert_default();
+        let older = pointers.note(key, self.frames.len()).filter(|&index| index > 0 || !self.begun);
+        let Some(frame) = older.and_then(|index| self.frames.get_mut(index)) else { return false };
+        self.bytes -= frame.bytes.len();
+        (frame.bytes, frame.class) = (Bytes::new(), Class::Vacant);
+        pointers.vacant += 1;
+        if self.frames.front().is_some_and(|front| front.class == Class::Vacant) {
+            self.pop_front();
+        }
+        true
     }
 
     fn count(&mut self, frame: &Queued) {
-        if frame.is_state {
+        if frame.class.is_state() {
             self.states += 1;
             self.state_bytes += frame.bytes.len();
         } else {
@@ -70,19 +126,51 @@ impl Outbox {
 
     /// Drops all that is not yet on the wire; a frame that is begun has to be finished.
     pub(super) fn discard(&mut self) {
-        self.keep(usize::from(self.begun));
+        let begun = usize::from(self.begun);
+        self.keep(|index, _| index < begun);
     }
 
     /// Drops what waits for more than `durable` records, and all behind it: it would not have left before.
     pub(super) fn discard_undurable(&mut self, durable: u64) {
-        self.keep(self.frames.iter().take_while(|frame| frame.gate <= durable).count());
+        let open = self.frames.iter().take_while(|frame| frame.gate <= durable).count();
+        self.keep(|index, _| index < open);
     }
 
-    fn keep(&mut self, count: usize) {
+    /// Drops the changes and cursors, which a full state makes up for, and notes the versions so dropped.
+    /// A frame on the wire is finished, and so is a version of which a part has left.
+    pub(super) fn discard_replaceable(&mut self, lag: &mut Lag) {
+        let continues = |frame: &Queued| matches!(frame.class, Class::Change { continues: true, .. });
+        let is_kept = |(index, frame): &(usize, &Queued)| (*index == 0 && self.begun) || continues(frame);
+        let started = self.frames.iter().enumerate().take_while(is_kept).count();
+        self.keep(|index, frame| match frame.class {
+            _ if index < started => true,
+            Class::State { version } => {
+                lag.caught_up_with(version);
+                true
+            }
+            Class::Answer | Class::Excerpt => true,
+            Class::Change { version, .. } => {
+                lag.miss(version);
+                false
+            }
+            Class::Pointer(_) | Class::Vacant => false,
+        });
+    }
+
+    fn keep(&mut self, mut is_kept: impl FnMut(usize, &Queued) -> bool) {
         let mut frames = std::mem::take(&mut self.frames);
-        frames.truncate(count);
+        let mut index = 0;
+        frames.retain(|frame| {
+            index += 1;
+            is_kept(index - 1, frame)
+        });
+        frames.shrink_to_fit();
         (self.bytes, self.states, self.state_bytes) = (0, 0, 0);
         frames.iter().for_each(|frame| self.count(frame));
+        self.pointers = self.pointers.take().filter(|_| !frames.is_empty());
+        if let Some(pointers) = &mut self.pointers {
+            pointers.find(frames.iter().map(|frame| frame.class));
+        }
         self.frames = frames;
     }
 
@@ -92,15 +180,20 @@ impl Outbox {
         self.bytes
     }
 
+    /// Bytes queued, full states included.
+    pub(super) const fn bytes_with_states(&self) -> usize {
+        self.bytes + self.state_bytes
+    }
+
     /// How many full states are queued, and their bytes.
     pub(super) const fn states(&self) -> (usize, usize) {
         (self.states, self.state_bytes)
     }
 
-    /// Whether more than `bytes_max` waits for the peer to read. What waits for the disk alone does not
-    /// count: that is no fault of the reader's, and the core reads no more while too much waits for it.
-    pub(super) fn is_overflowing(&self, bytes_max: usize, durable: u64) -> bool {
-        self.bytes > bytes_max && self.is_sendable(durable)
+    /// Whether the socket did not take all that might leave, the last time it was offered something. What waits
+    /// for the disk alone is not offered.
+    pub(super) const fn is_behind(&self) -> bool {
+        self.behind
     }
 
     /// Whether nothing is queued.
@@ -117,7 +210,8 @@ impl Outbox {
 
     /// The frames that may leave now, in order.
     pub fn sendable(&self, durable: u64) -> impl Iterator<Item = &Bytes> {
-        self.frames.iter().take_while(move |frame| frame.gate <= durable).map(|frame| &frame.bytes)
+        let open = self.frames.iter().take_while(move |frame| frame.gate <= durable);
+        open.filter(|frame| frame.class != Class::Vacant).map(|frame| &frame.bytes)
     }
 
     /// Whether there is a frame that may leave now.
@@ -126,30 +220,50 @@ impl Outbox {
         self.frames.front().is_some_and(|frame| frame.gate <= durable)
     }
 
-    /// `written` bytes of [`Self::sendable`] are on the wire.
-    pub fn sent(&mut self, written: usize) {
+    /// `written` bytes of [`Self::sendable`] are on the wire, which is all that the socket took.
+    pub(super) fn sent(&mut self, written: usize, durable: u64) {
         let mut written = written;
         while let Some(front) = self.frames.front_mut() {
             let part = written.min(front.bytes.len());
-            let is_whole = part == front.bytes.len();
-            if front.is_state {
-                self.state_bytes -= part;
-                self.states -= usize::from(is_whole);
-            } else {
-                self.bytes -= part + if is_whole { FRAME_COST_BYTES } else { 0 };
-            }
-            if !is_whole {
+            if part < front.bytes.len() {
                 self.begun |= part > 0;
                 front.bytes.advance(part);
-                return;
+                *(if front.class.is_state() { &mut self.state_bytes } else { &mut self.bytes }) -= part;
+                break;
             }
             written -= part;
             self.begun = false;
-            self.frames.pop_front();
+            self.pop_front();
         }
-        if self.frames.capacity() > SLOTS_KEPT_MAX {
-            self.frames = VecDeque::new();
+        self.behind = self.is_sendable(durable);
+        if self.frames.is_empty() {
+            self.pointers = None;
+            if self.frames.capacity() > SLOTS_KEPT_MAX {
+                self.frames = VecDeque::new();
+            }
         }
+    }
+
+    /// Takes the front frame out, and what is vacant behind it.
+    fn pop_front(&mut self) {
+        let mut is_front = true;
+        while let Some(frame) = self.frames.pop_front_if(|frame| is_front || frame.class == Class::Vacant) {
+            is_front = false;
+            if frame.class.is_state() {
+                self.states -= 1;
+                self.state_bytes -= frame.bytes.len();
+            } else {
+                self.bytes -= frame.bytes.len() + FRAME_COST_BYTES;
+            }
+            if let Some(pointers) = &mut self.pointers {
+                pointers.popped(frame.class == Class::Vacant);
+            }
+        }
+    }
+
+    /// The socket takes more.
+    pub(super) const fn is_writable(&mut self) {
+        self.behind = false;
     }
 }
 
@@ -157,9 +271,13 @@ impl Outbox {
 mod tests {
     use super::*;
 
+    const STATE: Class = Class::State { version: Version(1) };
+
     fn outbox(frames: &[(&'static str, Gate)]) -> Outbox {
         let mut outbox = Outbox::default();
-        frames.iter().for_each(|&(text, gate)| outbox.push(Bytes::from_static(text.as_bytes()), gate));
+        frames.iter().for_each(|&(text, gate)| {
+            outbox.push(Bytes::from_static(text.as_bytes()), gate, Class::Answer);
+        });
         outbox
     }
 
@@ -177,22 +295,22 @@ mod tests {
     #[test]
     fn parts_of_frames_are_sent() {
         let mut outbox = outbox(&[("abc", 0), ("def", 0)]);
-        outbox.sent(4);
+        outbox.sent(4, 9);
         assert_eq!((sendable(&outbox, 0).as_str(), outbox.bytes()), ("ef", 2 + FRAME_COST_BYTES));
-        outbox.sent(2);
+        outbox.sent(2, 9);
         assert_eq!((outbox.is_empty(), outbox.bytes()), (true, 0));
     }
 
     #[test]
     fn a_frame_begun_is_finished_whatever_is_discarded() {
         let mut outbox = outbox(&[("abc", 0), ("def", 1)]);
-        outbox.push_state(Bytes::from_static(b"state"), 1);
-        outbox.sent(1);
+        outbox.push(Bytes::from_static(b"state"), 1, STATE);
+        outbox.sent(1, 9);
         outbox.discard();
         assert_eq!((sendable(&outbox, 9).as_str(), outbox.bytes()), ("bc", 2 + FRAME_COST_BYTES));
         assert_eq!(outbox.states(), (0, 0));
-        outbox.sent(2);
-        outbox.push(Bytes::from_static(b"new"), 0);
+        outbox.sent(2, 9);
+        outbox.push(Bytes::from_static(b"new"), 0, Class::Answer);
         outbox.discard();
         assert!(outbox.is_empty(), "the frame begun was finished before");
     }
@@ -208,28 +326,115 @@ mod tests {
     fn nothing_follows_a_close() {
         let mut outbox = outbox(&[("abc", 0)]);
         outbox.push_close(Bytes::from_static(b"close"));
-        outbox.push(Bytes::from_static(b"late"), 0);
-        outbox.push_state(Bytes::from_static(b"later"), 0);
+        outbox.push(Bytes::from_static(b"late"), 0, Class::Answer);
+        outbox.push(Bytes::from_static(b"later"), 0, STATE);
         assert_eq!(sendable(&outbox, 0), "abcclose");
     }
 
     #[test]
-    fn only_what_waits_for_the_reader_overflows() {
-        let mut waits_for_the_disk = outbox(&[("abc", 1), ("def", 1)]);
-        assert!(!waits_for_the_disk.is_overflowing(5, 0));
-        assert!(waits_for_the_disk.is_overflowing(5, 1));
-        waits_for_the_disk.sent(6);
-        assert!(!waits_for_the_disk.is_overflowing(0, 1));
+    fn only_what_waits_for_the_reader_is_behind() {
+        let mut outbox = outbox(&[("abc", 0), ("def", 1), ("ghi", 1)]);
+        assert!(!outbox.is_behind(), "it was not offered yet");
+        outbox.sent(1, 0);
+        assert!(outbox.is_behind());
+        outbox.sent(2, 0);
+        assert!(!outbox.is_behind(), "the rest waits for the disk");
+        outbox.sent(3, 1);
+        assert!(outbox.is_behind());
+        outbox.sent(3, 1);
+        assert!(!outbox.is_behind());
+    }
+
+    fn change(version: u64, continues: bool) -> Class {
+        Class::Change { version: Version(version), continues }
+    }
+
+    fn discard_replaceable(outbox: &mut Outbox) -> (String, Lag) {
+        let mut lag = Lag::default();
+        outbox.discard_replaceable(&mut lag);
+        (sendable(outbox, 0), lag)
+    }
+
+    #[test]
+    fn what_a_state_makes_up_for_is_discarded_but_for_a_version_that_has_begun() {
+        let frames =
+            [("4", change(4, false)), ("4b", change(4, true)), ("ack", Class::Answer), ("5", change(5, false))];
+        for (sent, expected) in [(0, "ack"), (1, "4back"), (2, "back"), (3, "ack")] {
+            let mut outbox = Outbox::default();
+            frames.iter().for_each(|(text, class)| {
+                outbox.push(Bytes::from_static(text.as_bytes()), 0, *class);
+            });
+            outbox.sent(sent, 0);
+            let (left, lag) = discard_replaceable(&mut outbox);
+            assert_eq!(left, expected, "after {sent} bytes");
+            let first = if sent == 0 { 4 } else { 5 };
+            assert!(lag.has_missed(Version(first)) && !lag.has_missed(Version(first - 1)), "after {sent} bytes");
+        }
+    }
+
+    #[test]
+    fn a_list_that_waits_makes_up_for_what_came_before_it() {
+        let mut outbox = Outbox::default();
+        for (text, class) in
+            [("3", change(3, false)), ("list", Class::State { version: Version(5) }), ("7", change(7, false))]
+        {
+            outbox.push(Bytes::from_static(text.as_bytes()), 0, class);
+        }
+        let (left, lag) = discard_replaceable(&mut outbox);
+        assert_eq!(left, "list");
+        let missed: Vec<u64> = (0..9).filter(|version| lag.has_missed(Version(*version))).collect();
+        assert_eq!(missed, [3, 4, 7, 8]);
+    }
+
+    fn cursor(number: u64) -> Class {
+        Class::Pointer(PointerKey { number, is_selection: false })
+    }
+
+    #[test]
+    fn only_the_newest_cursor_waits_for_who_is_behind() {
+        let mut outbox = outbox(&[("ab", 0)]);
+        outbox.sent(1, 0);
+        let push = |outbox: &mut Outbox, text: &'static str, number| {
+            outbox.push(Bytes::from_static(text.as_bytes()), 0, cursor(number))
+        };
+        assert!(!push(&mut outbox, "1", 1));
+        assert!(!push(&mut outbox, "2", 2));
+        assert!(push(&mut outbox, "3", 1));
+        assert_eq!(sendable(&outbox, 0), "b23");
+        assert!(push(&mut outbox, "4", 1) && push(&mut outbox, "5", 2));
+        assert_eq!(sendable(&outbox, 0), "b45");
+        outbox.sent(1, 0);
+        // One that is at the front and has not begun can still be replaced; what is vacant before it is gone.
+        assert!(push(&mut outbox, "66", 1));
+        assert_eq!(sendable(&outbox, 0), "566");
+        outbox.sent(2, 0);
+        assert!(!push(&mut outbox, "7", 1), "it has begun");
+        assert_eq!(sendable(&outbox, 0), "67");
+        outbox.sent(2, 0);
+        assert_eq!((outbox.is_empty(), outbox.bytes()), (true, 0));
+        assert!(!push(&mut outbox, "8", 1), "nothing of the kind waits");
+    }
+
+    #[test]
+    fn what_is_vacant_is_cleared_away() {
+        let mut outbox = outbox(&[("ab", 0)]);
+        outbox.sent(1, 0);
+        for number in 0..10_000 {
+            outbox.push(Bytes::from_static(b"c"), 0, cursor(number % 3));
+            assert!(outbox.frames.len() < 150, "{} frames", outbox.frames.len());
+        }
+        assert_eq!(sendable(&outbox, 0), "bccc");
+        assert!(outbox.bytes() < 150 * FRAME_COST_BYTES);
     }
 
     #[test]
     fn states_are_outside_the_bound() {
         let mut outbox = Outbox::default();
-        outbox.push_state(Bytes::from_static(b"state"), 0);
+        outbox.push(Bytes::from_static(b"state"), 0, STATE);
         assert_eq!((outbox.bytes(), outbox.states()), (0, (1, 5)));
-        outbox.sent(2);
+        outbox.sent(2, 9);
         assert_eq!((outbox.bytes(), outbox.states()), (0, (1, 3)));
-        outbox.sent(3);
+        outbox.sent(3, 9);
         assert_eq!((outbox.is_empty(), outbox.states()), (true, (0, 0)));
     }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::member::{Dialect, Marked, Member};
+use super::outbox::Class;
 use super::{MemberKey, Room, User, frame};
 use crate::ids::UnixMillis;
 use crate::protocol::outbound::{ActiveEditor, Metadata, Presence, Selection};
@@ -21,7 +22,12 @@ impl Room {
             color: &user.color,
         };
         let frame = frame("user.presence", &presence, &Metadata::of_user(now, &user.user_id, self.session_id()));
-        self.members.broadcast(0, |member| member.greeted && Some(member.key) != except, |_| [frame.clone()].into());
+        self.members.broadcast(
+            0,
+            Class::Answer,
+            |member| member.greeted && Some(member.key) != except,
+            |_| [frame.clone()].into(),
+        );
     }
 
     /// The people who are editing, each once, with the place of their most recently active connection.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{MemberKey, Room, frame, refusal};
 use crate::document::{Submission, Submitted};
 use crate::ids::UnixMillis;
-use crate::protocol::outbound::{Ack, DocumentCheck, Heartbeat, Metadata, Saved};
+use crate::protocol::outbound::{Ack, DocumentCheck, Heartbeat, Metadata};
 use crate::protocol::{ClientTime, DocumentChecksum, ErrorCode, Inbound, InboundChange, InboundError, Message, Parser};
 
 impl Room {
@@ -80,6 +80,7 @@ impl Room {
             return Err(refusal::read_only());
         }
         let user = Rc::clone(&member.user);
+        let never_shown = sent.base.filter(|base| member.has_missed(*base));
         let submission = Submission {
             user_id: &user.user_id,
             client_id: inbound.client_id,
@@ -90,7 +91,11 @@ impl Room {
             reject_conflicts: sent.reject_conflicts,
             tell_moves: false,
         };
-        let submitted = self.document.submit(now, &submission);
+        let submitted = match never_shown {
+            None => self.document.submit(now, &submission),
+            // The sender cannot have that version, so it counts in another text; a resend is known all the same.
+            Some(base) => self.document.resent(now, &submission).ok_or_else(|| refusal::never_shown(base))?,
+        };
         let (version, transformed) =
             match submitted.map_err(|rejection| refusal::rejected(&rejection, "payload.", sent))? {
                 Submitted::Applied { version, transformed, .. } => {
@@ -126,27 +131,6 @@ impl Room {
         Ok(())
     }
 
-    /// `document.save`: answers, and tells all who have been greeted.
-    fn save(&mut self, now: UnixMillis, key: MemberKey, inbound: &Inbound<'_>) -> Result<(), InboundError> {
-        let Some(member) = self.members.get(key) else { return Ok(()) };
-        if !member.edits {
-            return Err(refusal::read_only());
-        }
-        let saved = Saved {
-            version: self.document.version(),
-            saved_sections: self.document.sections().iter().map(|section| section.name().as_str()).collect(),
-            save_type: "manual",
-            success: true,
-        };
-        let metadata = Metadata::of_user(now, &member.user.user_id, self.session_id())
-            .relaying(inbound.client_id, inbound.correlation_id);
-        let frame = frame("document.save", &saved, &metadata);
-        // Success is told of what is on disk only, in fast durability too.
-        let gate = self.records;
-        self.members.broadcast(gate, |member| member.greeted || member.key == key, |_| [frame.clone()].into());
-        Ok(())
-    }
-
     fn heartbeat(
         &mut self,
         now: UnixMillis,
@@ -156,14 +140,18 @@ impl Room {
         correlation_id: Option<&str>,
     ) {
         let document = document.filter(|document| document.version == self.document.version());
-        let check = document
-            .map(|DocumentChecksum { version, crc32 }| DocumentCheck { version, matches: crc32 == self.checksum() });
+        let compared = document.map(|document| (document, self.checksum()));
+        let check =
+            compared.map(|(DocumentChecksum { version, crc32 }, own)| DocumentCheck { version, matches: crc32 == own });
         let gate = if check.is_some() { self.version_gate() } else { 0 };
         let Some(member) = self.members.get(key) else { return };
         let payload =
             Heartbeat { server_time: now, connection_id: &member.connection_id, client_time, document: check };
         let frame = frame("system.heartbeat", &payload, &Metadata::of_server(now, correlation_id));
         self.members.send(key, gate, frame);
+        if let Some((document, own)) = compared.filter(|(document, own)| document.crc32 != *own) {
+            self.heal(now, key, document.crc32, own);
+        }
     }
 
     /// CRC-32 over every section's name, U+0000, text, U+0000 in UTF-8, in order.

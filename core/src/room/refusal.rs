@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{MemberKey, Room, frame};
 use crate::document::Rejection;
-use crate::ids::UnixMillis;
+use crate::ids::{UnixMillis, Version};
 use crate::limits::ConnectionLimit;
 use crate::protocol::outbound::{ErrorDetails, ErrorMessage, Metadata};
 use crate::protocol::{ErrorCode, InboundChange, InboundError, Severity, close};
@@ -113,6 +113,18 @@ pub(super) fn read_only() -> InboundError {
             .to_owned(),
         field: Some("type".to_owned()),
         expected: Some("document.join, cursor.position, selection.change, sync.request or system.heartbeat".to_owned()),
+        correlation_id: None,
+    }
+}
+
+pub(super) fn never_shown(base: Version) -> InboundError {
+    InboundError {
+        code: ErrorCode::VersionUnknown,
+        message: format!(
+            "version {base} was left out on this connection, which reads too slowly: wait for the full state of a later one, or send sync.request"
+        ),
+        field: Some("payload.base_version".to_owned()),
+        expected: Some("a version that this connection was told of".to_owned()),
         correlation_id: None,
     }
 }

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::member::{Dialect, Place};
 use super::members::Frames;
+use super::outbox::Class;
 use super::{MemberKey, Room, frame, session_id};
 use crate::document::{ChangeRef, Document, Part, SectionRef};
 use crate::ids::{PositionEncoding, Version};
@@ -18,8 +19,11 @@ impl Room {
         let gate = self.version_gate();
         self.members.move_cursors(change, sender);
         let (document, session_id) = (&self.document, session_id(self.session.as_ref()));
+        // Nobody gets the state before it any more.
+        self.full_state = None;
         self.members.broadcast(
             gate,
+            Class::Change { version: change.version(), continues: false },
             |member| Some(member.key) != sender,
             |dialect| frames(document, change, dialect, session_id),
         );

@@ -1,6 +1,8 @@
 //! The document as a whole: what a connection begins with.
 
+use super::forms::Forms;
 use super::member::Dialect;
+use super::outbox::Class;
 use super::rates::limits_of;
 use super::{MemberKey, Room, frame, refusal};
 use crate::document::Document;
@@ -36,9 +38,11 @@ impl Room {
         };
         let mut metadata = Metadata::of_server(now, correlation_id);
         metadata.session_id = Some(session_id);
-        let frame = frame("document.state", &state, &metadata);
+        let state = Forms::new(frame("document.state", &state, &metadata));
         let gate = self.version_gate();
-        self.members.send_state(key, gate, frame);
+        let class = Class::State { version: self.document.version() };
+        self.members.send_state(key, gate, class, &state);
+        self.told_all(key);
         if let Some(member) = self.members.get_mut(key) {
             member.greeted = true;
         }

@@ -1,6 +1,8 @@
 //! Catching up: the changes since a version, or the whole state, whichever is smaller.
 
+use super::forms::Forms;
 use super::member::Dialect;
+use super::outbox::Class;
 use super::relay::{self, Starts};
 use super::{MemberKey, Room, frame};
 use crate::document::ChangeRef;
@@ -34,6 +36,8 @@ impl Room {
             SyncForm::Changes => Some(usize::MAX),
             SyncForm::Full => None,
         };
+        // What it was never shown it cannot have.
+        let base = base.filter(|base| !member.has_missed(*base));
         let wanted = base.zip(list_bytes_max);
         let changes = wanted.and_then(|(base, bytes_max)| self.changes_since(base, member.dialect, bytes_max));
         let listed = changes.as_ref().map(|changes| self.list(changes, member.dialect, sections));
@@ -42,9 +46,15 @@ impl Room {
             full_document_state: listed.is_none().then_some(Content { document: &self.document, only: sections }),
             changes_since_version: listed.unwrap_or_default(),
         };
-        let frame = frame("sync.response", &response, &Metadata::of_server(now, correlation_id));
+        let state = Forms::new(frame("sync.response", &response, &Metadata::of_server(now, correlation_id)));
         let gate = self.version_gate();
-        self.members.send_state(key, gate, frame);
+        if sections.is_some() {
+            self.members.send_state(key, gate, Class::Excerpt, &state);
+        } else {
+            let class = Class::State { version: self.document.version() };
+            self.members.send_state(key, gate, class, &state);
+            self.told_all(key);
+        }
         Ok(())
     }
 

@@ -42,11 +42,14 @@ pub(super) enum Heard {
     Full {
         version: u64,
         texts: Texts,
+        /// The name of the request that it answers.
+        key: Option<String>,
     },
     /// A `sync.response` with changes.
     List {
         current: u64,
         parts: Vec<Part>,
+        key: Option<String>,
     },
     Part(Part),
     Ack {
@@ -172,14 +175,15 @@ impl Envelope {
         Ok(match &*kind {
             "document.state" => {
                 let (version, texts) = payload.state()?;
-                Heard::Full { version, texts }
+                Heard::Full { version, texts, key: metadata.correlation_id }
             }
             "sync.response" => {
                 let current = there(payload.current_version, "current_version")?;
                 let parts = there(payload.changes_since_version, "changes_since_version")?;
+                let key = metadata.correlation_id;
                 match payload.full_document_state {
-                    Some(content) => Heard::Full { version: current, texts: content.sections()? },
-                    None => Heard::List { current, parts },
+                    Some(content) => Heard::Full { version: current, texts: content.sections()?, key },
+                    None => Heard::List { current, parts, key },
                 }
             }
             "document.change" => Heard::Part(payload.part(metadata)?),

@@ -96,12 +96,34 @@ impl Mirror {
         found.ok_or_else(|| Broken(format!("there is no version {version}")))
     }
 
+    /// The version that one follows at once.
+    pub(super) fn before(&self, version: u64) -> Checked<u64> {
+        let parent = there(self.at(version)?.parent, "a version before it")?;
+        Ok(self.states[parent].version)
+    }
+
     /// Whether one version follows another at once.
     pub(super) fn check_follows(&self, version: u64, previous: u64) -> Checked {
-        let parent = there(self.at(version)?.parent, "a version before it")?;
-        let parent = self.states[parent].version;
+        let parent = self.before(version)?;
         ensure!(parent == previous, "version {version}, which follows {parent}, came after {previous}");
         Ok(())
+    }
+
+    /// Whether there is nothing between two versions but what that client has made.
+    pub(super) fn leads_to(&self, from: u64, version: u64, client: &Client) -> Checked<bool> {
+        let mut state = self.at(version)?;
+        loop {
+            state = match state.parent {
+                Some(parent) => &self.states[parent],
+                None => return Ok(false),
+            };
+            if state.version <= from {
+                return Ok(state.version == from);
+            }
+            if state.sent.as_ref().is_none_or(|sent| sent.client != *client) {
+                return Ok(false);
+            }
+        }
     }
 
     /// The states after `base` up to the newest one, in order; none, if it is no version of these.

@@ -120,6 +120,7 @@ pub(super) struct Pointer {
 pub(super) enum Say {
     Change(Rc<Sent>),
     Sync {
+        key: Rc<str>,
         last: u64,
         full: Option<bool>,
     },
@@ -143,9 +144,11 @@ impl Say {
                 }
                 json!({"type": "document.change", "payload": sent.payload(), "metadata": metadata})
             }
-            Self::Sync { last, full } => {
-                json!({"type": "sync.request", "payload": {"last_known_version": last, "full": full}})
-            }
+            Self::Sync { key, last, full } => json!({
+                "type": "sync.request",
+                "payload": {"last_known_version": last, "full": full},
+                "metadata": {"correlation_id": **key},
+            }),
             Self::Join => json!({"type": "document.join", "payload": {}}),
             Self::Point(pointer) => {
                 let Pointer { client, key, section, start, end, base, .. } = &**pointer;

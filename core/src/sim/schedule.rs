@@ -53,10 +53,12 @@ pub(super) enum Act {
     Stop,
     /// Time passes.
     Wait,
+    /// Too much waits for all connections together.
+    Squeeze,
 }
 
 /// How often each of them happens beside the others. Those that are left out of some schedules come last.
-const WEIGHTS: [(Act, u64); 22] = [
+const WEIGHTS: [(Act, u64); 23] = [
     (Act::Type, 100),
     (Act::Hear, 100),
     (Act::Turn, 60),
@@ -66,7 +68,7 @@ const WEIGHTS: [(Act, u64); 22] = [
     (Act::Reap, 10),
     (Act::Resync, 8),
     (Act::Repeat, 18),
-    (Act::Point, 14),
+    (Act::Point, 20),
     (Act::Beat, 4),
     (Act::Save, 3),
     (Act::Intrude, 3),
@@ -78,7 +80,8 @@ const WEIGHTS: [(Act, u64); 22] = [
     (Act::Crash, 1),
     (Act::Fail, 1),
     (Act::Stop, 1),
-    (Act::Wait, 3),
+    (Act::Wait, 6),
+    (Act::Squeeze, 3),
 ];
 /// So many of [`WEIGHTS`] are in every schedule.
 const ALWAYS: usize = 5;
@@ -134,7 +137,7 @@ impl Setup {
         let sections = rng.pick(&[1, 1, 2, 2, 3, 4]);
         let editors = if rng.one_in(8) { 5 + rng.below(8) } else { 2 + rng.below(3) };
         let viewers = rng.pick(&[0, 0, 1, 2]);
-        let slow = rng.one_in(4);
+        let slow = rng.one_in(3);
         let all_utf16 = rng.one_in(3);
         let mut member = |edits: bool| {
             let encoding = if all_utf16 { PositionEncoding::Utf16 } else { rng.pick(&PositionEncoding::ALL) };

@@ -1,6 +1,7 @@
 //! The server around a room: its parser, clock, disk and connections, and turns that are taken when told to.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::checked::{Broken, Checked, ensure};
 use super::disk::{Disk, Restored, texts_of};
@@ -13,7 +14,9 @@ use crate::ids::{PositionEncoding, UnixMillis};
 use crate::limits::{GrantedLimits, LimitMode, RateLimits};
 use crate::protocol::outbound::Limits;
 use crate::protocol::{InboundError, Parser};
-use crate::room::{Answer, Caller, Dialect, Durability, Greeting, Joining, Member, MemberKey, Room, RoomConfig, User};
+use crate::room::{
+    Answer, Caller, Dialect, Durability, Greeting, Joining, Member, MemberKey, Outbox, Room, RoomConfig, User,
+};
 
 const LIMITS: Limits = Limits {
     mode: LimitMode::Enforce,
@@ -29,6 +32,10 @@ const LIMITS: Limits = Limits {
     base_versions: 10_000,
     heartbeat_interval_seconds: 30,
 };
+
+const AUTO_SAVE: Duration = Duration::from_secs(30);
+/// What may wait for a slow reader beyond the bound: its answers, and one version in parts.
+const BEYOND_BOUND_BYTES: usize = 4 << 10;
 
 /// How a server is built.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +82,7 @@ impl Plan {
         let Restored { mut document, kept } = disk.reopen(snapshot, before_max, self.limits())?;
         document.skip_versions(disk.skipped_versions);
         let Self { durability, outbound_bytes_max, .. } = *self;
-        let config = RoomConfig { durability, outbound_bytes_max, limits: LIMITS };
+        let config = RoomConfig { durability, outbound_bytes_max, auto_save: AUTO_SAVE, limits: LIMITS };
         Ok((Room::new(document, disk.session.clone(), Rc::new(config)), kept))
     }
 }
@@ -118,7 +125,8 @@ impl Server {
             granted: GrantedLimits::default(),
         };
         let key = self.room.join(self.now, joining).map_err(|refusal| Broken(refusal.message))?;
-        self.sockets.push((key, Socket::new(guest.client.clone(), guest.dialect.encoding, guest.bytes_max)));
+        let socket = Socket::new(guest.client.clone(), guest.dialect.encoding, guest.bytes_max, self.version());
+        self.sockets.push((key, socket));
         Ok(key)
     }
 
@@ -177,6 +185,9 @@ impl Server {
         for key in self.room.take_dirty() {
             self.write(key, mirror)?;
         }
+        let outboxes = self.sockets.iter().filter_map(|(key, _)| self.room.member(*key)).map(Member::outbox);
+        let queued: usize = outboxes.map(Outbox::bytes).sum();
+        ensure!(queued <= self.room.queued_bytes(), "{queued} bytes wait, not {}", self.room.queued_bytes());
         Ok(())
     }
 
@@ -184,8 +195,23 @@ impl Server {
         let visible = Visible { durability: self.plan.durability, durable_version: self.disk.version() };
         let durable = self.room.durable_records();
         let Some((_, socket)) = self.sockets.iter_mut().find(|(other, _)| *other == key) else { return Ok(()) };
-        let Some(member) = self.room.member_mut(key) else { return Ok(()) };
-        socket.write(member.outbox_mut(), durable, visible, mirror)
+        loop {
+            let Some(member) = self.room.member(key) else { return Ok(()) };
+            let written = socket.take(member.outbox().sendable(durable));
+            self.room.sent(key, written);
+            let takes_more = socket.pass(visible, mirror)? || (socket.room() > 0 && self.room.catch_up(self.now, key));
+            if !takes_more {
+                let bound = self.plan.outbound_bytes_max + BEYOND_BOUND_BYTES;
+                let waiting = self.room.member(key).map(Member::outbox).filter(|outbox| outbox.is_sendable(durable));
+                return socket.wait(waiting.map(Outbox::bytes).filter(|bytes| *bytes > bound));
+            }
+        }
+    }
+
+    /// Time passes.
+    pub(super) fn wait(&mut self, milliseconds: u64) {
+        self.now = self.now.plus(milliseconds);
+        self.room.tend(self.now, Duration::from_millis(self.now.0));
     }
 
     /// The disk has written the oldest batch; false if there was none.

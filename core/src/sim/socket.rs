@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use bytes::Bytes;
+
 use super::checked::{Broken, Checked, ensure, there};
 use super::heard::Heard;
 use super::mirror::Mirror;
 use super::say::Client;
 use crate::ids::PositionEncoding;
-use crate::room::{Durability, Outbox};
+use crate::room::Durability;
 
 /// A connection as the server has it.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(super) struct Socket {
     encoding: PositionEncoding,
     /// Bytes of a frame of which the rest has not left.
     unfinished: Vec<u8>,
+    /// Bytes beyond the bound that waited for the client to read, the last time that the server wrote.
+    waiting: Option<usize>,
     /// What the client has not read, with its size on the wire.
     pipe: VecDeque<(usize, Heard)>,
     bytes_in_pipe: usize,
@@ -25,7 +29,10 @@ pub(super) struct Socket {
     bytes_max: usize,
     /// The version of which not all parts have left, with the number of the last one that has.
     parts: Option<(u64, usize)>,
+    /// The version it was told of last.
     version: u64,
+    /// Its own change that left before others that were left out: a state has to come before any other change.
+    gap: Option<u64>,
     presence: BTreeMap<String, String>,
     /// The messages that are to be answered, each with the codes of which one refuses it; none, if it is taken.
     awaited: Vec<(Rc<str>, Codes)>,
@@ -44,16 +51,19 @@ pub(super) struct Visible {
 }
 
 impl Socket {
-    pub(super) const fn new(client: Client, encoding: PositionEncoding, bytes_max: usize) -> Self {
+    /// A connection that was made at that version.
+    pub(super) const fn new(client: Client, encoding: PositionEncoding, bytes_max: usize, version: u64) -> Self {
         Self {
             client,
             encoding,
             unfinished: Vec::new(),
+            waiting: None,
             pipe: VecDeque::new(),
             bytes_in_pipe: 0,
             bytes_max,
             parts: None,
-            version: 0,
+            version,
+            gap: None,
             presence: BTreeMap::new(),
             awaited: Vec::new(),
             made: Vec::new(),
@@ -93,16 +103,34 @@ impl Socket {
         Some(message)
     }
 
-    /// The server writes what the network takes; each message is checked as it leaves.
-    pub(super) fn write(&mut self, outbox: &mut Outbox, durable: u64, visible: Visible, mirror: &Mirror) -> Checked {
-        let room = self.bytes_max.saturating_sub(self.bytes_in_pipe + self.unfinished.len());
+    /// How many bytes the network takes.
+    pub(super) fn room(&self) -> usize {
+        self.bytes_max.saturating_sub(self.bytes_in_pipe + self.unfinished.len())
+    }
+
+    /// The network takes as much of the frames as it can; how many bytes that is.
+    pub(super) fn take<'a>(&mut self, frames: impl Iterator<Item = &'a Bytes>) -> usize {
+        let room = self.room();
         let mut left = room;
-        for frame in outbox.sendable(durable) {
+        for frame in frames {
             let part = left.min(frame.len());
             self.unfinished.extend_from_slice(&frame[..part]);
             left -= part;
         }
-        outbox.sent(room - left);
+        room - left
+    }
+
+    /// So many bytes, which are too many, wait for the client to read; what was queued while the disk stood still may
+    /// be, but it does not become more.
+    pub(super) fn wait(&mut self, bytes: Option<usize>) -> Checked {
+        let grows = self.waiting.zip(bytes).is_some_and(|(before, now)| now > before);
+        ensure!(!grows, "{bytes:?} bytes wait for a slow reader, after {:?}", self.waiting);
+        self.waiting = bytes;
+        Ok(())
+    }
+
+    /// Each message is checked as it leaves. Whether the network takes more now.
+    pub(super) fn pass(&mut self, visible: Visible, mirror: &Mirror) -> Checked<bool> {
         let mut at = 0;
         while let Some((message, size)) = first_frame(&self.unfinished[at..])? {
             at += size;
@@ -111,12 +139,10 @@ impl Socket {
             self.pipe.push_back((size, message));
         }
         self.unfinished.drain(..at);
-        if self.pipe.is_empty() && !self.unfinished.is_empty() && left == 0 {
-            // A frame that the network cannot hold whole is read as it comes.
-            self.bytes_max += 1024;
-            return self.write(outbox, durable, visible, mirror);
-        }
-        Ok(())
+        // A frame that the network cannot hold whole is read as it comes.
+        let is_too_large = self.pipe.is_empty() && !self.unfinished.is_empty() && self.room() == 0;
+        self.bytes_max += if is_too_large { 1024 } else { 0 };
+        Ok(is_too_large)
     }
 
     fn check(&mut self, message: &Heard, visible: Visible, mirror: &Mirror) -> Checked {
@@ -126,7 +152,7 @@ impl Socket {
             let durable = visible.durable_version;
             ensure!(version <= durable, "{message:?} left when version {durable} was durable");
         }
-        self.check_parts(message)?;
+        self.check_parts(message, mirror)?;
         match message {
             Heard::Ack { key, version, transformed } => {
                 let answer = mirror.answer(&self.client, key);
@@ -134,20 +160,26 @@ impl Socket {
                 let expected = (answer.version, answer.transformed);
                 ensure!((*version, *transformed) == expected, "{message:?} instead of {expected:?}");
                 self.check_answer(key, None)?;
+                if *version > self.version && self.made.iter().any(|made| **made == **key) {
+                    let misses_some = !mirror.leads_to(self.version, *version, &self.client)?;
+                    self.gap = if misses_some { Some(*version) } else { self.gap };
+                    self.version = *version;
+                }
             }
             Heard::Error { code, key: Some(key), .. } => self.check_answer(key, Some(code))?,
-            Heard::Full { version, texts } => {
+            Heard::Full { version, texts, .. } => {
                 let state = mirror.at(*version)?;
                 ensure!(*texts == state.texts, "{message:?} instead of {:?}", state.texts);
-                self.version = *version;
+                self.be_told(*version)?;
             }
-            Heard::List { current, .. } => self.version = *current,
+            Heard::List { current, .. } => self.be_told(*current)?,
             Heard::Presence { user_id, status } => {
                 let before = self.presence.insert(user_id.clone(), status.clone());
                 let is_new = before.as_ref().is_none_or(|before| before != status);
                 ensure!(is_new, "{user_id} {status} twice");
             }
             Heard::Pointer { user_id, client_id, key, section, start, end, version } => {
+                ensure!(self.gap.is_none(), "{message:?} after a gap before {:?}", self.gap);
                 let client = Client { user_id: user_id.as_str().into(), client_id: client_id.as_str().into() };
                 mirror.check_pointer(client, key, (*version, section), (*start, *end), self.encoding)?;
             }
@@ -160,8 +192,15 @@ impl Socket {
         Ok(())
     }
 
+    /// It is told of all there is up to a version.
+    fn be_told(&mut self, version: u64) -> Checked {
+        ensure!(version >= self.version, "all up to {version} after version {}", self.version);
+        (self.version, self.gap) = (version, None);
+        Ok(())
+    }
+
     /// Versions come in order, their parts complete, and nothing between these.
-    fn check_parts(&mut self, message: &Heard) -> Checked {
+    fn check_parts(&mut self, message: &Heard, mirror: &Mirror) -> Checked {
         let Heard::Part(part) = message else {
             // A slow reader is given up in the middle of it all.
             if matches!(message, Heard::Close { .. }) {
@@ -181,6 +220,8 @@ impl Socket {
         ensure!(part.part.is_some() == (count > 1), "one part alone has no number: {part:?}");
         if number == 1 {
             ensure!(part.version > self.version, "{part:?} after version {}", self.version);
+            let is_next = self.gap.is_none() && mirror.leads_to(self.version, part.version, &self.client)?;
+            ensure!(is_next, "{part:?} after version {}, and something before it was left out", self.version);
         } else {
             ensure!(part.version == self.version, "{part:?} within version {}", self.version);
         }

@@ -38,6 +38,14 @@ pub enum Situation {
     Cursor,
     /// A client was closed by the server.
     Closed,
+    /// A cursor was left out for a slow reader, because a newer one followed.
+    Conflated,
+    /// What waited for a slow reader was discarded.
+    Replaced,
+    /// A slow reader was sent the state that makes up for it.
+    MadeUp,
+    /// A connection was closed for reading too slowly.
+    TooSlow,
     /// A connection was lost.
     Cut,
     /// A request over HTTP was answered.
@@ -58,7 +66,7 @@ pub enum Situation {
 
 impl Situation {
     /// All there are.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::Schedule,
         Self::Version,
         Self::Transformed,
@@ -75,6 +83,10 @@ impl Situation {
         Self::Ack,
         Self::Cursor,
         Self::Closed,
+        Self::Conflated,
+        Self::Replaced,
+        Self::MadeUp,
+        Self::TooSlow,
         Self::Cut,
         Self::Answer,
         Self::Snapshot,
@@ -105,7 +117,11 @@ impl Tally {
     }
 
     pub(super) const fn meet(&mut self, situation: Situation) {
-        self.counts[situation as usize] += 1;
+        self.meet_often(situation, 1);
+    }
+
+    pub(super) const fn meet_often(&mut self, situation: Situation, times: u64) {
+        self.counts[situation as usize] += times;
     }
 }
 

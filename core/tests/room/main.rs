@@ -11,6 +11,7 @@ mod endings;
 mod gates;
 mod http;
 mod joins;
+mod ladder;
 #[path = "../../fuzz/src/naive_inflate.rs"]
 mod naive_inflate;
 mod once;
@@ -21,5 +22,7 @@ mod rates;
 mod refusals;
 mod replica;
 mod rng;
+mod saves;
 mod support;
 mod sync;
+mod watch;

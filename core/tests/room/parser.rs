@@ -229,7 +229,7 @@ fn a_heartbeat_is_echoed_as_it_was_written() {
         let text = format!(r#"{{"type":"system.heartbeat","payload":{{"client_time":{time}}}}}"#);
         house.say(ada, text);
         let durable = house.room.durable_records();
-        let outbox = house.room.member_mut(ada).unwrap().outbox_mut();
+        let outbox = house.room.member(ada).unwrap().outbox();
         let frame = outbox.sendable(durable).next().unwrap().clone();
         let written = String::from_utf8_lossy(&frame).into_owned();
         assert!(written.contains(&format!(r#""client_time":{time}}}"#)), "{time}: {written}");

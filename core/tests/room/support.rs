@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use jddb_core::document::{Change, Document, DocumentLimits, Session, Snapshot, VERSIONS_SKIPPED};
 use jddb_core::ids::{DocumentId, UnixMillis};
@@ -38,6 +39,7 @@ pub(crate) const LIMITS: Limits = Limits {
 pub(crate) struct Plan {
     pub(crate) durability: Durability,
     pub(crate) outbound_bytes_max: usize,
+    pub(crate) auto_save: Duration,
     pub(crate) limits: Limits,
     pub(crate) document: DocumentLimits,
 }
@@ -47,6 +49,7 @@ impl Default for Plan {
         Self {
             durability: Durability::Strict,
             outbound_bytes_max: 4 << 20,
+            auto_save: Duration::from_secs(30),
             limits: LIMITS,
             document: DocumentLimits::default(),
         }
@@ -55,8 +58,8 @@ impl Default for Plan {
 
 impl Plan {
     fn config(&self) -> Rc<RoomConfig> {
-        let Self { durability, outbound_bytes_max, limits, .. } = *self;
-        Rc::new(RoomConfig { durability, outbound_bytes_max, limits })
+        let Self { durability, outbound_bytes_max, auto_save, limits, .. } = *self;
+        Rc::new(RoomConfig { durability, outbound_bytes_max, auto_save, limits })
     }
 }
 
@@ -289,16 +292,21 @@ impl House {
     /// Reads at most `bytes_max` bytes; the messages that are whole by now.
     pub(crate) fn read_some(&mut self, key: MemberKey, bytes_max: usize) -> Vec<Value> {
         let durable = self.room.durable_records();
-        let Some(member) = self.room.member_mut(key) else { return Vec::new() };
-        let outbox = member.outbox_mut();
         let unfinished = self.unfinished.entry(key).or_default();
         let mut left = bytes_max;
-        for frame in outbox.sendable(durable) {
-            let part = left.min(frame.len());
-            unfinished.extend_from_slice(&frame[..part]);
-            left -= part;
+        loop {
+            let Some(member) = self.room.member(key) else { return Vec::new() };
+            let before = left;
+            for frame in member.outbox().sendable(durable) {
+                let part = left.min(frame.len());
+                unfinished.extend_from_slice(&frame[..part]);
+                left -= part;
+            }
+            self.room.sent(key, before - left);
+            if left == 0 || !self.room.catch_up(self.now, key) {
+                break;
+            }
         }
-        outbox.sent(bytes_max - left);
         let mut messages = Vec::new();
         while let Some((message, length)) = first_frame(unfinished) {
             messages.push(message);
@@ -310,6 +318,20 @@ impl House {
     /// Reads all that may leave.
     pub(crate) fn read(&mut self, key: MemberKey) -> Vec<Value> {
         self.read_some(key, usize::MAX)
+    }
+
+    /// A turn in which nobody's socket takes anything.
+    pub(crate) fn block_all(&mut self) {
+        self.sync();
+        for key in self.room.take_dirty() {
+            self.room.sent(key, 0);
+        }
+    }
+
+    /// Time passes, and the room does what is due by then.
+    pub(crate) fn wait(&mut self, milliseconds: u64) {
+        self.now = self.now.plus(milliseconds);
+        self.room.tend(self.now, Duration::from_millis(self.now.0));
     }
 
     /// Everybody who is noted as having something to read does; returns who.

@@ -1,6 +1,7 @@
 //! A room in which everything is durable at once, and messages as JSON.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use jddb_core::document::{Document, DocumentLimits};
 use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
@@ -35,7 +36,12 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new() -> Self {
         let document = Document::new(DocumentId::new("jd_12345").unwrap(), DocumentLimits::default());
-        let config = RoomConfig { durability: Durability::Strict, outbound_bytes_max: 4 << 20, limits: LIMITS };
+        let config = RoomConfig {
+            durability: Durability::Strict,
+            outbound_bytes_max: 4 << 20,
+            auto_save: Duration::ZERO,
+            limits: LIMITS,
+        };
         Self { room: Room::new(document, None, Rc::new(config)), parser: Parser::default() }
     }
 
@@ -74,13 +80,13 @@ impl House {
     pub(crate) fn read(&mut self, key: MemberKey) -> Vec<Value> {
         let records = self.room.take_records(|_| {});
         self.room.durable(records);
-        let outbox = self.room.member_mut(key).unwrap().outbox_mut();
+        let outbox = self.room.member(key).unwrap().outbox();
         let mut bytes = Vec::new();
         for frame in outbox.sendable(records) {
             bytes.extend(masked(frame));
         }
         let sent: usize = outbox.sendable(records).map(|frame| frame.len()).sum();
-        outbox.sent(sent);
+        self.room.sent(key, sent);
         let mut decoder = Decoder::new(DecoderLimits::new(1 << 20), false);
         let mut inflater = Inflater::default();
         let mut input = bytes.as_mut_slice();

@@ -16,8 +16,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rustix::process::{Pid, getpid};
 
+pub(crate) use self::editor::widen;
 use self::figures::EditReport;
-use self::meters::Window;
+pub(crate) use self::meters::Window;
 use self::team::Team;
 use self::worker::{Plan, Setup};
 use crate::clock::{self, Nanos};

@@ -59,6 +59,9 @@ pub(in crate::sim) struct Done {
 enum Phase {
     /// For its state or list; what else comes is in that already.
     Waiting,
+    /// For the list that it asked for, to learn what became of its change among those that were left out; a state
+    /// that comes unasked is of no use for that.
+    Asking,
     /// It has a state, of which it does not know whether the change in flight is part of it.
     Doubting {
         version: u64,
@@ -77,6 +80,8 @@ struct Link {
     was_sent: bool,
     /// The version that the change in flight has become, learnt before the state.
     landed: Option<u64>,
+    /// The names of what it has asked for.
+    asked: Vec<Rc<str>>,
 }
 
 /// What a client has by the end of a version; it goes back to that when a connection ends amidst the parts.
@@ -208,7 +213,14 @@ impl Editor {
 
     /// It is connected.
     pub(in crate::sim) fn connected(&mut self, key: MemberKey, greeting: Greeting, mut dice: Dice) {
-        let mut link = Link { key, outgoing: VecDeque::new(), phase: Phase::Waiting, was_sent: false, landed: None };
+        let mut link = Link {
+            key,
+            outgoing: VecDeque::new(),
+            phase: Phase::Waiting,
+            was_sent: false,
+            landed: None,
+            asked: Vec::new(),
+        };
         if greeting == Greeting::OnJoin {
             // The resend may come before the question or after its answer.
             if !dice.one_in(3) {
@@ -217,10 +229,17 @@ impl Editor {
                 link.outgoing.extend(resend.map(Say::Change));
             }
             let full = dice.pick(&[None, Some(false), Some(true)]);
-            let sync = Say::Sync { last: self.replica.version, full };
-            link.outgoing.push_back(if dice.one_in(6) { Say::Join } else { sync });
+            self.link = Some(link);
+            return if dice.one_in(6) { self.say(Say::Join) } else { self.ask(self.replica.version, full) };
         }
         self.link = Some(link);
+    }
+
+    /// It asks what came after `last`.
+    fn ask(&mut self, last: u64, full: Option<bool>) {
+        let key = self.name_change();
+        self.link.iter_mut().for_each(|link| link.asked.push(Rc::clone(&key)));
+        self.say(Say::Sync { key, last, full });
     }
 
     /// The connection is gone, with what was not read on it; what it had sent is returned.
@@ -248,7 +267,7 @@ impl Editor {
             return;
         }
         let full = dice.pick(&[None, Some(false), Some(true)]);
-        self.say(Say::Sync { last: self.replica.version, full });
+        self.ask(self.replica.version, full);
         self.link.iter_mut().for_each(|link| link.phase = Phase::Waiting);
     }
 

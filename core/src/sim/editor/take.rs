@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Done, Editor, Link, Pending, Phase};
-use crate::sim::checked::{Broken, Checked, ensure, there};
+use crate::sim::checked::{Checked, ensure, there};
 use crate::sim::delta::Delta;
 use crate::sim::heard::{Heard, Part};
 use crate::sim::mirror::Mirror;
@@ -29,10 +29,12 @@ impl Editor {
     }
 
     fn take_news(&mut self, message: Heard, mirror: &Mirror) -> Checked {
-        let waits = self.link.as_ref().is_some_and(|link| matches!(link.phase, Phase::Waiting));
+        let asks = self.link.as_ref().is_some_and(|link| matches!(link.phase, Phase::Asking));
+        let waits = asks || self.link.as_ref().is_some_and(|link| matches!(link.phase, Phase::Waiting));
         match message {
-            Heard::Full { version, texts } => self.take_full(version, texts, mirror),
-            Heard::List { current, parts } if waits => {
+            Heard::Full { key: None, .. } if asks => Ok(()),
+            Heard::Full { version, texts, key } => self.take_full(version, texts, key.is_some(), mirror),
+            Heard::List { current, parts, .. } if waits => {
                 for part in &parts {
                     self.take_part(part, mirror)?;
                 }
@@ -44,7 +46,13 @@ impl Editor {
                 self.has_state = true;
                 Ok(())
             }
-            Heard::List { .. } => Err(Broken("a list that was not asked for".to_owned())),
+            // A state came before it, unasked, and brought it to a version in between.
+            Heard::List { key, .. } => {
+                let asked = self.link.as_ref().map_or(&[][..], |link| &link.asked);
+                let is_asked = asked.iter().any(|asked| Some(&**asked) == key.as_deref());
+                ensure!(is_asked, "a list that was not asked for");
+                Ok(())
+            }
             Heard::Part(part) if !waits => self.take_part(&part, mirror),
             _ => Ok(()),
         }
@@ -126,8 +134,17 @@ impl Editor {
         }
         let link = there(self.link.as_mut(), "a connection")?;
         match std::mem::replace(&mut link.phase, Phase::Waiting) {
-            Phase::Waiting => {
+            phase @ (Phase::Waiting | Phase::Asking) => {
+                (link.phase, link.landed) = (phase, Some(version));
+                Ok(())
+            }
+            Phase::Live if mirror.before(version)? > self.replica.version => {
+                // Others' changes before it were left out. It waits for the state that makes up for them, or asks.
                 link.landed = Some(version);
+                if version.is_multiple_of(2) {
+                    link.phase = Phase::Asking;
+                    self.ask(self.replica.version, Some(false));
+                }
                 Ok(())
             }
             Phase::Live => {
@@ -145,7 +162,7 @@ impl Editor {
             Phase::Doubting { .. } => {
                 self.land(version, false)?;
                 self.has_state = false;
-                self.say(Say::Sync { last: 0, full: Some(true) });
+                self.ask(0, Some(true));
                 Ok(())
             }
         }
@@ -155,8 +172,14 @@ impl Editor {
         later.into_iter().try_for_each(|message| self.take_news(message, mirror))
     }
 
-    fn take_full(&mut self, version: u64, texts: Texts, mirror: &Mirror) -> Checked {
+    fn take_full(&mut self, version: u64, texts: Texts, was_asked_for: bool, mirror: &Mirror) -> Checked {
         let in_flight = self.in_flight();
+        if in_flight.is_some() && !was_asked_for && self.is_live() && version.is_multiple_of(2) {
+            // Where its change in flight is among the others only a list can tell.
+            self.link.iter_mut().for_each(|link| link.phase = Phase::Asking);
+            self.ask(self.replica.version, Some(false));
+            return Ok(());
+        }
         let link = there(self.link.as_mut(), "a connection")?;
         match (in_flight, link.landed) {
             (None, _) => self.become_state(version, &texts, mirror),

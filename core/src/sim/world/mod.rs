@@ -5,7 +5,7 @@ mod outcome;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::room::{Durability, MemberKey};
+use crate::room::{Durability, LadderCounts, MemberKey};
 use crate::sim::chance::Dice;
 use crate::sim::checked::{Broken, Checked, ensure};
 use crate::sim::editor::{Editor, Role};
@@ -140,7 +140,7 @@ impl World {
             Act::Reap => self.reap()?,
             Act::Resync => self.editors[who].resync(dice),
             Act::Repeat => self.editors[who].repeat(dice),
-            Act::Point => self.editors[who].point(dice),
+            Act::Point => (0..=dice.below(3)).for_each(|_| self.editors[who].point(dice.other())),
             Act::Beat => self.editors.iter_mut().for_each(Editor::beat),
             Act::Save => self.editors[who].save(),
             Act::Intrude => self.editors.iter_mut().for_each(Editor::intrude),
@@ -157,10 +157,26 @@ impl World {
             Act::Crash => self.crash(dice)?,
             Act::Fail => self.disk_fails(dice)?,
             Act::Stop => self.stop(dice)?,
-            Act::Wait => self.server.now = self.server.now.plus(dice.below(600_000) as u64),
+            Act::Wait => {
+                let most = dice.pick(&[600_000, 12_000, 12_000]);
+                self.server.wait(dice.below(most) as u64);
+            }
+            Act::Squeeze => drop(self.server.room.relieve(dice.below(2_000))),
         }
         self.server.now = self.server.now.plus(1);
+        self.meet_ladder();
         Ok(())
+    }
+
+    fn meet_ladder(&mut self) {
+        let LadderCounts { conflated, replaced, states, closed } = self.server.room.take_ladder_counts();
+        let steps = [
+            (Situation::Conflated, conflated),
+            (Situation::Replaced, replaced),
+            (Situation::MadeUp, states),
+            (Situation::TooSlow, closed),
+        ];
+        steps.into_iter().for_each(|(situation, count)| self.tally.meet_often(situation, count));
     }
 
     /// Whom an event concerns: one client, or all of them.

@@ -1,0 +1,361 @@
+//! The scenario `stopped`: many clients are stopped in their tracks (SIGSTOP), as by a lid that is closed; measured is
+//! when the others are told that they have left.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+
+use crate::clock::{self, Nanos};
+use crate::connect::{self, Joined, Request};
+use crate::failure::Failure;
+use crate::report::{Report, Table, check_goal, float};
+use crate::scan::Scanner;
+use crate::stamp::RunTag;
+use crate::target::{Target, TargetArgs};
+
+/// Handshakes under way at once.
+const HANDSHAKES_MAX: usize = 32;
+/// Whoever is told of as present after that long is a ghost.
+const WITHIN: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(20);
+const USER_PREFIX: &str = "held_";
+
+/// Options of `stopped`.
+#[derive(Debug, Args)]
+pub(crate) struct StoppedArgs {
+    /// Clients that are stopped
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
+    connections: u32,
+    /// Documents they are spread over; the server's default allows 50 editors of each
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "D")]
+    documents: u32,
+    /// Fail (exit code 1) if the last of them is told of as gone after more than so many seconds
+    #[arg(long, default_value_t = 90.0, value_name = "S")]
+    max_seconds: f64,
+    /// Print JSON instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// Options of `hold`, the process that is stopped.
+#[derive(Debug, Args)]
+pub(crate) struct HoldArgs {
+    /// Clients
+    #[arg(long, value_name = "N")]
+    connections: u32,
+    /// Documents they are spread over
+    #[arg(long, value_name = "D")]
+    documents: u32,
+    /// How the run's documents are named
+    #[arg(long, value_name = "TAG")]
+    run: String,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// The report of `stopped`.
+#[derive(Debug, Serialize)]
+pub(crate) struct StoppedReport {
+    scenario: &'static str,
+    connections: u32,
+    documents: u32,
+    /// Clients that the others were told of.
+    joined: usize,
+    /// Of these, those that they were told have left.
+    left: usize,
+    /// After how many seconds the first and the last of them had left.
+    first_seconds: Option<f64>,
+    last_seconds: Option<f64>,
+    complaints: Vec<String>,
+}
+
+/// Runs the scenario against the server the arguments name.
+pub(crate) fn run(args: &StoppedArgs) -> Result<StoppedReport, Failure> {
+    let target = Target::open(&args.target)?;
+    let runtime = runtime()?;
+    let mut report = LocalSet::new().block_on(&runtime, watch(args, &target))?;
+    target.close(&mut report.complaints);
+    Ok(report)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| Failure::run("starting the clients", error))
+}
+
+/// Who is where, as the observers are told.
+#[derive(Debug, Default)]
+struct Presence {
+    joined: RefCell<HashMap<String, Option<Nanos>>>,
+    left: Cell<usize>,
+    lost: RefCell<Vec<String>>,
+}
+
+impl Presence {
+    fn take(&self, message: &[u8]) {
+        #[derive(Deserialize)]
+        struct Message {
+            #[serde(rename = "type")]
+            kind: String,
+            payload: Payload,
+        }
+        #[derive(Deserialize)]
+        struct Payload {
+            user_id: Option<String>,
+            status: Option<String>,
+        }
+        let Ok(Message { kind, payload }) = serde_json::from_slice(message) else { return };
+        let (Some(user), Some(status)) = (payload.user_id, payload.status) else { return };
+        if kind != "user.presence" || !user.starts_with(USER_PREFIX) {
+            return;
+        }
+        match status.as_str() {
+            "joined" => drop(self.joined.borrow_mut().insert(user, None)),
+            "left" => {
+                self.joined.borrow_mut().insert(user, Some(clock::now()));
+                self.left.update(|left| left + 1);
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn watch(args: &StoppedArgs, target: &Target) -> Result<StoppedReport, Failure> {
+    let run = RunTag::random().map_err(|error| Failure::run("random run tag", error))?;
+    let presence = Rc::new(Presence::default());
+    let scanner = Scanner::new();
+    for document in 0..args.documents {
+        let token = target.tokens.user(&format!("observer_{document}"), None)?;
+        let request = Request {
+            endpoint: &target.endpoint,
+            document: &document_id(run.as_str(), document),
+            query: "&mode=view",
+            token: &token,
+            source: None,
+            compression: false,
+        };
+        let joined = connect::join(request, &scanner).await;
+        let mut socket = joined.map_err(|error| Failure::run("connecting an observer", error))?.socket;
+        let presence = Rc::clone(&presence);
+        spawn_local(async move {
+            loop {
+                match connect::message(&mut socket.reader).await {
+                    Ok(frame) => presence.take(&frame.payload),
+                    Err(error) => return presence.lost.borrow_mut().push(error.to_string()),
+                }
+            }
+        });
+    }
+    let held = Held::start(args, target, run.as_str())?;
+    let all = usize::try_from(args.connections).unwrap_or(usize::MAX);
+    wait_until(|| presence.joined.borrow().len() >= all).await;
+    held.stop_in_its_tracks()?;
+    let stopped = clock::now();
+    eprintln!("{} clients are stopped", args.connections);
+    wait_until(|| presence.left.get() >= all).await;
+    Ok(StoppedReport::new(args, &presence, stopped))
+}
+
+/// Waits for something, but not for ever.
+async fn wait_until(is_so: impl Fn() -> bool) {
+    let deadline = clock::now().plus(WITHIN);
+    while !is_so() && clock::now() < deadline {
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn document_id(run: &str, number: u32) -> String {
+    format!("stopped_{run}_{number}")
+}
+
+/// The process with the clients; killed when dropped.
+struct Held {
+    child: Child,
+}
+
+impl Held {
+    /// Starts it, and waits until all of its clients have joined.
+    fn start(args: &StoppedArgs, target: &Target, run: &str) -> Result<Self, Failure> {
+        let doing = "starting the clients that are to be stopped";
+        let fail = |error: std::io::Error| Failure::run(doing, error);
+        let data: PathBuf = target.data.clone().ok_or_else(|| {
+            Failure::Usage("the clients need tokens of their own: give --data DIR, or --server-bin PATH".to_owned())
+        })?;
+        let mut command = Command::new(std::env::current_exe().map_err(fail)?);
+        command.arg("hold").args(["--run", run]).arg("--data").arg(data);
+        command.args(["--connections".to_owned(), args.connections.to_string()]);
+        command.args(["--documents".to_owned(), args.documents.to_string()]);
+        command.args(["--url".to_owned(), format!("ws://{}", target.endpoint.host)]);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(fail)?;
+        let mut held = Self { child };
+        let mut line = String::new();
+        if let Some(output) = held.child.stdout.take() {
+            BufReader::new(output).read_line(&mut line).map_err(fail)?;
+        }
+        if line.trim() == READY { Ok(held) } else { Err(Failure::run(doing, "they did not all join: see above")) }
+    }
+
+    fn stop_in_its_tracks(&self) -> Result<(), Failure> {
+        kill_process(Pid::from_child(&self.child), Signal::STOP)
+            .map_err(|error| Failure::run("stopping the clients", error))
+    }
+}
+
+impl Drop for Held {
+    /// A stopped process can be killed as well. Errors mean it has ended already.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What `hold` says when all of its clients have joined.
+const READY: &str = "ready";
+
+/// Holds the clients of `stopped`, which read and answer pings, until the process ends.
+pub(crate) fn hold(args: &HoldArgs) -> Result<(), Failure> {
+    let target = Target::open(&args.target)?;
+    LocalSet::new().block_on(&runtime()?, async {
+        let gate = Rc::new(tokio::sync::Semaphore::new(HANDSHAKES_MAX));
+        let scanner = Rc::new(Scanner::new());
+        let mut joining = JoinSet::new();
+        for number in 0..args.connections {
+            let token = target.tokens.user(&format!("{USER_PREFIX}{number}"), None)?;
+            let document = document_id(&args.run, number % args.documents.max(1));
+            let (endpoint, gate, scanner) = (target.endpoint.clone(), Rc::clone(&gate), Rc::clone(&scanner));
+            joining.spawn_local(async move {
+                // Never closed, so the permit is always had.
+                let _permit = gate.acquire().await;
+                let request = Request {
+                    endpoint: &endpoint,
+                    document: &document,
+                    query: "",
+                    token: &token,
+                    source: None,
+                    compression: false,
+                };
+                connect::join(request, &scanner).await
+            });
+        }
+        let mut reading = JoinSet::new();
+        while let Some(joined) = joining.join_next().await {
+            let joined = joined.map_err(|error| Failure::run("connecting", error))?;
+            let Joined { mut socket, state: _ } = joined.map_err(|error| Failure::run("connecting", error))?;
+            reading.spawn_local(async move { while connect::message(&mut socket.reader).await.is_ok() {} });
+        }
+        println!("{READY}");
+        std::io::stdout().flush().map_err(|error| Failure::run("saying that all have joined", error))?;
+        while reading.join_next().await.is_some() {}
+        Ok(())
+    })
+}
+
+impl StoppedReport {
+    fn new(args: &StoppedArgs, presence: &Presence, stopped: Nanos) -> Self {
+        let joined = presence.joined.borrow();
+        let mut left: Vec<f64> = joined.values().flatten().map(|at| float(at.since(stopped)) / 1e9).collect();
+        left.sort_by(f64::total_cmp);
+        let mut complaints = presence.lost.borrow().clone();
+        let all = usize::try_from(args.connections).unwrap_or(usize::MAX);
+        if joined.len() < all {
+            complaints.push(format!("the others were told of {} of {all} clients", joined.len()));
+        }
+        if left.len() < joined.len() {
+            let ghosts = joined.len() - left.len();
+            complaints.push(format!("{ghosts} clients are told of as present, and are not"));
+        }
+        let last = left.last().copied();
+        let goal = Some(args.max_seconds);
+        check_goal(&mut complaints, "seconds until the last stopped client was gone", last, goal);
+        Self {
+            scenario: "stopped",
+            connections: args.connections,
+            documents: args.documents,
+            joined: joined.len(),
+            left: left.len(),
+            first_seconds: left.first().copied(),
+            last_seconds: last,
+            complaints,
+        }
+    }
+}
+
+impl Report for StoppedReport {
+    fn table(&self) -> Table {
+        let mut table = Table::default();
+        table.heading(&format!("stopped: {} clients in {} documents", self.connections, self.documents));
+        table.row("joined, as the others were told", self.joined);
+        table.row("left, as the others were told", self.left);
+        let told =
+            |seconds: Option<f64>| seconds.map_or_else(|| "none".to_owned(), |seconds| format!("{seconds:.1} s"));
+        table.row("the first after", told(self.first_seconds));
+        table.row("the last after", told(self.last_seconds));
+        table
+    }
+
+    fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::render;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        stopped: StoppedArgs,
+    }
+
+    fn presence(messages: &[(&str, &str)]) -> Presence {
+        let presence = Presence::default();
+        for (user, status) in messages {
+            let text = format!(
+                r#"{{"type":"user.presence","payload":{{"user_id":"{user}","status":"{status}"}},"metadata":{{}}}}"#
+            );
+            presence.take(text.as_bytes());
+        }
+        presence
+    }
+
+    #[track_caller]
+    fn check(messages: &[(&str, &str)], complaint: Option<&str>) {
+        let args = Line::parse_from(["stopped", "--connections", "2"]).stopped;
+        let report = StoppedReport::new(&args, &presence(messages), clock::now());
+        let said = report.complaints.join("\n");
+        assert_eq!(complaint.is_none(), said.is_empty(), "{said}");
+        assert!(said.contains(complaint.unwrap_or_default()), "{said}");
+        assert!(render(&report, false).unwrap().contains("the last after"));
+    }
+
+    #[test]
+    fn a_ghost_is_found() {
+        let joined = [("held_0", "joined"), ("held_1", "joined")];
+        let both_left = [("held_0", "left"), ("observer_1", "left"), ("held_1", "left")];
+        check(&[&joined[..], &both_left].concat(), None);
+        check(&[&joined[..], &both_left[..2]].concat(), Some("1 clients are told of as present"));
+        check(&[&joined[..], &both_left, &joined[1..]].concat(), Some("1 clients are told of as present"));
+        check(&[&joined[..1], &both_left[..1]].concat(), Some("told of 1 of 2"));
+        check(&joined, Some("was not measured"));
+    }
+
+    #[test]
+    fn tokens_of_ones_own_are_needed() {
+        let error = run(&Line::parse_from(["stopped"]).stopped).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+}

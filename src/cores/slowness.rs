@@ -1,0 +1,103 @@
+//! What a core knows of slow readers and wrong copies, over all of its rooms, and what it does when too much waits.
+
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use jddb_core::room::{LadderCounts, Room};
+
+use super::core::{Core, now};
+use super::rooms::RoomCell;
+
+/// Where too much waits for all connections, so much of the bound is freed: an eighth.
+const RELIEF_SHARE: usize = 8;
+
+/// Counts and sums over the rooms of a core.
+#[derive(Default)]
+pub(super) struct Slowness {
+    /// The steps of the ladder taken so far.
+    ladder: Cell<LadderCounts>,
+    /// Of these, what the log has told of.
+    ladder_logged: Cell<LadderCounts>,
+    /// Heartbeats that told of a text that is not the server's.
+    divergences: Cell<u64>,
+    /// Bytes that wait for all connections.
+    queued_bytes: Cell<usize>,
+    /// Relief was tried since the last tick.
+    is_relieved: Cell<bool>,
+}
+
+impl Core {
+    /// Notes what a room tells of slow readers, and of clients whose text is not the document's.
+    pub(super) fn note_slowness(&self, cell: &RoomCell, room: &mut Room) {
+        let slowness = &self.slowness;
+        let queued = room.queued_bytes();
+        let before = cell.queued_bytes.replace(queued);
+        slowness.queued_bytes.set(slowness.queued_bytes.get() + queued - before);
+        let mut ladder = slowness.ladder.get();
+        ladder.add(&room.take_ladder_counts());
+        slowness.ladder.set(ladder);
+        slowness.divergences.set(slowness.divergences.get() + room.take_divergence_count());
+        for divergence in room.take_divergences() {
+            tracing::warn!(
+                document = %cell.document_id,
+                user = %divergence.user_id,
+                connection = %divergence.connection_id,
+                version = %divergence.version,
+                clients_crc32 = divergence.clients_crc32,
+                crc32 = divergence.crc32,
+                divergences = slowness.divergences.get(),
+                "a client's text is not the document's; it is sent the whole"
+            );
+        }
+    }
+
+    /// A room is forgotten: nothing waits for its members any more.
+    pub(super) fn forget_slowness(&self, cell: &RoomCell) {
+        let queued_bytes = &self.slowness.queued_bytes;
+        queued_bytes.set(queued_bytes.get() - cell.queued_bytes.replace(0));
+    }
+
+    /// Does what is due in the rooms; `at` is a time that never goes back.
+    pub(super) fn tend_rooms(&self, at: Duration) {
+        let now = now();
+        for cell in self.open_cells() {
+            let mut room = cell.room.borrow_mut();
+            room.tend(now, at);
+            self.note_slowness(&cell, &mut room);
+            if room.is_dirty() {
+                self.touch(&cell);
+            }
+        }
+        self.slowness.is_relieved.set(false);
+        let LadderCounts { conflated, replaced, states, closed } = self.slowness.ladder.get();
+        let logged = self.slowness.ladder_logged.replace(self.slowness.ladder.get());
+        if (logged.replaced, logged.closed) != (replaced, closed) {
+            tracing::info!(core = self.index, conflated, replaced, states, closed, "clients read too slowly, in all");
+        }
+    }
+
+    /// Where too much waits for all connections of this core, those with the most take a step down the ladder; once
+    /// a tick at most, so that a search in vain costs little.
+    pub(super) fn relieve_if_due(&self) {
+        let slowness = &self.slowness;
+        let bytes_max = self.shared.config.limits.outbound_total_bytes / self.shared.inboxes.len();
+        if slowness.queued_bytes.get() <= bytes_max || slowness.is_relieved.replace(true) {
+            return;
+        }
+        let goal = bytes_max - bytes_max / RELIEF_SHARE;
+        let mut cells = self.open_cells();
+        cells.sort_by_key(|cell| Reverse(cell.queued_bytes.get()));
+        for cell in cells {
+            let too_much = slowness.queued_bytes.get().saturating_sub(goal);
+            if too_much == 0 {
+                break;
+            }
+            let mut room = cell.room.borrow_mut();
+            if room.relieve(too_much) > 0 {
+                self.note_slowness(&cell, &mut room);
+                self.touch(&cell);
+            }
+        }
+    }
+}
