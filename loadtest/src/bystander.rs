@@ -16,8 +16,6 @@ use crate::token::LimitsClaim;
 
 /// From one acknowledgement to the next change.
 const PAUSE: Duration = Duration::from_millis(50);
-/// So that their pace is held against no limit.
-const LIMITS: LimitsClaim = LimitsClaim { messages_per_minute: 10_000, burst_per_second: 1_000 };
 /// The longest a change may be under way.
 const ACK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -37,7 +35,7 @@ impl Bystanders {
             is_over: Cell::new(false),
         });
         for number in 0..count {
-            let token = target.tokens.user(&format!("bystander_{number}"), Some(LIMITS))?;
+            let token = target.tokens.user(&format!("bystander_{number}"), Some(LimitsClaim::RAISED))?;
             let document = format!("calm_{}_{number}", run.as_str());
             let scanner = Scanner::new();
             let request = Request {

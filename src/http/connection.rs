@@ -23,19 +23,27 @@ use super::slots::Slot;
 use super::socket::Socket;
 use crate::config::Http;
 
-/// Serves a connection until it ends or is upgraded. When the server stops, after the request in flight.
+/// How long a client may take to ask when the server is stopping already.
+const DISMISSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Serves a connection until it ends or is upgraded. When the server stops, after the request in flight. Of one that is
+/// accepted only then the first request is waited for, if it does not take long, since it is to be answered.
 pub(super) async fn serve_connection(stream: TcpStream, site: Rc<Site>, slot: Rc<Slot>) {
+    let comes_too_late = *site.drain.borrow();
     let reads = ReadCount::default();
     let config = &site.shared.config.http;
     let answers = HeldAnswers::new(&site.answers);
     let socket = Socket::new(stream, reads.clone(), Pace::new(config), Arc::clone(&answers));
     let mut drain = site.drain.clone();
-    let builder = builder(config, reads);
+    let mut builder = builder(config, reads.clone());
+    if comes_too_late {
+        builder.timer(HeadTimer::new(reads, DISMISSAL_TIMEOUT)).keep_alive(false);
+    }
     let service_slot = Rc::clone(&slot);
     let service =
         service_fn(move |request| answer(Rc::clone(&site), Rc::clone(&service_slot), Arc::clone(&answers), request));
     let mut connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
-    let mut is_last = false;
+    let mut is_last = comes_too_late;
     let result = loop {
         let ended = tokio::select! {
             result = &mut connection => Some(result),

@@ -252,8 +252,7 @@ async fn answer(reader: &mut crate::raw::Reader, marker: &str) -> Result<(), End
 async fn send_all(args: &MutantsArgs, target: &Target) -> Result<MutantsReport, Failure> {
     let started = clock::now();
     // What mutants may do is held against no rate: they are to be read, all of them.
-    let limits = LimitsClaim { messages_per_minute: 1_000_000_000, burst_per_second: 100_000_000 };
-    let token = |number| target.tokens.user(&format!("mutant_{number}"), Some(limits));
+    let token = |number| target.tokens.user(&format!("mutant_{number}"), Some(LimitsClaim::RAISED));
     let swarm = Rc::new(Swarm {
         endpoint: target.endpoint.clone(),
         run: RunTag::random().map_err(|error| Failure::run("random run tag", error))?,
