@@ -16,7 +16,7 @@ export JDDB_TEST_PYTHON ?= $(CLIENTS)/python/bin/python
 export JDDB_TEST_NODE_PATH ?= $(CLIENTS)/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test simulate conformance bench fuzz fmt fmt-check lint doc deny check clean
+.PHONY: help setup build run test simulate conformance powercuts sigterms hostile mutants slowhttp bench fuzz fmt fmt-check lint doc deny check clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1 - \2/p' Makefile | awk -F ' - ' '{ printf "%-16s%s\n", $$1, $$2 }'
@@ -44,6 +44,24 @@ simulate: ## Runs simulated schedules: make simulate SEEDS=1000000; one of them:
 
 conformance: build ## Runs the WebSocket suite Autobahn, an hour; a part of it, half a minute: make conformance ARGS=quick
 	@scripts/conformance $(ARGS)
+
+powercuts: setup ## Cuts a loaded server's power 20 times; the simulated disk is JDDB_SHARED/tools/powercut.c
+	JDDB_TEST_POWER_CUTS=20 $(CARGO) test $(WHOLE) --test power_cuts -- --nocapture
+
+sigterms: setup ## Stops a loaded server 20 times and looks what its clients were told and have
+	JDDB_TEST_STOPS=20 JDDB_TEST_TYPISTS=120 $(CARGO) test $(WHOLE) --test sigterm -- --nocapture
+
+LOADTEST := $(TARGET)/release/jddb-loadtest
+SERVER := $(TARGET)/release/jddb-realtime
+
+hostile: build ## Floods a server with what is announced and never finished
+	$(LOADTEST) hostile --server-bin $(SERVER) $(ARGS)
+
+mutants: build ## Sends a server a million damaged frames and messages; again: make mutants ARGS="--seed 17"
+	$(LOADTEST) mutants --server-bin $(SERVER) $(ARGS)
+
+slowhttp: build ## Attacks a server with slowhttptest while others edit on it
+	scripts/slowhttp $(ARGS)
 
 bench: setup ## Measures the hot paths; one of them: make bench ARGS=name
 	$(CARGO) bench --workspace --bench '*' -- $(ARGS)

@@ -4,7 +4,8 @@
 //! the shell. In reading order:
 //!
 //! 1. [`cli`] and [`config`]: what the operator says. [`logging`], [`clock`]: what everything uses.
-//! 2. [`server`]: start and stop, `reload` in between. [`shared`]: what all threads see; [`occupancy`]: who is connected.
+//! 2. [`server`]: start and stop, `reload` in between. [`listen`]: the sockets connections come in on. [`shared`]: what all
+//!    threads see; [`occupancy`]: who is connected.
 //! 3. [`cores`]: one pinned thread each, with its own documents.
 //! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core.
 //! 5. [`auth`]: tokens, and who may do what.
@@ -17,6 +18,7 @@ mod connection;
 pub mod cores;
 pub mod http;
 mod jitter;
+pub mod listen;
 pub mod logging;
 pub mod occupancy;
 mod reload;

@@ -1,16 +1,14 @@
 //! The server from start to end: what is opened in which order, and closed in the reverse one.
 
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use jddb_core::document::{Document, DocumentLimits};
 use jddb_storage::{
     CommitHandle, Committer, DataDirectory, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
 };
 use rustix::process::{Resource, Rlimit};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -18,14 +16,13 @@ use tokio::sync::watch;
 use crate::auth::{Authority, KeyError};
 use crate::config::{self, Config, Sources};
 use crate::cores::{self, CORE_THREAD_PREFIX, CoreMessage, Inbox, Parts, Worker, WorkerError};
+use crate::listen::{self, ListenError, Listeners};
 use crate::logging::FilterHandle;
 use crate::occupancy::Occupancy;
 use crate::reload::Reloader;
 use crate::shared::Shared;
 use crate::welcome;
 
-/// Connections that wait to be accepted, for each listener. The system cuts it at `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
 /// Documents that wait for a snapshot.
 const SNAPSHOT_QUEUE_DOCUMENTS: usize = 1024;
 
@@ -41,17 +38,9 @@ pub enum ServeError {
     /// There is no key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The address is taken.
-    #[error("{0} is in use by another program: stop that one, or choose another address with --listen")]
-    AddressInUse(SocketAddr),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}; choose another address with --listen")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        error: std::io::Error,
-    },
+    /// There is nothing to listen on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// A thread could not be started.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -88,15 +77,16 @@ pub fn echo(config: Config, sources: Sources, log: FilterHandle) -> Result<(), S
 }
 
 fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> Result<(), ServeError> {
+    let handed_over = listen::take_handed_over()?;
     abort_on_panic();
     raise_file_limit(&config);
     // The lock comes first, so that a second server on the same directory touches nothing of it.
     let directory = DataDirectory::lock(&config.data)?;
     // Heard from here on, so that a signal during recovery, or right behind the first answer, ends well too.
-    let signals = Signals::listen().map_err(|error| ServeError::System { what: "listen to signals", error })?;
+    let mut signals = Signals::listen().map_err(|error| ServeError::System { what: "listen to signals", error })?;
     let authority = Authority::open(&config)?;
     let core_count = config.cores.unwrap_or_else(cores::cores_granted);
-    let (address, listeners) = listen(config.listen, core_count)?;
+    let (address, listeners) = listen::listen(&config, handed_over, core_count)?;
     let store = Store::open(&directory, store_options(&config), store_durability(&config))?;
     let snapshotter = start_snapshots(&store, &config)?;
     let queue_batches = config.storage.commit_queue_batches;
@@ -110,6 +100,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
         occupancy: Arc::new(Occupancy::default()),
         unfinished_bytes: AtomicUsize::new(0),
         echoes,
+        leaving: AtomicBool::new(false),
         draining: AtomicBool::new(false),
         fronts: AtomicUsize::new(core_count),
     });
@@ -121,6 +112,9 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     welcome::print(&shared, address);
 
     signals.wait(|| reloader.reload(&shared));
+    shared.leaving.store(true, Ordering::Release);
+    // For whoever sends requests here to notice. A second signal means: now.
+    signals.wait_at_most(Duration::from_secs(shared.config.drain_notice_seconds), || reloader.reload(&shared));
     tracing::info!("stopping: no new connections, telling clients, finishing what is under way");
     shared.draining.store(true, Ordering::Release);
     let _ = drain.send(true);
@@ -172,33 +166,6 @@ fn raise_file_limit(config: &Config) {
     }
 }
 
-/// One listener a core on the same address. First it is bound alone, so that a port in use is an error
-/// and not half of the connections.
-fn listen(address: SocketAddr, cores: usize) -> Result<(SocketAddr, Vec<TcpListener>), ServeError> {
-    let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::AddrInUse => ServeError::AddressInUse(address),
-        _ => ServeError::Listen { address, error },
-    };
-    drop(bind(address, false).map_err(failed)?);
-    let first = bind(address, true).map_err(failed)?;
-    let bound = first.local_addr().map_err(failed)?;
-    let mut listeners = vec![first];
-    for _ in 1..cores {
-        listeners.push(bind(bound, true).map_err(failed)?);
-    }
-    Ok((bound, listeners))
-}
-
-fn bind(address: SocketAddr, shared: bool) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(shared)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 fn store_options(config: &Config) -> StoreOptions {
     StoreOptions {
         wal_bytes: config.storage.wal_bytes as u64,
@@ -239,18 +206,18 @@ fn wakers(shared: &Arc<Shared>) -> Vec<Waker> {
 
 fn start_cores(
     shared: &Arc<Shared>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listeners>,
     handles: Vec<CommitHandle>,
     drain: &watch::Receiver<bool>,
 ) -> Result<Vec<Worker>, ServeError> {
     let processors: Arc<[usize]> = cores::available_processors().into();
     let mut workers = Vec::new();
-    for (index, (listener, commit)) in listeners.into_iter().zip(handles).enumerate() {
+    for (index, (listeners, commit)) in listeners.into_iter().zip(handles).enumerate() {
         let parts = Parts {
             index,
             shared: Arc::clone(shared),
             commit,
-            listener,
+            listeners,
             drain: drain.clone(),
             processors: Arc::clone(&processors),
         };
@@ -278,14 +245,22 @@ impl Signals {
     }
 
     /// Waits until the server is told to stop, doing `reload` each time it is told to.
-    fn wait(self, mut reload: impl FnMut()) {
-        let Self { runtime, mut terminate, mut interrupt, mut hang_up } = self;
+    fn wait(&mut self, reload: impl FnMut()) {
+        self.wait_at_most(Duration::MAX, reload);
+    }
+
+    /// The same, but not for longer than that.
+    fn wait_at_most(&mut self, time: Duration, mut reload: impl FnMut()) {
+        let Self { runtime, terminate, interrupt, hang_up } = self;
         runtime.block_on(async {
+            let over = tokio::time::sleep(time);
+            tokio::pin!(over);
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return,
                     _ = interrupt.recv() => return,
                     _ = hang_up.recv() => reload(),
+                    () = &mut over => return,
                 }
             }
         });

@@ -13,6 +13,9 @@ use crate::occupancy::Occupancy;
 
 /// Shards that documents are hashed to, and that are dealt out to the cores. More than any machine has cores.
 const SHARDS: u32 = 4096;
+/// What any connection may hold of an unfinished message, however much the others hold: whoever fills
+/// `limits.unfinished_message_bytes` does not close those whose messages come in two reads.
+const UNFINISHED_BYTES_SMALL: usize = 16 << 10;
 
 /// What all threads of the server see.
 #[derive(Debug)]
@@ -29,10 +32,12 @@ pub struct Shared {
     pub inboxes: Vec<Inbox>,
     /// WebSocket connections open or being opened, over all cores.
     pub occupancy: Arc<Occupancy>,
-    /// Bytes of unfinished messages held, over all connections.
+    /// Bytes of unfinished messages and bodies held, over all connections.
     pub unfinished_bytes: AtomicUsize,
     /// Messages are sent back as they came: the server is there for a conformance suite.
     pub echoes: bool,
+    /// The server is about to stop: it serves as ever, and says that it is not ready.
+    pub leaving: AtomicBool,
     /// The server is stopping.
     pub draining: AtomicBool,
     /// Cores that still accept requests, or have some in flight.
@@ -75,21 +80,24 @@ impl Shared {
         }
     }
 
-    /// Notes that a connection holds `after` bytes of unfinished messages where it held `before`; returns
-    /// how many all hold. Most connections hold none before and after, and pay nothing.
-    pub fn count_unfinished(&self, before: usize, after: usize) -> usize {
+    /// Notes that a connection holds `after` bytes of an unfinished message or body where it held `before`; false where all
+    /// hold more than `bytes_max`. Most connections hold none before and after, and pay nothing.
+    pub fn count_unfinished(&self, before: usize, after: usize, bytes_max: usize) -> bool {
         if after > before {
-            self.unfinished_bytes.fetch_add(after - before, Ordering::AcqRel) + after - before
-        } else if before > after {
-            self.unfinished_bytes.fetch_sub(before - after, Ordering::AcqRel) - (before - after)
+            let grown = after - before;
+            let total = self.unfinished_bytes.fetch_add(grown, Ordering::AcqRel) + grown;
+            after <= UNFINISHED_BYTES_SMALL || total <= bytes_max
         } else {
-            0
+            if before > after {
+                self.unfinished_bytes.fetch_sub(before - after, Ordering::AcqRel);
+            }
+            true
         }
     }
 
-    /// Whether new requests are welcome: the server is not stopping and its disk takes writes.
+    /// Whether the server stops, now or in a moment: others should be asked.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Acquire) && !self.store.poisoned()
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) || self.draining.load(Ordering::Acquire)
     }
 }

@@ -5,183 +5,20 @@
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 mod support;
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-use support::client::{Client, Lost};
-use support::editor::Editor;
 use support::home::Home;
+use support::number_from;
 use support::rng::Rng;
-use support::{http, within};
-use tokio::sync::{mpsc, watch};
+use support::typists::Typists;
 
 const KILLS: usize = 30;
-const DOCUMENTS: usize = 3;
-const CLIENTS_PER_DOCUMENT: usize = 3;
+const TYPISTS: usize = 9;
 /// Acknowledgements before a kill, at most.
 const ACKNOWLEDGEMENTS_MAX: usize = 120;
-/// Edits that a client lets wait.
-const WAITING_MAX: usize = 4;
-/// Characters at the text's start where half of all edits happen.
-const CROWD_CHARACTERS: usize = 20;
-/// Versions of each document whose text is looked at in the end.
-const VERSIONS_LOOKED_AT: usize = 60;
-/// So long that what a client missed is shorter, and it is sent that instead of the whole text.
-const SEED_REPEATS: usize = 1_500;
-const SEED_TEXT: &str = "Manages the overall planning, rédige les rapports 📎 and reports to the Deputy Minister.\n";
-const SECTION: &str = "general_accountability";
-
-/// What all clients are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// The server listens on this port.
-    Type(u16),
-    /// It is dead, or dying.
-    Wait,
-    /// The last server: send what waits, then stop.
-    Finish(u16),
-}
-
-/// A person at a keyboard, who types whatever happens to the server.
-struct Typist {
-    client: Client,
-    rng: Rng,
-    phase: watch::Receiver<Phase>,
-    acknowledged: mpsc::UnboundedSender<String>,
-}
-
-impl Typist {
-    async fn type_through_it_all(mut self) -> Client {
-        loop {
-            let phase = *within("a server", self.phase.wait_for(|phase| *phase != Phase::Wait)).await.expect("a phase");
-            let (port, last) = match phase {
-                Phase::Type(port) => (port, false),
-                Phase::Finish(port) => (port, true),
-                Phase::Wait => continue,
-            };
-            match self.work(port).await {
-                Ok(()) => return self.client,
-                Err(Lost) => assert!(!last, "the last server ended a connection"),
-            }
-            // It was killed; the next thing to hear is that it is gone, or that there is another one.
-            within("a new phase", self.phase.wait_for(|now| *now != phase)).await.expect("a phase");
-        }
-    }
-
-    /// Types on one connection, until it ends or all is done.
-    async fn work(&mut self, port: u16) -> Result<(), Lost> {
-        let again = self.client.connect(port).await?;
-        self.report(again);
-        loop {
-            let finish = matches!(*self.phase.borrow(), Phase::Finish(_));
-            if finish && self.client.editor().pending() == 0 {
-                return Ok(());
-            }
-            while !finish && self.client.editor().pending() < 1 + self.rng.below(WAITING_MAX) {
-                type_something(self.client.editor(), &mut self.rng);
-            }
-            self.client.push();
-            tokio::select! {
-                acknowledged = self.client.step() => self.report(acknowledged?),
-                changed = self.phase.changed() => changed.expect("a phase"),
-            }
-        }
-    }
-
-    fn report(&self, acknowledged: impl IntoIterator<Item = String>) {
-        for name in acknowledged {
-            // The test may have ended already, in failure.
-            let _ = self.acknowledged.send(name);
-        }
-    }
-}
-
-/// Inserts `<name>` somewhere, in place of some of the seed's text. No `<name>` is ever split or deleted,
-/// so that each has to be there exactly once in the end.
-fn type_something(editor: &mut Editor, rng: &mut Rng) {
-    let text = editor.text(SECTION);
-    let mut places = Vec::new();
-    let (mut position, mut inside) = (0, false);
-    for character in text.chars() {
-        inside |= character == '<';
-        places.push((position, character.len_utf16(), inside));
-        inside &= character != '>';
-        position += character.len_utf16();
-    }
-    // Half of it where everybody types, so that they often meet at one place.
-    let crowded = rng.below(2) == 0;
-    let mut index = rng.below(if crowded { CROWD_CHARACTERS } else { places.len() + 1 });
-    while index > 0 && places[index - 1].2 && text_goes_on(&places, index) {
-        index -= 1;
-    }
-    let at = places.get(index).map_or(position, |place| place.0);
-    let wanted = rng.below(4);
-    let deleted = places[index..].iter().take(wanted).take_while(|(_, _, inside)| !inside);
-    let length = deleted.map(|(_, units, _)| units).sum();
-    let name = editor.next_name();
-    editor.edit(SECTION, at, length, &format!("<{name}>"));
-}
-
-/// Whether the place before `index` and the one at it belong to one `<name>`.
-fn text_goes_on(places: &[(usize, usize, bool)], index: usize) -> bool {
-    places.get(index).is_some_and(|place| place.2)
-}
-
-async fn seed(port: u16, document: &str, token: &str) {
-    let change = serde_json::json!({
-        "operation": "insert", "position": 0, "content": SEED_TEXT.repeat(SEED_REPEATS), "section": SECTION,
-    });
-    let body = serde_json::json!({"changes": [change], "base_version": 0});
-    let answer = http::post(port, &format!("/api/documents/{document}/changes"), token, &body).await;
-    assert_eq!(answer.ok()["new_version"], 1);
-}
-
-/// Every acknowledged change is in the text once, all agree on who made which version, and the history
-/// shows each change from its version on.
-async fn check(port: u16, token: &str, document: &str, clients: &mut [Client], rng: &mut Rng) -> usize {
-    let (version, sections) = http::state(port, document, token).await;
-    let text = sections[SECTION].as_str().expect("a text").to_owned();
-    let mut authors: BTreeMap<u64, String> = BTreeMap::new();
-    let mut acknowledged: Vec<(u64, String)> = Vec::new();
-    for client in clients {
-        client.reach(version).await;
-        let editor = client.editor();
-        assert!(editor.sections() == sections, "{document}: a client's text is not the server's");
-        for (version, author) in &editor.seen {
-            let known = authors.entry(*version).or_insert_with(|| author.clone());
-            assert_eq!(known, author, "{document}: who made version {version}");
-        }
-        acknowledged.extend(editor.acknowledged.iter().map(|(name, version)| (*version, name.clone())));
-    }
-    for (version, name) in &acknowledged {
-        assert_eq!(text.matches(&format!("<{name}>")).count(), 1, "{document}: {name}, version {version}");
-    }
-    assert_eq!(text.matches('<').count(), acknowledged.len(), "{document}: something was applied that nobody knows of");
-    assert_eq!(version, 1 + acknowledged.len() as u64, "{document}: versions and acknowledgements");
-    acknowledged.sort();
-    let versions = acknowledged.iter().map(|(version, _)| *version);
-    assert!(versions.eq(2..=version), "{document}: each version is one change");
-    for _ in 0..VERSIONS_LOOKED_AT.min(acknowledged.len()) {
-        let (version, name) = &acknowledged[rng.below(acknowledged.len())];
-        for (version, there) in [(version - 1, false), (*version, true)] {
-            let path = format!("/api/documents/{document}/state?version={version}");
-            let state = http::get(port, &path, token).await.ok();
-            let text = state["content"]["sections"][SECTION].as_str().unwrap_or_default().to_owned();
-            assert_eq!(state["version"], Value::from(version));
-            assert_eq!(text.contains(&format!("<{name}>")), there, "{document}: {name} at version {version}");
-        }
-    }
-    acknowledged.len()
-}
-
-fn kills() -> usize {
-    let given = std::env::var("JDDB_TEST_KILLS").ok();
-    given.map_or(KILLS, |kills| kills.parse().expect("JDDB_TEST_KILLS is a number"))
-}
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_and_nothing_is_applied_twice() {
     let mut rng = Rng::from_environment("kill_nine");
+    let kills = number_from("JDDB_TEST_KILLS", KILLS);
     let home = Home::new();
     // Small, so that snapshots and flushes happen around the kills.
     let start = || {
@@ -189,36 +26,13 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_applied_twice() {
         start.env("JDDB_STORAGE__WRITE_BUFFER_BYTES", "1048576").ready()
     };
     let mut server = start().await;
-    let token = home.token("reader");
-    let (phase, follow) = watch::channel(Phase::Wait);
-    let (report, mut acknowledged) = mpsc::unbounded_channel();
-    let mut typists = Vec::new();
-    for index in 0..DOCUMENTS * CLIENTS_PER_DOCUMENT {
-        let document = format!("killed_{}", index % DOCUMENTS);
-        if index < DOCUMENTS {
-            seed(server.port(), &document, &token).await;
-        }
-        let client = Client::new(&document, &home.token(&format!("user-{index}")), &format!("c{index}"));
-        let typist = Typist { client, rng: rng.fork(), phase: follow.clone(), acknowledged: report.clone() };
-        typists.push((document, tokio::spawn(typist.type_through_it_all())));
-    }
-    for _ in 0..kills() {
-        phase.send_replace(Phase::Type(server.port()));
-        for _ in 0..rng.below(ACKNOWLEDGEMENTS_MAX) {
-            within("an acknowledgement", acknowledged.recv()).await.expect("somebody types");
-        }
+    let mut typists = Typists::sit_down(&home, server.port(), TYPISTS, rng.fork()).await;
+    for _ in 0..kills {
+        typists.type_on(server.port(), rng.below(ACKNOWLEDGEMENTS_MAX)).await;
         server.kill_nine();
-        phase.send_replace(Phase::Wait);
+        typists.wait().await;
         server = start().await;
     }
-    phase.send_replace(Phase::Finish(server.port()));
-    let mut documents: BTreeMap<String, Vec<Client>> = BTreeMap::new();
-    for (document, typist) in typists {
-        documents.entry(document).or_default().push(typist.await.expect("a typist gets to the end"));
-    }
-    let mut changes = 0;
-    for (document, clients) in &mut documents {
-        changes += check(server.port(), &token, document, clients, &mut rng).await;
-    }
-    eprintln!("{changes} changes through {} kills", kills());
+    let changes = typists.finish(server.port()).await;
+    eprintln!("{changes} changes through {kills} kills");
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use crate::disk::{self, DiskReport};
 use crate::edit::{self, EditArgs};
 use crate::failure::Failure;
+use crate::hostile::{self, HostileArgs};
 use crate::idle::{self, IdleArgs};
+use crate::mutants::{self, MutantsArgs};
 use crate::report::{Report, Table, render};
 use crate::slow::{self, SlowArgs};
 use crate::smoke::{self, SmokeArgs};
@@ -32,6 +34,9 @@ Examples:
 
   When are clients gone that are stopped in their tracks?  (500 of them)
     jddb-loadtest stopped --server-bin target/release/jddb-realtime
+  Is it unbreakable?  (256 MiB that never end; a million damaged messages)
+    jddb-loadtest hostile --server-bin target/release/jddb-realtime
+    jddb-loadtest mutants --server-bin target/release/jddb-realtime --seed 17
 
   In CI: fail when a goal is missed, keep the figures
     jddb-loadtest edit --server-bin … --max-p99-ms 50 --json > edit.json
@@ -65,6 +70,10 @@ enum Command {
     Smoke(SmokeArgs),
     /// Measures only the disk: how long a small durable append takes
     Disk(DiskArgs),
+    /// Many connections announce, begin and never end; measures what the server keeps for them
+    Hostile(HostileArgs),
+    /// Damaged messages and frames by the million; checks that nobody else notices
+    Mutants(MutantsArgs),
 }
 
 /// Options of `disk`.
@@ -108,6 +117,8 @@ pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
         Command::Hold(args) => stopped::hold(args).map(|()| true),
         Command::Smoke(args) => publish(&smoke::run(args)?, args.json),
         Command::Disk(args) => publish(&disk::measure(&args.data, args.rounds)?, args.json),
+        Command::Hostile(args) => publish(&hostile::run(args)?, args.json),
+        Command::Mutants(args) => publish(&mutants::run(args)?, args.json),
     }
 }
 
@@ -161,6 +172,9 @@ mod tests {
         check("x slow --pace fast", false);
         check("x stopped --connections 5", true);
         check("x smoke --clients 3 --changes 4", true);
+        check("x hostile --connections 40 --mebibytes 48", true);
+        check("x mutants --mutants 10000 --seed 17", true);
+        check("x mutants --mutants 0", false);
         check("x disk", false);
         check("x disk --data .", true);
         check("x", false);

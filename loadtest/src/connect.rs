@@ -136,6 +136,13 @@ pub(crate) async fn join(request: Request<'_>, scanner: &Scanner) -> Result<Join
 }
 
 async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
+    let compression = request.compression;
+    let (tcp, early) = upgrade(request).await?;
+    Ok(if compression { Socket::compressed(tcp, &early)? } else { Socket::new(tcp, early) })
+}
+
+/// Connects and upgrades; the bare connection, and what was read behind the answer.
+pub(crate) async fn upgrade(request: Request<'_>) -> Result<(TcpStream, Vec<u8>), ConnectionError> {
     let Request { endpoint, document, query, token, source, compression } = request;
     let extensions = if compression { EXTENSIONS } else { "" };
     let mut tcp = dial(endpoint.address, source).await?;
@@ -158,7 +165,7 @@ async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
     if compression && head.header("sec-websocket-extensions").is_none() {
         return Err(ConnectionError::NotUpgraded("the server did not take the compression it was offered".to_owned()));
     }
-    Ok(if compression { Socket::compressed(tcp, &head.rest)? } else { Socket::new(tcp, head.rest) })
+    Ok((tcp, head.rest))
 }
 
 async fn dial(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {

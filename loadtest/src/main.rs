@@ -1,9 +1,11 @@
 //! Load generator for the real-time server: clients at scale in one process, honest latencies, cost a delivery.
 //!
 //! It is an outsider: it shares no code with the server and believes nothing it is not sent. In reading order: [`cli`]
-//! and [`target`] say what is tested; [`edit`], [`idle`], [`slow`], [`stopped`], [`smoke`] and [`disk`] are the scenarios; [`connect`],
-//! [`socket`] and [`scan`] are the client; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
+//! and [`target`] say what is tested; [`edit`], [`idle`], [`slow`], [`stopped`], [`smoke`], [`disk`], [`hostile`] and
+//! [`mutants`] are the scenarios; [`connect`], [`socket`] and [`scan`] are the client, [`raw`] a bad one, [`bystander`]
+//! who suffers from it; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
 
+mod bystander;
 mod cli;
 mod clock;
 mod connect;
@@ -14,10 +16,13 @@ mod failure;
 #[cfg(test)]
 mod fake;
 mod histogram;
+mod hostile;
 mod http;
 mod idle;
 mod inflate;
+mod mutants;
 mod procfs;
+mod raw;
 mod replica;
 mod report;
 mod scan;

@@ -2,7 +2,8 @@
 //!
 //! Three sources, each stronger than the one before: a TOML file, environment variables (`JDDB_…`), command line flags.
 //! Reading order: the structs below are the settings; `settings` has the range of each; `load` merges the sources and
-//! reports every mistake at once; `secret` and `document_id` are the two settings with a type of their own.
+//! reports every mistake at once; `secret`, `document_id` and `origins` are the settings with a
+//! type of their own.
 //!
 //! Those of `[limits]` and `log.filter` may change while the server runs; see [`Setting::is_live`].
 //!
@@ -11,6 +12,7 @@
 mod document_id;
 mod error;
 mod load;
+mod origins;
 mod secret;
 mod settings;
 
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use document_id::{IdPattern, IdPatternError};
 pub use error::{ConfigErrors, Problem};
 pub use load::{Loaded, Sources, load};
+pub use origins::{OriginError, Origins};
 pub use secret::{Secret, SecretError};
 pub use settings::{SETTINGS, Setting, changed, env_name};
 
@@ -43,6 +46,8 @@ pub struct Config {
     pub greeting: Greeting,
     /// Whether others may see a change before it is on disk.
     pub durability: Durability,
+    /// Seconds from `/readyz` saying no to the moment at which the server stops taking requests, 0 to 600.
+    pub drain_notice_seconds: u64,
     /// Seconds a shutdown may take to finish what is under way, 0 to 600.
     pub drain_seconds: u64,
     /// Whether messages are compressed (RFC 7692) with clients that offer it.
@@ -71,6 +76,7 @@ impl Default for Config {
             cores: None,
             greeting: Greeting::OnConnect,
             durability: Durability::Strict,
+            drain_notice_seconds: 1,
             drain_seconds: 10,
             compression: true,
             auth: Auth::default(),
@@ -276,24 +282,33 @@ impl Default for Heartbeat {
 pub struct Http {
     /// Seconds a client may take to send a request's head, 1 to 300.
     pub header_timeout_seconds: u64,
-    /// Seconds a client may take to send a request's body, 1 to 300.
-    pub body_timeout_seconds: u64,
+    /// Bytes of a body, or its rest, that a client has to send or take in `progress_seconds`, 1 to 1 MiB.
+    pub progress_bytes: usize,
+    /// Seconds in which `progress_bytes` have to be moved, 1 to 300.
+    pub progress_seconds: u64,
     /// Bytes of a request's head, 8 KiB to 1 MiB.
     pub header_bytes: usize,
     /// Bytes of a request's body, 1 KiB to 64 MiB.
     pub body_bytes: usize,
+    /// Bytes of answers that wait for their clients, over the whole server, 1 MiB to 64 GiB.
+    pub answers_bytes: usize,
     /// Seconds an idle connection is kept for another request, 1 to 3,600.
     pub keep_alive_seconds: u64,
+    /// Whose web pages may use the server; all by default.
+    pub allowed_origins: Origins,
 }
 
 impl Default for Http {
     fn default() -> Self {
         Self {
             header_timeout_seconds: 10,
-            body_timeout_seconds: 10,
+            progress_bytes: 16 * KIB,
+            progress_seconds: 10,
             header_bytes: 16 * KIB,
             body_bytes: MIB,
+            answers_bytes: 64 * MIB,
             keep_alive_seconds: 75,
+            allowed_origins: Origins::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Config;
 use super::document_id::IdPattern;
+use super::origins::Origins;
 use super::secret::Secret;
 
 const KIB: i64 = 1024;
@@ -41,6 +42,7 @@ pub(super) enum Expects {
     Integer { min: i64, max: i64 },
     LogFilter,
     OneOf(&'static [&'static str]),
+    Origins,
     Secret,
     Text,
 }
@@ -62,6 +64,7 @@ pub const SETTINGS: &[Setting] = &[
     integer("cores", 1, 1_024),
     setting("greeting", OneOf(&["on-connect", "on-join"])),
     setting("durability", OneOf(&["strict", "fast"])),
+    integer("drain_notice_seconds", 0, 600),
     integer("drain_seconds", 0, 600),
     setting("compression", Boolean),
     setting("auth.key", Expects::Secret),
@@ -98,10 +101,13 @@ pub const SETTINGS: &[Setting] = &[
     integer("heartbeat.interval_seconds", 1, 3_600),
     integer("heartbeat.silence_seconds", 2, 7_200),
     integer("http.header_timeout_seconds", 1, 300),
-    integer("http.body_timeout_seconds", 1, 300),
+    integer("http.progress_bytes", 1, MIB),
+    integer("http.progress_seconds", 1, 300),
     integer("http.header_bytes", 8 * KIB, MIB),
     integer("http.body_bytes", KIB, 64 * MIB),
+    integer("http.answers_bytes", MIB, 64 * GIB),
     integer("http.keep_alive_seconds", 1, 3_600),
+    setting("http.allowed_origins", Expects::Origins),
     integer("storage.wal_bytes", MIB, 64 * GIB),
     integer("storage.block_cache_bytes", MIB, TIB),
     integer("storage.write_buffer_bytes", MIB, 4 * GIB),
@@ -229,6 +235,7 @@ impl Expects {
             LogFilter if has_stray_word(text) => Err(None),
             LogFilter => reasoned(EnvFilter::try_new(text)),
             OneOf(names) => holds(names.contains(&text)),
+            Self::Origins => reasoned(Origins::new(text)),
             Text | Self::Secret => Ok(()),
             Boolean | Integer { .. } => Err(None),
         }
@@ -268,6 +275,7 @@ impl fmt::Display for Expects {
                 write!(f, "a level (error, warn, info, debug, trace) or a list such as info,jddb_realtime=debug")
             }
             OneOf(names) => write!(f, "{}", names.join(" or ")),
+            Self::Origins => write!(f, "* or origins such as https://app.example.org, with spaces in between"),
             Self::Secret => write!(f, "a key of at least 32 bytes, as text or as base64:…"),
             Text => write!(f, "a text of 1 to {TEXT_BYTES_MAX} bytes"),
         }

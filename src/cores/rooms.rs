@@ -24,9 +24,6 @@ use crate::connection::{self, Connection, Receiver};
 
 /// The most requests that wait for one document to be loaded.
 const LOAD_WAITERS_MAX: usize = 1024;
-/// What any connection may hold of an unfinished message, however much the others hold: whoever fills
-/// `limits.unfinished_message_bytes` does not close those whose messages come in two reads.
-const UNFINISHED_BYTES_SMALL: usize = 16 << 10;
 /// How long a place is kept for a socket that does not come.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -404,14 +401,12 @@ impl Core {
 
     /// Counts what a connection holds of unfinished messages; false where there is too much in all.
     pub(crate) fn count_unfinished(&self, before: usize, after: usize) -> bool {
-        let total = self.shared.count_unfinished(before, after);
-        let small = after <= before || after <= UNFINISHED_BYTES_SMALL;
-        small || total <= self.limits.get().unfinished_message_bytes
+        self.shared.count_unfinished(before, after, self.limits.get().unfinished_message_bytes)
     }
 
     /// A connection ends: what it held no longer counts.
     pub(crate) fn forget_unfinished(&self, receiver: &Receiver) {
-        self.shared.count_unfinished(receiver.unfinished_bytes(), 0);
+        self.count_unfinished(receiver.unfinished_bytes(), 0);
     }
 }
 

@@ -81,7 +81,7 @@ impl Core {
     /// a tick at most, so that a search in vain costs little.
     pub(super) fn relieve_if_due(&self) {
         let slowness = &self.slowness;
-        let bytes_max = self.shared.config.limits.outbound_total_bytes / self.shared.inboxes.len();
+        let bytes_max = self.limits.get().outbound_total_bytes / self.shared.inboxes.len();
         if slowness.queued_bytes.get() <= bytes_max || slowness.is_relieved.replace(true) {
             return;
         }

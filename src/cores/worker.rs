@@ -1,6 +1,5 @@
 //! A core's thread.
 
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +16,7 @@ use super::core::Core;
 use super::limits::LimitsInForce;
 use super::machine;
 use crate::http;
+use crate::listen::Listeners;
 use crate::shared::Shared;
 
 /// How the names of the cores' threads begin.
@@ -51,8 +51,8 @@ pub struct Parts {
     pub shared: Arc<Shared>,
     /// Its way to the disk.
     pub commit: CommitHandle,
-    /// Its listener; the kernel deals connections out among those of all cores.
-    pub listener: TcpListener,
+    /// What it accepts connections on; the kernel deals them out among all cores.
+    pub listeners: Listeners,
     /// Turns true when no more connections are to be accepted.
     pub drain: watch::Receiver<bool>,
     /// The processors there are.
@@ -116,7 +116,7 @@ fn runtime(processors: &Arc<[usize]>) -> std::io::Result<LocalRuntime> {
 /// Serves until the server stops, and then until everybody has gone and everything is durable, but no
 /// longer than the drain time. Whether everything that anybody was told of is on disk.
 async fn run(parts: Parts) -> bool {
-    let Parts { index, shared, commit, listener, drain, processors } = parts;
+    let Parts { index, shared, commit, listeners, drain, processors } = parts;
     let drain_time = Duration::from_secs(shared.config.drain_seconds);
     pin(index, &shared, &processors);
     let limits = Rc::new(LimitsInForce::new(shared.config.limits.clone()));
@@ -127,7 +127,7 @@ async fn run(parts: Parts) -> bool {
     spawn_local(async move { commits.run_commits().await });
     spawn_local(async move { ticks.run_ticks().await });
     spawn_local(async move { looks.run_looks().await });
-    let front = spawn_local(http::serve(listener, shared, index, drain, limits));
+    let front = spawn_local(http::serve(listeners, shared, index, drain, limits));
     core.run_inbox().await;
     let settled = async {
         core.settled().await;

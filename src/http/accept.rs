@@ -1,10 +1,13 @@
 //! The accept loop of one core.
 
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
@@ -15,6 +18,7 @@ use super::site::Site;
 use super::slots::Slots;
 use crate::clock;
 use crate::cores::LimitsInForce;
+use crate::listen::Listeners;
 use crate::shared::Shared;
 
 /// HTTP connections a core has beyond its share of `limits.connections`, all of which may come at once.
@@ -23,35 +27,50 @@ const HTTP_CONNECTIONS_EXTRA: usize = 1_024;
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Connections in the queue of a listener that closes, of which one core takes leave. Beyond that they are reset.
+const WAITING_MAX: usize = 4_096;
 /// The time between two log lines about the same trouble.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Serves HTTP on `listener` until `drain` turns true; then closes it, lets the requests in flight finish, and returns.
+/// What a connection may leave unsent in the system's buffers. With more, a client would seem to take what it does not, and
+/// a slow one would fill memory that is not counted anywhere.
+const UNSENT_BYTES: u32 = 64 << 10;
+/// Open files that connections leave to the disk and all else, and at most half of all: a database that cannot open
+/// its next file takes no more changes.
+const FILES_RESERVED: u64 = 640;
+
+/// Serves HTTP on `listeners` until `drain` turns true; then closes them, lets the requests in flight finish, and returns.
 ///
 /// To be run as a local task on the runtime of core number `core`. WebSockets are handed over to the cores of their
 /// documents and are not waited for. A client that does not finish its request is bounded by the settings' timeouts; for
 /// a shorter end drop the future together with its runtime.
 pub async fn serve(
-    listener: std::net::TcpListener,
+    listeners: Listeners,
     shared: Arc<Shared>,
     core: usize,
     drain: watch::Receiver<bool>,
     limits: Rc<LimitsInForce>,
 ) {
-    serve_site(listener, Site::new(shared, drain, limits), core).await;
+    serve_site(listeners, Site::new(shared, drain, limits), core).await;
 }
 
-pub(super) async fn serve_site(listener: std::net::TcpListener, site: Site, core: usize) {
-    let listener = match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(core, %error, "cannot listen: this core accepts no connections");
-            return;
+pub(super) async fn serve_site(listeners: Listeners, site: Site, core: usize) {
+    let Listeners { sockets, outlive_server } = listeners;
+    let front = Rc::new(Front {
+        slots: Slots::new(connections_max(&site.shared)),
+        site: Rc::new(site),
+        core,
+        outlive_server,
+        files_max: files_max(),
+    });
+    let accepting: Vec<_> =
+        sockets.into_iter().map(|socket| spawn_local(Rc::clone(&front).accept_on(socket))).collect();
+    for socket in accepting {
+        if let Err(error) = socket.await {
+            tracing::error!(core, %error, "accepting connections failed");
         }
-    };
-    let slots = Slots::new(connections_max(&site.shared));
-    accept_until_drained(listener, &Rc::new(site), &slots, core).await;
-    slots.all_free().await;
+    }
+    front.slots.all_free().await;
 }
 
 /// A core's share of the WebSockets, for when they all connect at once, and some more.
@@ -59,53 +78,92 @@ fn connections_max(shared: &Shared) -> usize {
     shared.config.limits.connections.div_ceil(shared.inboxes.len().max(1)) + HTTP_CONNECTIONS_EXTRA
 }
 
-async fn accept_until_drained(listener: TcpListener, site: &Rc<Site>, slots: &Rc<Slots>, core: usize) {
-    let mut drain = site.drain.clone();
-    let mut pause = PAUSE_MIN;
-    let mut failures = Occasionally::default();
-    let mut surplus = Occasionally::default();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            // The sender is gone only if the server is.
-            _ = drain.wait_for(|draining| *draining) => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                pause = PAUSE_MIN;
-                if !start(stream, site, slots)
-                    && let Some(count) = surplus.count(clock::monotonic())
-                {
-                    tracing::warn!(
-                        core,
-                        count,
-                        max = connections_max(&site.shared),
-                        "too many HTTP connections: closed"
-                    );
-                }
-            }
-            Err(error) if is_the_clients(&error) => {}
-            Err(error) => {
-                if let Some(count) = failures.count(clock::monotonic()) {
-                    tracing::warn!(core, count, %error, "cannot accept connections; those that are open are not affected");
-                }
-                sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
-            }
-        }
-    }
+/// The number below which the descriptors of connections have to stay.
+fn files_max() -> u64 {
+    let granted = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    granted - FILES_RESERVED.min(granted / 2)
 }
 
-/// Starts serving a connection; false, and it is closed, if there are too many.
-fn start(stream: TcpStream, site: &Rc<Site>, slots: &Rc<Slots>) -> bool {
-    let Some(slot) = slots.take() else { return false };
-    // Only a socket that is dead already refuses; reading will tell.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY was refused");
+/// What the accept loops of one core share.
+struct Front {
+    site: Rc<Site>,
+    slots: Rc<Slots>,
+    core: usize,
+    outlive_server: bool,
+    files_max: u64,
+}
+
+impl Front {
+    async fn accept_on(self: Rc<Self>, listener: std::net::TcpListener) {
+        let core = self.core;
+        match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
+            Ok(listener) => self.accept_until_drained(listener).await,
+            Err(error) => tracing::error!(core, %error, "cannot listen: this core accepts no connections"),
+        }
     }
-    spawn_local(serve_connection(stream, Rc::clone(site), Rc::new(slot)));
-    true
+
+    async fn accept_until_drained(&self, listener: TcpListener) {
+        let mut drain = self.site.drain.clone();
+        let mut pause = PAUSE_MIN;
+        let mut failures = Occasionally::default();
+        let mut surplus = Occasionally::default();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                // The sender is gone only if the server is.
+                _ = drain.wait_for(|draining| *draining) => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    pause = PAUSE_MIN;
+                    if let Err(why) = self.start(stream)
+                        && let Some(count) = surplus.count(clock::monotonic())
+                    {
+                        tracing::warn!(core = self.core, count, why, "too many connections: closed");
+                    }
+                }
+                Err(error) if is_the_clients(&error) => {}
+                Err(error) => {
+                    if let Some(count) = failures.count(clock::monotonic()) {
+                        let core = self.core;
+                        tracing::warn!(core, count, %error, "cannot accept connections; those that are open are not affected");
+                    }
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+        if !self.outlive_server {
+            self.dismiss_waiting(listener);
+        }
+    }
+
+    /// Serves, and so sends away, whoever is in the queue of a listener that closes: they would be reset with it.
+    fn dismiss_waiting(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..WAITING_MAX {
+            let Ok((stream, _)) = listener.accept() else { return };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            let _ = stream.map(|stream| self.start(stream));
+        }
+    }
+
+    /// Starts serving a connection; if there are too many it is closed, and told of what.
+    fn start(&self, stream: TcpStream) -> Result<(), &'static str> {
+        // Linux gives the lowest number that is free, so below this one all are open.
+        if u64::try_from(stream.as_raw_fd()).is_ok_and(|number| number >= self.files_max) {
+            return Err("open files: raise the hard limit (ulimit -Hn, LimitNOFILE=)");
+        }
+        let slot = self.slots.take().ok_or("HTTP connections")?;
+        let socket = SockRef::from(&stream);
+        // Only a socket that is dead already refuses; reading will tell.
+        if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES)) {
+            tracing::debug!(%error, "a socket does not take its options");
+        }
+        spawn_local(serve_connection(stream, Rc::clone(&self.site), Rc::new(slot)));
+        Ok(())
+    }
 }
 
 /// Errors of one connection, which was gone before it was accepted: the next one is not affected.

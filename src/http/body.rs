@@ -1,8 +1,5 @@
 //! The body of a request.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::HeaderMap;
 use hyper::body::{Body, Incoming};
@@ -11,32 +8,82 @@ use jddb_core::protocol::ErrorCode;
 use tokio::time::timeout;
 
 use super::error::HttpError;
+use super::progress::{Pace, Progress};
+use super::site::Site;
+use crate::clock;
 use crate::config::Http;
 
 /// Reads a JSON body as a whole.
 ///
 /// # Errors
-/// It says that it is something else, is larger than `http.body_bytes`, does not arrive within `http.body_timeout_seconds`,
-/// or breaks off.
-pub(super) async fn read_json(headers: &HeaderMap, body: Incoming, config: &Http) -> Result<Bytes, HttpError> {
+/// It says that it is something else, is larger than `http.body_bytes`, comes more slowly than `http.progress_bytes` in
+/// `http.progress_seconds`, breaks off, or finds the server full of unfinished bodies and messages.
+pub(super) async fn read_json(headers: &HeaderMap, body: Incoming, site: &Site) -> Result<Vec<u8>, HttpError> {
+    let config = &site.shared.config.http;
     check_media_type(headers)?;
     // Refused before the client is told to go on (RFC 9110, section 10.1.1).
     if body.size_hint().lower() > config.body_bytes as u64 {
         return Err(too_large(config));
     }
-    let reading = Limited::new(body, config.body_bytes).collect();
-    match timeout(Duration::from_secs(config.body_timeout_seconds), reading).await {
-        Err(_) => Err(HttpError::new(
-            ErrorCode::RequestTimeout,
-            format!(
-                "the body did not arrive within {} seconds: send it at once, then retry",
-                config.body_timeout_seconds
-            ),
-        )),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(config)),
-        Ok(Err(_)) => Err(HttpError::invalid("body", "a body that is complete and framed as its headers say")),
+    let mut body = Limited::new(body, config.body_bytes);
+    let mut held = Held { site, bytes: Vec::new() };
+    let mut progress = Progress::begin(Pace::new(config), clock::monotonic());
+    loop {
+        let frame = match timeout(progress.left(clock::monotonic()), body.frame()).await {
+            Err(_) => return Err(too_slow(config)),
+            Ok(None) => return Ok(held.release()),
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large(config)),
+            Ok(Some(Err(_))) => {
+                return Err(HttpError::invalid("body", "a body that is complete and framed as its headers say"));
+            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        if let Ok(data) = frame.into_data() {
+            progress.moved(data.len(), clock::monotonic());
+            held.extend(&data)?;
+        }
     }
+}
+
+/// What has come of a body, counted with the unfinished messages of WebSockets.
+struct Held<'a> {
+    site: &'a Site,
+    bytes: Vec<u8>,
+}
+
+impl Held<'_> {
+    fn count(&self, before: usize, after: usize) -> bool {
+        let bytes_max = self.site.limits.get().unfinished_message_bytes;
+        self.site.shared.count_unfinished(before, after, bytes_max)
+    }
+
+    /// The body, complete and no longer counted.
+    fn release(mut self) -> Vec<u8> {
+        self.count(self.bytes.len(), 0);
+        std::mem::take(&mut self.bytes)
+    }
+
+    fn extend(&mut self, data: &[u8]) -> Result<(), HttpError> {
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(data);
+        if self.count(before, self.bytes.len()) { Ok(()) } else { Err(HttpError::at_capacity()) }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.count(self.bytes.len(), 0);
+    }
+}
+
+fn too_slow(config: &Http) -> HttpError {
+    let Http { progress_bytes, progress_seconds, .. } = config;
+    HttpError::new(
+        ErrorCode::RequestTimeout,
+        format!(
+            "fewer than {progress_bytes} bytes of the body came in {progress_seconds} seconds: send it at once, then retry"
+        ),
+    )
 }
 
 fn too_large(config: &Http) -> HttpError {

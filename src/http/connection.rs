@@ -2,33 +2,48 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use super::answers::HeldAnswers;
 use super::head_timer::{HeadTimer, ReadCount};
 use super::linger;
 use super::parse_error;
+use super::progress::Pace;
 use super::service::answer;
 use super::site::Site;
 use super::slots::Slot;
 use super::socket::Socket;
 use crate::config::Http;
 
-/// Serves a connection until it ends or is upgraded. When the server stops, after the request in flight.
+/// How long a client may take to ask when the server is stopping already.
+const DISMISSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Serves a connection until it ends or is upgraded. When the server stops, after the request in flight. Of one that is
+/// accepted only then the first request is waited for, if it does not take long, since it is to be answered.
 pub(super) async fn serve_connection(stream: TcpStream, site: Rc<Site>, slot: Rc<Slot>) {
+    let comes_too_late = *site.drain.borrow();
     let reads = ReadCount::default();
-    let socket = Socket::new(stream, reads.clone());
+    let config = &site.shared.config.http;
+    let answers = HeldAnswers::new(&site.answers);
+    let socket = Socket::new(stream, reads.clone(), Pace::new(config), Arc::clone(&answers));
     let mut drain = site.drain.clone();
-    let builder = builder(&site.shared.config.http, reads);
+    let mut builder = builder(config, reads.clone());
+    if comes_too_late {
+        builder.timer(HeadTimer::new(reads, DISMISSAL_TIMEOUT)).keep_alive(false);
+    }
     let service_slot = Rc::clone(&slot);
-    let service = service_fn(move |request| answer(Rc::clone(&site), Rc::clone(&service_slot), request));
+    let service =
+        service_fn(move |request| answer(Rc::clone(&site), Rc::clone(&service_slot), Arc::clone(&answers), request));
     let mut connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
-    let mut is_last = false;
+    let mut is_last = comes_too_late;
     let result = loop {
         let ended = tokio::select! {
             result = &mut connection => Some(result),
@@ -45,11 +60,21 @@ pub(super) async fn serve_connection(stream: TcpStream, site: Rc<Site>, slot: Rc
     // Nothing is left of an upgraded one.
     let Some(parts) = connection.into_parts() else { return };
     let socket = parts.io.into_inner();
+    if socket.is_given_up() {
+        return reset(socket);
+    }
     let last_words = result.err().and_then(|error| unanswered(&error, &socket, &parts.read_buf));
     let last_words = last_words.map(|status| parse_error::error_for(status).to_bytes());
     let last_words: Vec<&[u8]> = last_words.iter().map(|bytes| &**bytes).collect();
     linger::close(socket.into_stream(), &last_words).await;
     drop(slot);
+}
+
+/// Ends a connection whose client does not take what it is sent. The system would keep that for minutes.
+fn reset(socket: Socket) {
+    let stream = socket.into_stream();
+    // It fails where the client was faster.
+    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }
 
 /// Hyper's settings. At most 100 headers are hyper's own, which cost no allocation.

@@ -32,12 +32,12 @@ pub(super) async fn state(site: &Site, request: &Parts, segment: &str) -> Result
     let (reply, answer) = oneshot::channel();
     let current = ReadState { document_id: document_id.clone(), encoding, with_metadata, reply };
     let body = match query.version()? {
-        None => ask(site, &document_id, CoreMessage::ReadState(current), answer).await?,
+        None => ask_for_state(site, current, answer).await?,
         Some(version) => match history::read(site, &document_id, version, with_metadata).await? {
             Some(body) => body,
             None => {
                 // There is no such version; or else there is no such document, which its core then says.
-                ask(site, &document_id, CoreMessage::ReadState(current), answer).await?;
+                ask_for_state(site, current, answer).await?;
                 history::unstored(&document_id, version, with_metadata)?
             }
         },
@@ -56,7 +56,7 @@ pub(super) async fn changes(
     let (identity, document_id) = admit(site, request, segment, Scope::DocumentWrite)?;
     let encoding = Query::new(request.uri.query()).position_encoding()?;
     let idempotency_key = idempotency_key(&request.headers)?;
-    let body = read_json(&request.headers, body, &site.shared.config.http).await?;
+    let body = read_json(&request.headers, body, site).await?;
     // Bodies take their time, and the document's core may stop meanwhile.
     check_open(site)?;
     let (reply, answer) = oneshot::channel();
@@ -66,7 +66,7 @@ pub(super) async fn changes(
         user_id: identity.user_id.into(),
         encoding,
         idempotency_key,
-        body: body.into(),
+        body,
         reply,
     }));
     Ok(json_of_now(StatusCode::OK, ask(site, &document_id, message, answer).await?))
@@ -74,6 +74,22 @@ pub(super) async fn changes(
 
 fn check_open(site: &Site) -> Result<(), HttpError> {
     if site.is_draining() { Err(HttpError::shutting_down()) } else { Ok(()) }
+}
+
+/// Asks for a state, when it is its turn: it may be large. Where clients who do not read hold much already it is not even
+/// made, since that takes the time of the document's core.
+async fn ask_for_state(
+    site: &Site,
+    read: ReadState,
+    answer: oneshot::Receiver<Result<Bytes, InboundError>>,
+) -> Result<Bytes, HttpError> {
+    let permit = timeout(site.answer_timeout, site.state_reads.acquire()).await;
+    let _permit = permit.map_err(|_| HttpError::at_capacity())?.map_err(|_| HttpError::internal())?;
+    if site.answers.is_crowded() {
+        return Err(HttpError::at_capacity());
+    }
+    let document_id = read.document_id.clone();
+    ask(site, &document_id, CoreMessage::ReadState(read), answer).await
 }
 
 /// Asks the core that owns the document, and waits for what it says, but not for ever.

@@ -14,9 +14,9 @@ use serde::Serialize;
 use super::ids;
 use super::response::{self, HttpResponse};
 use crate::auth::{AuthError, Refusal};
-use crate::clock;
+use crate::{clock, jitter};
 
-/// Seconds after which a request that found the server busy, or stopping, is worth repeating.
+/// Seconds after which a request that found the server busy is worth repeating.
 pub(super) const RETRY_AFTER_SECONDS: u64 = 2;
 
 /// Why a request is refused.
@@ -47,7 +47,8 @@ impl HttpError {
     pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let hint = match code {
-            ErrorCode::CapacityExceeded | ErrorCode::ShuttingDown => Hint::RetryAfter(RETRY_AFTER_SECONDS),
+            ErrorCode::CapacityExceeded => Hint::RetryAfter(RETRY_AFTER_SECONDS),
+            ErrorCode::ShuttingDown => Hint::RetryAfter(jitter::retry_ms().div_ceil(1_000)),
             _ => Hint::None,
         };
         Self { status, code, message: message.into(), field: None, expected: None, hint }
@@ -69,6 +70,13 @@ impl HttpError {
     pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
         let error = Self::new(ErrorCode::MethodNotAllowed, format!("this route takes {allowed} only"));
         Self { hint: Hint::Allow(allowed), ..error }
+    }
+
+    /// The page that asks is none of those that may.
+    pub(super) fn origin_not_allowed() -> Self {
+        let message = "pages of this origin may not use the server: the operator can add it to http.allowed_origins";
+        let error = Self::new(ErrorCode::Forbidden, message);
+        Self { field: Some("Origin".to_owned()), expected: Some("an allowed origin".to_owned()), ..error }
     }
 
     /// What a core should have answered, it did not. The reason is in the log.

@@ -12,7 +12,7 @@ pub(super) fn health() -> HttpResponse {
 
 /// `GET /readyz`: whether requests should come here.
 pub(super) fn readiness(site: &Site) -> HttpResponse {
-    if site.is_draining() {
+    if site.shared.is_leaving() {
         json_of_now(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#)
     } else if site.shared.store.poisoned() {
         json_of_now(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"storage_unavailable"}"#)

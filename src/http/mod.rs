@@ -6,11 +6,12 @@
 //! It holds no document and speaks no WebSocket beyond the frames that refuse one.
 //!
 //! In reading order: `accept` is the loop and its bounds; `connection` one client's connection over `socket` (with
-//! `parse_error` and `head_timer`, for what hyper does not do), ended by `linger`; `service` answers one request, which
+//! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
 //! `route`, `query`, `body` and `caller` take apart; `health` and `documents` are the answers, `response` and `error`
 //! their form; `handshake`, `upgrade` and `refusal` lead a WebSocket in, or out.
 
 mod accept;
+mod answers;
 mod body;
 mod caller;
 mod connection;
@@ -23,6 +24,7 @@ mod history;
 mod ids;
 mod linger;
 mod parse_error;
+mod progress;
 mod query;
 mod refusal;
 mod response;

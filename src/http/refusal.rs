@@ -11,15 +11,15 @@ use super::error::RETRY_AFTER_SECONDS;
 use super::linger;
 use super::query::BadParameter;
 use crate::auth::{AuthError, Refusal};
-use crate::clock;
 use crate::occupancy::ConnectionsMax;
+use crate::{clock, jitter};
 
 /// Seconds after which a connection beyond the limit is worth another try.
 const CONNECTIONS_RETRY_SECONDS: u64 = 30;
 
 /// Tells the client why, and closes.
 pub(super) async fn refuse(stream: TcpStream, refusal: &JoinRefusal) {
-    let [told, close] = refusal_frames(UnixMillis(clock::now_unix_ms()), refusal);
+    let [told, close] = refusal_frames(UnixMillis(clock::now_unix_ms()), refusal, jitter::retry_ms);
     linger::close(stream, &[&told, &close]).await;
 }
 
@@ -94,7 +94,7 @@ pub(super) fn at_capacity() -> JoinRefusal {
 
 /// The server is stopping.
 pub(super) fn shutting_down() -> JoinRefusal {
-    let message = "the server is stopping: reconnect in a moment";
+    let message = "the server is stopping: reconnect after the time given in the close reason";
     let refused = refusal(ErrorCode::ShuttingDown, CloseCode::GOING_AWAY, message);
     JoinRefusal { retry_after: Some(RETRY_AFTER_SECONDS), ..refused }
 }

@@ -2,12 +2,15 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Request, Version};
 
+use super::answers::HeldAnswers;
+use super::caller::lines;
 use super::documents;
 use super::error::HttpError;
 use super::health;
@@ -24,6 +27,7 @@ use crate::logging::redact_query;
 pub(super) async fn answer(
     site: Rc<Site>,
     slot: Rc<Slot>,
+    answers: Arc<HeldAnswers>,
     request: Request<Incoming>,
 ) -> Result<HttpResponse, Infallible> {
     let began = clock::monotonic();
@@ -31,6 +35,11 @@ pub(super) async fn answer(
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let request_id = ids::request_id_of(&parts.headers);
     let result = dispatch(&site, slot, parts, body).await;
+    let has_room = |answer: &HttpResponse| {
+        let bytes = answer.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        answers.add(bytes.unwrap_or(0))
+    };
+    let result = result.and_then(|answer| if has_room(&answer) { Ok(answer) } else { Err(HttpError::at_capacity()) });
     let mut response = result.unwrap_or_else(|error| error.into_response(&request_id));
     // What a client sent was checked, and ours are always fit for a header.
     if let Ok(value) = HeaderValue::from_str(&request_id) {
@@ -52,6 +61,7 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
     let path = parts.uri.path().to_owned();
     let Route { endpoint, document } = Route::find(&path)?;
     Route { endpoint, document }.check_method(&parts.method)?;
+    check_origin(site, &parts)?;
     match endpoint {
         Endpoint::Health => Ok(health::health()),
         Endpoint::Ready => Ok(health::readiness(site)),
@@ -59,6 +69,15 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::Changes => documents::changes(site, &parts, body, document).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, document).await,
     }
+}
+
+/// A page that is not welcome is refused before it is looked at who its user is.
+fn check_origin(site: &Site, parts: &Parts) -> Result<(), HttpError> {
+    let allowed = &site.shared.config.http.allowed_origins;
+    if lines(&parts.headers, &ORIGIN).into_iter().all(|origin| allowed.allow(origin)) {
+        return Ok(());
+    }
+    Err(HttpError::origin_not_allowed())
 }
 
 /// RFC 9112, section 3.2: a request of HTTP/1.1 names its host once.

@@ -9,6 +9,7 @@ use jddb_core::limits::{GrantedLimits, LimitMode};
 use jddb_core::room::JoinRefusal;
 use tokio::sync::{Semaphore, watch};
 
+use super::answers::AnswerBudget;
 use super::refusal;
 use crate::config::IdPattern;
 use crate::cores::LimitsInForce;
@@ -17,6 +18,8 @@ use crate::shared::Shared;
 
 /// How long a document's core may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// States that are read at the same time; others wait. Each may be as large as a document.
+const STATE_READS_MAX: usize = 8;
 /// Old versions that are read from disk at the same time.
 const VERSION_READS_MAX: usize = 2;
 
@@ -33,6 +36,10 @@ pub(super) struct Site {
     pub(super) answer_timeout: Duration,
     /// The limits in force on this core.
     pub(super) limits: Rc<LimitsInForce>,
+    /// What answers may hold.
+    pub(super) answers: AnswerBudget,
+    /// One permit for each state that is being read.
+    pub(super) state_reads: Semaphore,
     /// One permit for each old version that is being read.
     pub(super) version_reads: Arc<Semaphore>,
 }
@@ -41,7 +48,9 @@ impl Site {
     pub(super) fn new(shared: Arc<Shared>, drain: watch::Receiver<bool>, limits: Rc<LimitsInForce>) -> Self {
         let id_pattern = shared.config.documents.id_pattern.clone();
         let version_reads = Arc::new(Semaphore::new(VERSION_READS_MAX));
-        Self { shared, id_pattern, drain, answer_timeout: ANSWER_TIMEOUT, limits, version_reads }
+        let answers = AnswerBudget::new(shared.config.http.answers_bytes / shared.inboxes.len().max(1));
+        let state_reads = Semaphore::new(STATE_READS_MAX);
+        Self { shared, id_pattern, drain, answer_timeout: ANSWER_TIMEOUT, limits, answers, state_reads, version_reads }
     }
 
     /// A seat for one more WebSocket of a user, whose token may grant more than the settings do.

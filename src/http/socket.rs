@@ -1,20 +1,20 @@
-//! A client's socket under hyper: it puts a body into hyper's own errors, and gives up on a client that reads nothing.
+//! A client's socket under hyper: it puts a body into hyper's own errors, and gives up on a client that reads too slowly.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
+use super::answers::HeldAnswers;
 use super::head_timer::ReadCount;
 use super::parse_error;
-
-/// How long a client may take no byte of an answer that waits for it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+use super::progress::{Pace, Progress};
+use crate::clock;
 
 /// A client's socket while HTTP is spoken on it.
 ///
@@ -23,21 +23,57 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Socket {
     stream: TcpStream,
     reads: ReadCount,
-    /// Runs while a write waits for the client.
-    stalled: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
+    /// From a write that had to wait until all that was to be written is.
+    waiting: Option<Waiting>,
+    is_given_up: bool,
+    answers: Arc<HeldAnswers>,
     /// What is written in the place of hyper's own error; empty once it is.
     replacement: Option<Bytes>,
 }
 
+/// An answer that waits for its client.
+#[derive(Debug)]
+struct Waiting {
+    progress: Progress,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Waiting {
+    fn begin(pace: Pace) -> Self {
+        let progress = Progress::begin(pace, clock::monotonic());
+        let sleep = Box::pin(sleep(progress.left(clock::monotonic())));
+        Self { progress, sleep }
+    }
+
+    /// Ready once the client has been too slow. The timer lags behind what was moved, and is set anew when it fires.
+    fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.sleep.as_mut().poll(context));
+            let left = self.progress.left(clock::monotonic());
+            if left.is_zero() {
+                return Poll::Ready(());
+            }
+            self.sleep.as_mut().reset(Instant::now() + left);
+        }
+    }
+}
+
 impl Socket {
-    /// Wraps a connection; `reads` counts the reads that bring bytes.
-    pub(super) fn new(stream: TcpStream, reads: ReadCount) -> Self {
-        Self { stream, reads, stalled: None, replacement: None }
+    /// Wraps a connection; `reads` counts the reads that bring bytes, `pace` is that of a client that is waited for, and
+    /// `answers` are what waits.
+    pub(super) fn new(stream: TcpStream, reads: ReadCount, pace: Pace, answers: Arc<HeldAnswers>) -> Self {
+        Self { stream, reads, pace, waiting: None, is_given_up: false, answers, replacement: None }
     }
 
     /// The bare socket.
     pub(super) fn into_stream(self) -> TcpStream {
         self.stream
+    }
+
+    /// Whether the client took what it was sent too slowly.
+    pub(super) const fn is_given_up(&self) -> bool {
+        self.is_given_up
     }
 
     /// Whether hyper has answered something that was no request.
@@ -74,13 +110,15 @@ impl Socket {
     }
 
     /// Turns a write that waits for too long into an error.
-    fn bounded<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
+    fn bounded(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(result) = written {
+            if let (Some(waiting), Ok(bytes)) = (&mut self.waiting, &result) {
+                waiting.progress.moved(*bytes, clock::monotonic());
+            }
+            return Poll::Ready(result);
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_TIMEOUT)));
-        ready!(stalled.as_mut().poll(context));
+        ready!(self.waiting.get_or_insert_with(|| Waiting::begin(self.pace)).poll_too_slow(context));
+        self.is_given_up = true;
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -107,12 +145,15 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // All that there was to write is written.
+        self.waiting = None;
+        self.answers.release();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = self.poll_replacement(context);
-        ready!(self.bounded(context, result))?;
+        let written = self.poll_replacement(context).map_ok(|()| 0);
+        ready!(self.bounded(context, written))?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
@@ -123,12 +164,16 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::config::Config;
+    use crate::http::answers::AnswerBudget;
 
     /// What a client reads when hyper writes `written`.
     async fn read(written: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut socket = Socket::new(listener.accept().await.unwrap().0, ReadCount::default());
+        let pace = Pace::new(&Config::default().http);
+        let answers = HeldAnswers::new(&AnswerBudget::new(0));
+        let mut socket = Socket::new(listener.accept().await.unwrap().0, ReadCount::default(), pace, answers);
         socket.write_all(written.as_bytes()).await.unwrap();
         socket.shutdown().await.unwrap();
         let mut read = String::new();

@@ -2,5 +2,6 @@
 
 mod documents;
 mod requests;
+mod slow;
 mod support;
 mod websocket;

@@ -88,7 +88,7 @@ async fn bodies_that_are_wrong_are_refused() {
 #[tokio::test]
 async fn slow_requests_time_out() {
     let home = Home::new();
-    let start = home.start().env("JDDB_HTTP__HEADER_TIMEOUT_SECONDS", "1").env("JDDB_HTTP__BODY_TIMEOUT_SECONDS", "1");
+    let start = home.start().env("JDDB_HTTP__HEADER_TIMEOUT_SECONDS", "1").env("JDDB_HTTP__PROGRESS_SECONDS", "1");
     let server = start.ready().await;
     let mut bystander = Bystander::join(&home, &server, "shared").await;
     let token = home.token("user");

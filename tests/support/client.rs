@@ -6,8 +6,13 @@ use super::editor::Editor;
 use super::socket::{Received, Socket};
 
 /// The connection ended; what was in flight may have been taken or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lost;
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Lost {
+    /// The error that announced it, if one did.
+    pub(crate) farewell: Option<Value>,
+    /// How it ended.
+    pub(crate) end: Received,
+}
 
 /// One client of one document.
 #[derive(Debug)]
@@ -17,13 +22,15 @@ pub(crate) struct Client {
     client_id: String,
     socket: Option<Socket>,
     editor: Option<Editor>,
+    /// The error that a close follows.
+    farewell: Option<Value>,
 }
 
 impl Client {
     /// A client that is not connected yet.
     pub(crate) fn new(document: &str, token: &str, client_id: &str) -> Self {
         let [document, token, client_id] = [document, token, client_id].map(str::to_owned);
-        Self { document, token, client_id, socket: None, editor: None }
+        Self { document, token, client_id, socket: None, editor: None, farewell: None }
     }
 
     /// What it knows of the document.
@@ -89,15 +96,20 @@ impl Client {
     }
 
     async fn receive(&mut self) -> Result<Value, Lost> {
-        let received = match &mut self.socket {
-            Some(socket) => socket.receive_any().await,
-            None => Received::Lost,
-        };
-        match received {
-            Received::Message(message) => Ok(message),
-            Received::Closed(..) | Received::Lost => {
-                self.socket = None;
-                Err(Lost)
+        loop {
+            let received = match &mut self.socket {
+                Some(socket) => socket.receive_any().await,
+                None => Received::Lost,
+            };
+            match received {
+                Received::Message(message) if message["payload"]["severity"] == "critical" => {
+                    self.farewell = Some(message);
+                }
+                Received::Message(message) => return Ok(message),
+                end @ (Received::Closed(..) | Received::Lost) => {
+                    self.socket = None;
+                    return Err(Lost { farewell: self.farewell.take(), end });
+                }
             }
         }
     }

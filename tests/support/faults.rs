@@ -45,6 +45,24 @@ impl Faults {
         start.env("POWERCUT_MAP", &path(&self.map)).env(setting, &value.to_string())
     }
 
+    /// Loads it into a server, with nothing broken: what is synced is noted, for [`Self::cut_power`].
+    pub(crate) fn watch<'h>(&self, start: Start<'h>, home: &Home) -> Start<'h> {
+        self.load(start, home, "POWERCUT_FSYNC_LIE", 0)
+    }
+
+    /// Leaves in the data directory of a killed server what was synced; of the rest nothing, or as much of each file as
+    /// the seed says.
+    pub(crate) fn cut_power(&self, home: &Home, torn: Option<usize>) {
+        let tool = shared("tools/powercut.py").expect("tools/powercut.py is beside tools/powercut.c");
+        let mut cut = Command::new("python3");
+        cut.arg(tool).arg("crash").arg(home.data()).arg(&self.map);
+        if let Some(seed) = torn {
+            cut.args(["--torn", &seed.to_string()]);
+        }
+        let output = cut.output().expect("python3 starts: install it");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// How many syncs there have been, and how many bytes were written (counted only under a limit).
     pub(crate) fn counts(&self) -> (u64, u64) {
         let map = std::fs::read(&self.map).expect("the library writes its map");

@@ -159,6 +159,15 @@ pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: Optio
 
 /// The text of a document's sections, one after the other, and its version.
 pub(crate) async fn state(port: u16, document: &str, token: &str) -> (u64, Value) {
-    let state = get(port, &format!("/api/documents/{document}/state"), token).await.ok();
-    (state["version"].as_u64().expect("a version"), state["content"]["sections"].clone())
+    try_state(port, document, token).await.unwrap_or_else(|| panic!("{document} is not there"))
+}
+
+/// The same; `None` if it is not there.
+pub(crate) async fn try_state(port: u16, document: &str, token: &str) -> Option<(u64, Value)> {
+    let answer = get(port, &format!("/api/documents/{document}/state"), token).await;
+    if answer.status != 200 {
+        return None;
+    }
+    let state = answer.json();
+    Some((state["version"].as_u64().expect("a version"), state["content"]["sections"].clone()))
 }

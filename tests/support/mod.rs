@@ -3,8 +3,8 @@
 //! Every wait here is for an event, with [`DEADLINE`] as the point at which a test gives up.
 //!
 //! [`Home`] is a data directory that outlives its servers, [`server`] starts and stops them, [`http`]
-//! and [`socket`] speak to them, [`editor`] is what a good client library does with a document, and
-//! [`client`] is that editor on a connection that may break.
+//! and [`socket`] speak to them, [`editor`] is what a good client library does with a document,
+//! [`client`] is that editor on a connection that may break, and [`typists`] are many of them.
 
 pub(crate) mod client;
 pub(crate) mod editor;
@@ -14,6 +14,7 @@ pub(crate) mod http;
 pub(crate) mod rng;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod typists;
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -43,6 +44,14 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
         }
     })
     .await
+}
+
+/// A number that the environment may set, such as how often something is done.
+pub(crate) fn number_from(variable: &str, otherwise: usize) -> usize {
+    let given = std::env::var(variable).ok();
+    given.map_or(otherwise, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{variable}: expected a number, found {text:?}"))
+    })
 }
 
 /// Says that a test was not run, and how to have it run.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -20,6 +21,7 @@ pub(crate) struct Start<'h> {
     home: &'h Home,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    prelude: Option<&'static str>,
 }
 
 /// A running server; killed when dropped.
@@ -41,7 +43,7 @@ pub(crate) struct Exit {
 
 impl<'h> Start<'h> {
     pub(super) fn new(home: &'h Home) -> Self {
-        Self { home, arguments: Vec::new(), environment: Vec::new() }
+        Self { home, arguments: Vec::new(), environment: Vec::new(), prelude: None }
     }
 
     /// Adds arguments to the command line.
@@ -56,10 +58,19 @@ impl<'h> Start<'h> {
         self
     }
 
+    /// Runs lines of a shell first, in the process that becomes the server.
+    pub(crate) fn after(mut self, prelude: &'static str) -> Self {
+        self.prelude = Some(prelude);
+        self
+    }
+
     fn command(&self, log: &Path) -> Command {
         let mut command = program(&self.home.path("."));
         command.arg("serve").arg("--data").arg(self.home.data()).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(prelude) = self.prelude {
+            command = behind(prelude, &command);
+        }
         let log = File::create(log).expect("a log file");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command
@@ -67,6 +78,14 @@ impl<'h> Start<'h> {
 
     /// Starts it on a free port of this machine, and waits until it says that it is ready.
     pub(crate) async fn ready(self) -> Server {
+        self.try_ready().await.unwrap_or_else(|refusals| panic!("the server does not start on a free port: {refusals}"))
+    }
+
+    /// The same, of one that may not be able to start.
+    ///
+    /// # Errors
+    /// It did not; this is what it said.
+    pub(crate) async fn try_ready(self) -> Result<Server, String> {
         let mut refusals = String::new();
         for _ in 0..PORTS_TRIED {
             let port = free_port();
@@ -76,21 +95,66 @@ impl<'h> Start<'h> {
             let child = command.spawn().expect("the server starts");
             let mut server = Server { child, port, log };
             match server.wait_until_ready().await {
-                Ok(()) => return server,
+                Ok(()) => return Ok(server),
                 Err(status) => refusals = format!("{status}: {}", server.log()),
             }
         }
-        panic!("the server does not start on a free port: {refusals}");
+        Err(refusals)
+    }
+
+    /// Prepares it as a service manager does that hands a descriptor over, said to be so many sockets.
+    fn handed_over(self, count: &str) -> Self {
+        let start = self.env("LISTEN_FDS", count).env("LISTEN_FDNAMES", "web");
+        start.after("exec 3<&0 </dev/null; export LISTEN_PID=$$")
+    }
+
+    /// Starts it with a listening socket that is handed over, and waits until it says that it is ready.
+    pub(crate) async fn ready_on(self, listener: TcpListener) -> Server {
+        let port = listener.local_addr().expect("a bound address").port();
+        let log = self.home.next_log();
+        let mut command = self.handed_over("1").command(&log);
+        let child = command.args(["--cores", "2"]).stdin(OwnedFd::from(listener)).spawn().expect("the server starts");
+        let mut server = Server { child, port, log };
+        if let Err(status) = server.wait_until_ready().await {
+            panic!("the server does not start on a socket that is handed over: {status}: {}", server.log());
+        }
+        server
+    }
+
+    /// Runs it with something handed over, said to be so many sockets, and waits for it to end by itself.
+    pub(crate) async fn exit_on(self, descriptor: OwnedFd, count: &str) -> Exit {
+        let log = self.home.next_log();
+        let mut command = self.handed_over(count).command(&log);
+        command.stdin(descriptor);
+        run_to_the_end(command, log).await
     }
 
     /// Runs it with the given arguments only, and waits for it to end by itself.
     pub(crate) async fn exit(self) -> Exit {
         let log = self.home.next_log();
-        let child = self.command(&log).spawn().expect("the server starts");
-        let mut server = Server { child, port: 0, log };
-        let status = server.wait().await;
-        Exit { code: status.code(), stderr: server.log() }
+        run_to_the_end(self.command(&log), log).await
     }
+}
+
+async fn run_to_the_end(mut command: Command, log: PathBuf) -> Exit {
+    let child = command.spawn().expect("the server starts");
+    let mut server = Server { child, port: 0, log };
+    let status = server.wait().await;
+    Exit { code: status.code(), stderr: server.log() }
+}
+
+/// The same command behind lines of a shell: they set what is inherited, which safe code cannot.
+fn behind(prelude: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{prelude}\nexec \"$0\" \"$@\"")]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.current_dir(command.get_current_dir().expect("a directory"));
+    shell
 }
 
 impl Server {

@@ -308,7 +308,7 @@ impl Room {
         const MESSAGE: &str = "the server is stopping; reconnect after the time given in the close reason";
         for key in self.members.keys() {
             let code = ErrorCode::ShuttingDown;
-            let reason = format!("{} retry_ms={}", code.name(), retry_ms());
+            let reason = refusal::shutting_down(retry_ms());
             self.close_with_error(now, key, code, MESSAGE, CloseCode::GOING_AWAY, &reason);
         }
     }

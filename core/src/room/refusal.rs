@@ -34,9 +34,10 @@ pub struct JoinRefusal {
     pub retry_after: Option<u64>,
 }
 
-/// The frames of `system.error` and the close after it, for somebody who never became a member.
+/// The frames of `system.error` and the close after it, for somebody who never became a member. `retry_ms` gives whom a
+/// stopping server refuses a moment of their own to come back at.
 #[must_use]
-pub fn refusal_frames(now: UnixMillis, refusal: &JoinRefusal) -> [Bytes; 2] {
+pub fn refusal_frames(now: UnixMillis, refusal: &JoinRefusal, retry_ms: impl FnOnce() -> u64) -> [Bytes; 2] {
     let error = ErrorMessage {
         retry_after: refusal.retry_after,
         limit_type: refusal.limit_type,
@@ -44,7 +45,16 @@ pub fn refusal_frames(now: UnixMillis, refusal: &JoinRefusal) -> [Bytes; 2] {
         ..ErrorMessage::new(refusal.code, &refusal.message, Severity::Critical)
     };
     let told = frame("system.error", &error, &Metadata::of_server(now, None));
-    [told, encode_close(refusal.close, refusal.code.name())]
+    let reason = match refusal.code {
+        ErrorCode::ShuttingDown => shutting_down(retry_ms()),
+        other => other.name().to_owned(),
+    };
+    [told, encode_close(refusal.close, &reason)]
+}
+
+/// The close reason of a server that stops.
+pub(super) fn shutting_down(retry_ms: u64) -> String {
+    format!("{} retry_ms={retry_ms}", ErrorCode::ShuttingDown.name())
 }
 
 impl Room {

@@ -231,7 +231,7 @@ impl Decoder {
             (Opcode::Continuation, Some(_)) | (Opcode::Message(_), None) => {}
         }
         let DecoderLimits { message_bytes_max, empty_fragments_max } = self.limits;
-        let (held, empty_fragments) = message.map_or((0, 0), |message| (message.bytes.len(), message.empty_fragments));
+        let (held, empty_fragments) = message.map_or((0, 0), |message| (message.len(), message.empty_fragments));
         if header.payload_len > message_bytes_max - held {
             return Err(ProtocolError::MessageTooBig { max: message_bytes_max });
         }

@@ -12,6 +12,10 @@ use super::mask::apply_mask;
 /// The first allocation for a message, in bytes, unless the whole is smaller. Smaller ones would
 /// only be outgrown at once.
 const BUFFER_BYTES_MIN: usize = 256;
+/// A buffer that holds so much of a message is put aside, and the next bytes go to another one. A
+/// larger one would be outgrown by doubling, and what it leaves behind fits nobody: many large
+/// messages at once would take twice the memory that is counted for them.
+const PART_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -96,6 +100,7 @@ impl Pending {
                 if !header.fin {
                     return Ok(Progress::MessageOpen);
                 }
+                self.message.iter_mut().for_each(OpenMessage::join);
                 Complete::Message
             }
         });
@@ -128,7 +133,7 @@ impl Pending {
 
     /// Heap memory in use, in bytes, this value included.
     pub(super) fn heap_bytes(&self) -> usize {
-        size_of::<Self>() + self.message.as_ref().map_or(0, |message| message.bytes.capacity())
+        size_of::<Self>() + self.message.as_ref().map_or(0, OpenMessage::buffer_bytes)
     }
 }
 
@@ -194,8 +199,10 @@ impl ControlPayload {
 pub(super) struct OpenMessage {
     kind: MessageKind,
     compressed: bool,
+    /// What came before `bytes` and was put aside; of text, whole characters.
+    parts: Vec<Vec<u8>>,
     /// Unmasked.
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     /// How much of `bytes` is known to be whole UTF-8 characters; at most 3 bytes less than all, if
     /// it is text.
     utf8_len: usize,
@@ -204,26 +211,63 @@ pub(super) struct OpenMessage {
 
 impl OpenMessage {
     const fn new(kind: MessageKind, compressed: bool) -> Self {
-        Self { kind, compressed, bytes: Vec::new(), utf8_len: 0, empty_fragments: 0 }
+        Self { kind, compressed, parts: Vec::new(), bytes: Vec::new(), utf8_len: 0, empty_fragments: 0 }
+    }
+
+    /// How much has arrived.
+    pub(super) fn len(&self) -> usize {
+        self.aside() + self.bytes.len()
+    }
+
+    fn aside(&self) -> usize {
+        self.parts.iter().map(Vec::len).sum()
+    }
+
+    /// What its buffers take. Parts are full, but for up to three bytes; that and their list are
+    /// little beside them.
+    fn buffer_bytes(&self) -> usize {
+        self.aside() + self.bytes.capacity()
     }
 
     /// Appends a piece of `frame`, which already counts it as received.
     fn extend(&mut self, chunk: &[u8], frame: &OpenFrame, message_bytes_max: usize) -> Result<(), ProtocolError> {
-        let expected = self.bytes.len() + chunk.len() + frame.missing();
-        let bytes_max = if frame.header.fin { expected } else { message_bytes_max };
-        self.reserve(chunk.len(), bytes_max);
+        if self.bytes.len() >= PART_BYTES {
+            self.put_aside();
+        }
+        let left = if frame.header.fin { chunk.len() + frame.missing() } else { message_bytes_max - self.len() };
+        self.reserve(chunk.len(), left);
         self.bytes.extend_from_slice(chunk);
         self.check_utf8()
     }
 
     /// Doubles the buffer when it is full: memory stays within twice what has arrived, whatever is
-    /// claimed, and within `bytes_max`, what the message can come to.
-    fn reserve(&mut self, additional: usize, bytes_max: usize) {
+    /// claimed, and within what the message can come to, which is `left` more.
+    fn reserve(&mut self, additional: usize, left: usize) {
         let needed = self.bytes.len() + additional;
         if needed > self.bytes.capacity() {
-            let capacity = needed.max(self.bytes.capacity() * 2).max(BUFFER_BYTES_MIN).min(bytes_max);
+            let doubled = (self.bytes.capacity() * 2).clamp(BUFFER_BYTES_MIN, PART_BYTES);
+            let capacity = needed.max(doubled).min(self.bytes.len() + left);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
+    }
+
+    fn put_aside(&mut self) {
+        let whole = if self.is_plain_text() { self.utf8_len } else { self.bytes.len() };
+        let rest = self.bytes.split_off(whole);
+        self.parts.push(std::mem::replace(&mut self.bytes, rest));
+        self.utf8_len = 0;
+    }
+
+    /// Puts a message that is complete into one buffer.
+    fn join(&mut self) {
+        if self.parts.is_empty() {
+            return;
+        }
+        let mut whole = Vec::with_capacity(self.len());
+        // Each part goes as soon as it is copied.
+        self.parts.drain(..).for_each(|part| whole.extend_from_slice(&part));
+        whole.append(&mut self.bytes);
+        self.bytes = whole;
     }
 
     /// Fails as soon as what is there cannot become UTF-8 by anything that follows.

@@ -1,7 +1,8 @@
 //! Coming in: the state, what follows it, and who may not.
 
 use jddb_core::protocol::{ErrorCode, close};
-use jddb_core::room::{Dialect, Durability, refusal_frames};
+use jddb_core::room::{Dialect, Durability, JoinRefusal, refusal_frames};
+use jddb_core::websocket::{CloseCode, encode_close};
 use serde_json::json;
 
 use crate::support::{DOCUMENT, House, LIMITS, Plan, START, brief, guest, insert, message, named_insert};
@@ -144,7 +145,7 @@ fn the_51st_editor_is_refused_but_no_viewer_and_no_second_connection() {
     assert_eq!((refused.code, refused.close), (ErrorCode::RateLimitExceeded, close::RATE_LIMITED));
     assert_eq!((refused.limit_type, refused.retry_after), (Some("document_editors"), Some(60)));
     assert!(refused.message.contains("50 people") && refused.message.contains("?mode=view"), "{}", refused.message);
-    let [error, close] = refusal_frames(START, &refused);
+    let [error, close] = refusal_frames(START, &refused, || panic!("nobody is sent away for good"));
     let error: serde_json::Value = serde_json::from_slice(&error[4..]).unwrap();
     assert_eq!(error["type"], "system.error");
     assert_eq!(error["payload"]["severity"], "critical");
@@ -159,6 +160,21 @@ fn the_51st_editor_is_refused_but_no_viewer_and_no_second_connection() {
     house.leave(editors[8]);
     assert!(house.try_join(guest("one_more")).is_ok());
     assert_eq!(house.room.member_count(), 51);
+}
+
+#[test]
+fn whom_a_stopping_server_refuses_is_told_when_to_come_back() {
+    let refused = JoinRefusal {
+        code: ErrorCode::ShuttingDown,
+        message: "the server is stopping".to_owned(),
+        field: None,
+        expected: None,
+        limit_type: None,
+        close: CloseCode::GOING_AWAY,
+        retry_after: None,
+    };
+    let [_, close] = refusal_frames(START, &refused, || 1234);
+    assert_eq!(close, encode_close(CloseCode::GOING_AWAY, "SHUTTING_DOWN retry_ms=1234"));
 }
 
 #[test]

@@ -51,6 +51,27 @@ fn unfinished_control_frames_and_headers_hold_no_buffer() {
     }
 }
 
+/// A large message is held in parts, each no larger than what came at once, and is one again when it is whole; characters
+/// that end in the next part are no matter.
+#[test]
+fn large_messages_are_held_as_they_came() {
+    let text = "a€😀é".repeat(60_000);
+    for read_len in [4_093, 65_536, 70_001] {
+        let limits = DecoderLimits::new(text.len());
+        let mut decoder = Decoder::new(limits, false);
+        let mut seen = Vec::new();
+        let mut bytes = frame(FIN | TEXT, text.clone());
+        let mut arrived = 0;
+        for read in bytes.chunks_mut(read_len) {
+            arrived += read.len();
+            feed(&mut decoder, read, &limits, &mut seen);
+            let held = decoder.pending_bytes();
+            assert!(held <= OVERHEAD + arrived + (64 << 10), "{held} bytes are held of {arrived}");
+        }
+        assert!(seen == [Seen::text(&text)], "it is another message, or {} of them", seen.len());
+    }
+}
+
 /// Feeds a frame of `len` bytes one by one; its buffer may come to `buffer_max` bytes.
 fn check_buffer(first: u8, len: usize, buffer_max: usize) {
     let limits = DecoderLimits { message_bytes_max: 1_000, empty_fragments_max: 1 };

@@ -115,7 +115,7 @@ fn changes_reach_the_core() {
 fn bodies_are_bounded_in_size_time_and_kind() {
     let set = |config: &mut crate::config::Config| {
         config.http.body_bytes = 1024;
-        config.http.body_timeout_seconds = 1;
+        config.http.progress_seconds = 1;
     };
     run(set, async |front| {
         front.start_core();
@@ -220,6 +220,8 @@ fn a_busy_a_broken_and_a_stopping_server_say_so() {
             front.shared.draining.store(true, Ordering::SeqCst);
             let reply = get(&front, "/api/documents/jd_1/state", &token).await;
             assert_eq!((reply.status, &*reply.error_code()), (503, "SHUTTING_DOWN"));
+            let seconds: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=5).contains(&seconds), "{seconds}");
         },
     );
 }

@@ -19,10 +19,16 @@ fn health_and_readiness_need_no_token() {
             assert_eq!(front.request("GET /readyz", "", "").await.json()["status"], "ready");
             let head = front.request("HEAD /healthz", "", "").await;
             assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, Some("15"), 0));
-            front.shared.draining.store(true, Ordering::SeqCst);
-            let reply = front.request("GET /readyz", "", "").await;
-            assert_eq!((reply.status, &reply.json()["status"]), (503, &"draining".into()));
-            assert_eq!(front.request("GET /healthz", "", "").await.status, 200);
+            let token = front.token("document:read", &[]);
+            front.start_core();
+            for leaving in [&front.shared.leaving, &front.shared.draining] {
+                let state = format!("GET /api/documents/jd_1/state?token={token}");
+                assert_eq!(front.request(&state, "", "").await.status, 200, "until it stops it serves");
+                leaving.store(true, Ordering::SeqCst);
+                let reply = front.request("GET /readyz", "", "").await;
+                assert_eq!((reply.status, &reply.json()["status"]), (503, &"draining".into()));
+                assert_eq!(front.request("GET /healthz", "", "").await.status, 200);
+            }
         },
     );
 }
@@ -192,6 +198,33 @@ fn draining_finishes_what_is_in_flight_and_takes_nothing_new() {
             let Front { serving, .. } = front;
             drop(idle);
             serving.await.unwrap();
+        },
+    );
+}
+
+#[test]
+fn whoever_waits_to_be_accepted_when_the_server_stops_is_told() {
+    run(
+        |_| {},
+        async |front| {
+            let wait = || {
+                let mut stream = std::net::TcpStream::connect(front.address).unwrap();
+                std::io::Write::write_all(&mut stream, b"GET /api/documents/a/state HTTP/1.1\r\nHost: a\r\n\r\n")
+                    .unwrap();
+                stream.set_nonblocking(true).unwrap();
+                tokio::net::TcpStream::from_std(stream).unwrap()
+            };
+            // Nothing is awaited in between, so the server accepts none of them before it is told to stop.
+            let waiting = [wait(), wait(), wait()];
+            front.shared.draining.store(true, Ordering::SeqCst);
+            front.drain.send(true).unwrap();
+            for mut stream in waiting {
+                let mut bytes = Vec::new();
+                stream.read_to_end(&mut bytes).await.unwrap();
+                let reply = Reply::parse(&bytes).expect("an answer");
+                assert_eq!((reply.status, &*reply.error_code()), (503, "SHUTTING_DOWN"));
+            }
+            front.serving.await.unwrap();
         },
     );
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
@@ -26,11 +27,14 @@ use crate::config::{Config, Secret};
 use crate::cores::{Adopt, CoreMessage, Inbox, LimitsInForce, Reservation, Reserve};
 use crate::http::accept::serve_site;
 use crate::http::site::Site;
+use crate::listen::Listeners;
 use crate::occupancy::Occupancy;
 use crate::shared::Shared;
 
 /// Longer than anything here takes, but for what has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The state of a document whose name begins with `big_`.
+pub(super) const BIG_BYTES: usize = 4 << 20;
 const KEY: &str = "a key for tests, of 32 bytes or more";
 
 /// A front with one core.
@@ -72,7 +76,8 @@ impl Front {
         let (drain, drained) = watch::channel(false);
         let limits = Rc::new(LimitsInForce::new(shared.config.limits.clone()));
         let site = Site { answer_timeout, ..Site::new(Arc::clone(&shared), drained, Rc::clone(&limits)) };
-        let serving = spawn_local(serve_site(listener, site, 0));
+        let listeners = Listeners { sockets: vec![listener], outlive_server: false };
+        let serving = spawn_local(serve_site(listeners, site, 0));
         Self { address, shared, drain, serving, limits, heard: Rc::default(), _data: data }
     }
 
@@ -174,6 +179,13 @@ impl Front {
         self.shared.occupancy.connections()
     }
 
+    /// Waits until so many bytes are held of bodies that have not come as a whole.
+    pub(super) async fn holds(&self, bytes: usize) {
+        while self.shared.unfinished_bytes.load(Ordering::SeqCst) != bytes {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Waits until no connection is counted.
     pub(super) async fn counts_none(&self) {
         while self.connections() > 0 {
@@ -198,12 +210,13 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
         occupancy: Arc::new(Occupancy::default()),
         unfinished_bytes: AtomicUsize::new(0),
         echoes: false,
+        leaving: AtomicBool::new(false),
         draining: AtomicBool::new(false),
         fronts: AtomicUsize::new(1),
     }
 }
 
-/// The core's answers: `full_…` is full, `gone_…` is let go of, `silent_…` is never answered, `missing_…` is not there, and
+/// The core's answers: `big_…` is big, `full_…` is full, `gone_…` is let go of, `silent_…` is never answered, `missing_…` is not there, and
 /// all others are. What is not answered, and what needs no answer, comes back.
 fn answer(message: CoreMessage) -> Option<CoreMessage> {
     let says = |id: &str, prefix: &str| id.starts_with(prefix);
@@ -228,6 +241,7 @@ fn answer(message: CoreMessage) -> Option<CoreMessage> {
                 code: ErrorCode::DocumentNotFound,
                 ..InboundError::invalid(String::new(), "a document that exists")
             };
+            let told = if says(id, "big_") { "x".repeat(BIG_BYTES) } else { told };
             let answer = if says(id, "missing_") { Err(missing) } else { Ok(Value::from(told).to_string().into()) };
             // Nobody waits where the client has gone.
             let _ = if says(id, "gone_") { Ok(()) } else { read.reply.send(answer) };

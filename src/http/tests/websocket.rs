@@ -44,7 +44,14 @@ async fn refused(front: &Front, target: &str) -> (Value, u16) {
     let mut told: Value = serde_json::from_slice(told).unwrap();
     assert_eq!(told["type"], "system.error");
     assert_eq!(told["payload"]["severity"], "critical");
-    assert_eq!(told["payload"]["error_code"].as_str().unwrap().as_bytes(), &close[2..]);
+    let (code, reason) = (told["payload"]["error_code"].as_str().unwrap(), str::from_utf8(&close[2..]).unwrap());
+    match reason.split_once(" retry_ms=") {
+        Some((reason, retry_ms)) => {
+            assert_eq!((code, reason), ("SHUTTING_DOWN", code));
+            assert!((500..5_000).contains(&retry_ms.parse().unwrap()), "{retry_ms}");
+        }
+        None => assert!(code == reason && code != "SHUTTING_DOWN", "{code} {reason}"),
+    }
     (told["payload"].take(), u16::from_be_bytes([close[0], close[1]]))
 }
 

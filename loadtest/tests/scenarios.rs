@@ -1,0 +1,56 @@
+//! The scenarios against the real server, in a small form: the server is right where they look, and they can look.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The server's binary, which is built beside the generator's; `None`, and a line that says so, where it is not.
+fn server(test: &str) -> Option<PathBuf> {
+    let server = Path::new(env!("CARGO_BIN_EXE_jddb-loadtest")).with_file_name("jddb-realtime");
+    if server.exists() {
+        return Some(server);
+    }
+    // Not `eprintln!`, which the test runner keeps to itself for tests that pass.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: no {}; build the whole workspace", server.display());
+    None
+}
+
+/// Runs a scenario, which has to succeed; its report.
+fn run(scenario: &str, options: &[&str]) -> Option<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jddb-loadtest"));
+    command.arg(scenario).arg("--server-bin").arg(server(scenario)?).arg("--json").args(options);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("JDDB_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command.output().expect("the generator starts");
+    let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{scenario} {options:?}: {told}{errors}");
+    Some(serde_json::from_slice(&output.stdout).expect("a report is JSON"))
+}
+
+#[test]
+fn hostile_connections_cost_little_and_are_closed_with_their_codes() {
+    let Some(report) = run("hostile", &["--connections", "40", "--mebibytes", "48", "--hold", "2"]) else { return };
+    let attacks = report["attacks"].as_array().expect("a list");
+    let closed = |name: &str, code: &str| {
+        let attack = attacks.iter().find(|attack| attack["attack"] == name).expect("every attack is there");
+        attack["closed"][code].as_u64().unwrap_or(0)
+    };
+    assert_eq!(closed("announced too large", "1009"), 40, "{report}");
+    assert_eq!(closed("empty fragments", "1002"), 40, "{report}");
+    assert!(closed("fragments without end", "1009") > 0, "{report}");
+    assert!(closed("messages but for their end", "1013") > 0, "{report}");
+    assert!(closed("no UTF-8", "1007") > 0, "{report}");
+}
+
+#[test]
+fn mutants_harm_nobody() {
+    let Some(report) = run("mutants", &["--mutants", "20000"]) else { return };
+    assert!(report["mutants"].as_u64() >= Some(20_000), "{report}");
+    assert!(report["versions"].as_u64() > Some(100), "some are whole enough to be changes: {report}");
+    assert!(report["closed"]["4000"].is_u64() || report["closed"]["1007"].is_u64(), "{report}");
+}

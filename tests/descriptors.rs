@@ -1,0 +1,58 @@
+//! A server that runs out of file descriptors: those who are there notice nothing, those who come are turned away.
+
+#[expect(dead_code, reason = "each test uses its own part of what they share")]
+mod support;
+
+use support::client::Client;
+use support::home::Home;
+use support::{http, until, within};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+/// Far more connections than descriptors.
+const FLOOD: usize = 600;
+
+#[tokio::test]
+async fn a_flood_of_connections_disturbs_nobody_who_is_there() {
+    let home = Home::new();
+    // The database is made to open files all the time.
+    let start = home.start().env("JDDB_DOCUMENTS__SNAPSHOT_EVERY_VERSIONS", "10");
+    let start = start.env("JDDB_STORAGE__WRITE_BUFFER_BYTES", "1048576");
+    let server = start.after("ulimit -n 256").ready().await;
+    let (port, token) = (server.port(), home.token("alice"));
+    let mut client = Client::joined("calm", &token, "a", port).await;
+    let mut flood = Vec::new();
+    for _ in 0..FLOOD {
+        let mut stream =
+            within("a connection", TcpStream::connect(("127.0.0.1", port))).await.expect("the queue is long");
+        // Whoever was turned away already cannot be written to.
+        let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        flood.push(stream);
+        client.editor().edit("body", 0, 0, "xxxxxxxxxxxxxxxx");
+        client.flush().await;
+    }
+    let mut turned_away = 0;
+    for stream in &mut flood {
+        let answer = within("an answer or the end", http::read_answer(stream)).await;
+        turned_away += usize::from(!answer.is_ok_and(|answer| answer.status == 200));
+    }
+    assert!(turned_away > FLOOD / 3 && turned_away < FLOOD - 20, "{turned_away} of {FLOOD} were turned away");
+    let log = server.log();
+    let told =
+        log.lines().filter(|line| line.contains("too many connections") || line.contains("cannot accept")).count();
+    assert!((1..20).contains(&told), "{told} lines: {log}");
+    assert!(log.contains("LimitNOFILE="), "the operator is told what to do: {log}");
+
+    // Room again: the same client has lost nothing, and others come in.
+    drop(flood);
+    let mut other = until("a place", async || {
+        let mut other = Client::new("calm", &home.token("bob"), "b");
+        other.connect(port).await.ok().map(|_| other)
+    })
+    .await;
+    client.editor().edit("body", 0, 0, "y");
+    client.flush().await;
+    other.reach(FLOOD as u64 + 1).await;
+    assert_eq!(other.editor().sections(), client.editor().sections());
+    assert_eq!(http::try_get(port, "/readyz").await.expect("an answer").status, 200);
+}
