@@ -76,6 +76,8 @@ pub(crate) struct Request<'a> {
     pub(crate) token: &'a str,
     /// The local address to come from, if it matters.
     pub(crate) source: Option<IpAddr>,
+    /// How much the kernel may take in before it is read, if not as it likes.
+    pub(crate) receive_buffer: Option<u32>,
 }
 
 /// A joined document.
@@ -131,8 +133,8 @@ pub(crate) async fn join(request: Request<'_>, scanner: &Scanner) -> Result<Join
 }
 
 async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
-    let Request { endpoint, document, query, token, source } = request;
-    let mut tcp = dial(endpoint.address, source).await?;
+    let Request { endpoint, document, query, token, source, receive_buffer } = request;
+    let mut tcp = dial(endpoint.address, source, receive_buffer).await?;
     tcp.set_nodelay(true)?;
     let upgrade = format!(
         "GET /ws/document/{document}?token={token}{query} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\n\
@@ -152,8 +154,11 @@ async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
     Ok(Socket::new(tcp, head.rest))
 }
 
-async fn dial(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+async fn dial(address: SocketAddr, source: Option<IpAddr>, receive_buffer: Option<u32>) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(bytes) = receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
     if let Some(source) = source {
         socket.bind(SocketAddr::new(source, 0))?;
     }

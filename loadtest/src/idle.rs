@@ -168,6 +168,7 @@ impl Crowd {
                 query: "",
                 token: &self.tokens[user],
                 source: source(self.endpoint.address.ip(), number),
+                receive_buffer: None,
             };
             connect::join(request, &self.scanner).await
         };

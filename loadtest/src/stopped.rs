@@ -143,6 +143,7 @@ async fn watch(args: &StoppedArgs, target: &Target) -> Result<StoppedReport, Fai
             query: "&mode=view",
             token: &token,
             source: None,
+            receive_buffer: None,
         };
         let joined = connect::join(request, &scanner).await;
         let mut socket = joined.map_err(|error| Failure::run("connecting an observer", error))?.socket;
@@ -236,8 +237,14 @@ pub(crate) fn hold(args: &HoldArgs) -> Result<(), Failure> {
             joining.spawn_local(async move {
                 // Never closed, so the permit is always had.
                 let _permit = gate.acquire().await;
-                let request =
-                    Request { endpoint: &endpoint, document: &document, query: "", token: &token, source: None };
+                let request = Request {
+                    endpoint: &endpoint,
+                    document: &document,
+                    query: "",
+                    token: &token,
+                    source: None,
+                    receive_buffer: None,
+                };
                 connect::join(request, &scanner).await
             });
         }

@@ -143,8 +143,14 @@ impl Handshake {
     async fn run(self) -> Result<Joined, ConnectionError> {
         // Never closed, so the permit is always had.
         let _permit = self.gate.acquire().await;
-        let request =
-            Request { endpoint: &self.endpoint, document: &self.id, query: "", token: &self.token, source: None };
+        let request = Request {
+            endpoint: &self.endpoint,
+            document: &self.id,
+            query: "",
+            token: &self.token,
+            source: None,
+            receive_buffer: None,
+        };
         connect::join(request, &self.field.scanner).await
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct SlowArgs {
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "R")]
     changes: u32,
     /// Bytes of each change
-    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "B")]
+    #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "B")]
     change_bytes: u32,
     /// Seconds measured while everybody reads
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "S")]
@@ -79,7 +79,7 @@ enum Pace {
     Never,
     /// A byte a second.
     Trickle,
-    /// 20,000 bytes a second: too slow for the changes, and enough not to be given up.
+    /// 10,000 bytes a second: too slow for the changes, and enough not to be given up.
     Laggard,
     /// A third of them each.
     Mixed,

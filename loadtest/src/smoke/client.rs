@@ -101,7 +101,14 @@ struct Client {
 
 impl Room {
     async fn enter(self: &Rc<Self>, who: String, query: &str, token: &str) -> Result<Client, String> {
-        let request = Request { endpoint: &self.endpoint, document: &self.document, query, token, source: None };
+        let request = Request {
+            endpoint: &self.endpoint,
+            document: &self.document,
+            query,
+            token,
+            source: None,
+            receive_buffer: None,
+        };
         let joined = connect::join(request, &self.scanner).await.map_err(|error| format!("{who}: {error}"))?;
         Ok(Client {
             who,
