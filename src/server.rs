@@ -1,5 +1,6 @@
 //! The server from start to end: what is opened in which order, and closed in the reverse one.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -232,6 +233,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// It was started by somebody at a terminal.
+    at_terminal: bool,
 }
 
 impl Signals {
@@ -241,17 +244,18 @@ impl Signals {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let hang_up = signal(SignalKind::hangup())?;
         drop(context);
-        Ok(Self { runtime, terminate, interrupt, hang_up })
+        Ok(Self { runtime, terminate, interrupt, hang_up, at_terminal: std::io::stdin().is_terminal() })
     }
 
-    /// Waits until the server is told to stop, doing `reload` each time it is told to.
+    /// Waits until the server is told to stop, doing `reload` each time it is told to. The same signal comes when the
+    /// terminal is closed that it was started at: then nobody is left who could stop it.
     fn wait(&mut self, reload: impl FnMut()) {
         self.wait_at_most(Duration::MAX, reload);
     }
 
     /// The same, but not for longer than that.
     fn wait_at_most(&mut self, time: Duration, mut reload: impl FnMut()) {
-        let Self { runtime, terminate, interrupt, hang_up } = self;
+        let Self { runtime, terminate, interrupt, hang_up, at_terminal } = self;
         runtime.block_on(async {
             let over = tokio::time::sleep(time);
             tokio::pin!(over);
@@ -259,7 +263,12 @@ impl Signals {
                 tokio::select! {
                     _ = terminate.recv() => return,
                     _ = interrupt.recv() => return,
-                    _ = hang_up.recv() => reload(),
+                    _ = hang_up.recv() => {
+                        if *at_terminal && !std::io::stdin().is_terminal() {
+                            return;
+                        }
+                        reload();
+                    }
                     () = &mut over => return,
                 }
             }

@@ -154,7 +154,8 @@ async fn a_resend_after_a_restart_is_acknowledged_with_its_first_version() {
 async fn a_client_that_reads_nothing_is_cut() {
     const PASTES: usize = 150;
     let home = Home::new();
-    let server = home.start().env("JDDB_LIMITS__OUTBOUND_QUEUE_BYTES", "65536").ready().await;
+    let start = home.start().env("JDDB_LIMITS__OUTBOUND_QUEUE_BYTES", "65536");
+    let server = start.env("JDDB_LIMITS__LARGE_MESSAGES_PER_SECOND", "0").ready().await;
     let target = format!("/ws/document/slow?token={}", home.token("idler"));
     let (mut idler, answer) = upgrade(server.port(), &target, "").await.expect("an answer");
     assert_eq!(answer.status, 101);

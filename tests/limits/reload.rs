@@ -124,6 +124,18 @@ async fn what_needs_a_restart_is_said_each_time_and_not_done() {
 }
 
 #[tokio::test]
+async fn a_server_at_a_terminal_stops_when_that_is_closed_and_not_before() {
+    let home = Home::new();
+    let (start, terminal) = home.start().at_terminal();
+    let mut server = start.ready().await;
+    server.hang_up();
+    until("the configuration to be read", async || server.log().contains(READ).then_some(())).await;
+    drop(terminal);
+    server.hang_up();
+    assert_eq!(server.wait().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn the_log_has_another_filter_at_once() {
     let home = Home::new();
     let configured = Configured::start(&home, "").await;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use super::home::{Home, program};
 use super::{http, until};
@@ -22,6 +23,7 @@ pub(crate) struct Start<'h> {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     prelude: Option<&'static str>,
+    terminal: Option<OwnedFd>,
 }
 
 /// A running server; killed when dropped.
@@ -43,7 +45,7 @@ pub(crate) struct Exit {
 
 impl<'h> Start<'h> {
     pub(super) fn new(home: &'h Home) -> Self {
-        Self { home, arguments: Vec::new(), environment: Vec::new(), prelude: None }
+        Self { home, arguments: Vec::new(), environment: Vec::new(), prelude: None, terminal: None }
     }
 
     /// Adds arguments to the command line.
@@ -64,6 +66,16 @@ impl<'h> Start<'h> {
         self
     }
 
+    /// Starts it at a terminal; the other end of which is given.
+    pub(crate) fn at_terminal(mut self) -> (Self, OwnedFd) {
+        // No other child is to keep it open.
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let end = openpt(flags).expect("a terminal");
+        unlockpt(&end).expect("a terminal can be unlocked");
+        self.terminal = Some(ioctl_tiocgptpeer(&end, flags).expect("a terminal has two ends"));
+        (self, end)
+    }
+
     fn command(&self, log: &Path) -> Command {
         let mut command = program(&self.home.path("."));
         command.arg("serve").arg("--data").arg(self.home.data()).args(&self.arguments);
@@ -72,7 +84,8 @@ impl<'h> Start<'h> {
             command = behind(prelude, &command);
         }
         let log = File::create(log).expect("a log file");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let terminal = self.terminal.as_ref().map(|end| end.try_clone().expect("a terminal may be open twice"));
+        command.stdin(terminal.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::null()).stderr(log);
         command
     }
 
