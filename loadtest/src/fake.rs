@@ -179,6 +179,9 @@ impl Server {
 
     fn change(&self, id: &str, me: u64, message: &[u8]) {
         let message: Value = serde_json::from_slice(message).unwrap();
+        if message["type"] != "document.change" {
+            return;
+        }
         let (payload, correlation_id) = (&message["payload"], &message["metadata"]["correlation_id"]);
         let number = self.changes.get();
         self.changes.set(number + 1);

@@ -24,6 +24,9 @@ use crate::occupancy::Seat;
 
 /// Frames of one `writev`.
 const FRAMES_PER_WRITE_MAX: usize = 64;
+/// What the kernel may hold of a connection beyond what it has on the wire: what waits longer is better replaced by
+/// something newer than sent.
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// How often it is looked whether a client that is not read from has taken what is queued for it.
 const OVERFULL_LOOK: Duration = Duration::from_millis(50);
 /// How long a peer may take to answer a close, and to take in what was queued before it.
@@ -82,6 +85,8 @@ pub(crate) fn adopt(
     member: MemberKey,
     seat: Seat,
 ) {
+    // Where it fails the kernel holds more, which is a matter of memory only.
+    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
     let (half, write) = stream.into_split();
     let now = clock::monotonic();
     let connection = Rc::new(Connection {
