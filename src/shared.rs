@@ -8,7 +8,7 @@ use jddb_storage::{SnapshotRequests, Store};
 
 use crate::auth::Authority;
 use crate::config::Config;
-use crate::cores::{CoreMessage, Inbox, Reservation};
+use crate::cores::{CoreMessage, Inbox};
 
 /// Shards that documents are hashed to, and that are dealt out to the cores. More than any machine has cores.
 const SHARDS: u32 = 4096;
@@ -44,20 +44,18 @@ impl Shared {
         shard as usize % self.inboxes.len()
     }
 
+    /// The core that takes a connection of this name, where no document says which.
+    #[must_use]
+    pub fn core_for(&self, connection_id: &str) -> usize {
+        crc32fast::hash(connection_id.as_bytes()) as usize % self.inboxes.len()
+    }
+
     /// Asks the core that owns `document_id`.
     ///
     /// # Errors
     /// The core has too much to do; the message comes back.
     pub fn send(&self, document_id: &DocumentId, message: CoreMessage) -> Result<(), CoreMessage> {
         self.inboxes[self.core_of(document_id)].send(message)
-    }
-
-    /// Asks the core that keeps `reservation`.
-    ///
-    /// # Errors
-    /// The core has too much to do; the message comes back.
-    pub fn send_about(&self, reservation: Reservation, message: CoreMessage) -> Result<(), CoreMessage> {
-        self.inboxes[reservation.core].send(message)
     }
 
     /// Notes that a connection holds `after` bytes of unfinished messages where it held `before`; returns

@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jddb_core::document::{Document, DocumentLimits};
@@ -35,7 +36,13 @@ struct Bench {
 impl Bench {
     /// A document of 64 KiB, open to `members` editors whose dialects go round `encodings`.
     fn new(members: usize, encodings: &[PositionEncoding]) -> Self {
-        let config = RoomConfig { durability: Durability::Strict, outbound_bytes_max: 1 << 20, limits: LIMITS };
+        let config = RoomConfig {
+            durability: Durability::Strict,
+            outbound_bytes_max: 1 << 20,
+            idle_after_ms: 60_000,
+            limits: LIMITS,
+            counters: Arc::default(),
+        };
         let id = DocumentId::new("jd_12345").expect("a good name");
         let room = Room::new(Document::new(id, DocumentLimits::default()), None, Rc::new(config));
         let mut bench = Self { room, keys: Vec::new(), parser: Parser::default(), bytes: Vec::new(), sender: 0 };

@@ -1,6 +1,8 @@
-//! A WebSocket connection on its document's core: one task that reads, and writing from the core's turns.
+//! A WebSocket connection on the core where it belongs: one task that reads, and writing from the core's turns.
 //!
 //! An idle connection owns no buffer: reads go into the core's, and what is queued for it is shared frames.
+
+mod seat;
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -10,8 +12,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::Parser;
-use jddb_core::room::{MemberKey, Room};
 use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, encode_pong};
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -19,7 +21,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::spawn_local;
 
 use crate::clock;
-use crate::cores::{Core, RoomCell};
+use crate::cores::Core;
+pub(crate) use seat::{Host, Seat};
 
 /// Frames of one `writev`.
 const FRAMES_PER_WRITE_MAX: usize = 64;
@@ -30,8 +33,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection as its core sees it.
 pub(crate) struct Connection {
-    pub(crate) cell: Rc<RoomCell>,
-    pub(crate) member: MemberKey,
+    pub(crate) seat: Seat,
     write: OwnedWriteHalf,
     /// Its number among the core's connections.
     number: Cell<usize>,
@@ -54,14 +56,13 @@ pub(crate) struct Receiver {
     decoder: Option<Decoder>,
 }
 
-/// Starts serving a socket that was handed over, for a member whose place was reserved; `read` is what
-/// the client sent right behind its request.
-pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<RoomCell>, member: MemberKey) {
+/// Starts serving a socket that was handed over, for a seat that is there already; `read` is what the client
+/// sent right behind its request.
+pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, seat: Seat) -> Rc<Connection> {
     let (half, write) = stream.into_split();
     let now = clock::monotonic();
     let connection = Rc::new(Connection {
-        cell,
-        member,
+        seat,
         write,
         number: Cell::new(0),
         draining: Cell::new(false),
@@ -72,9 +73,12 @@ pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, cell: Rc<Ro
         is_cut: Cell::new(false),
     });
     connection.number.set(core.register(&connection));
-    connection.cell.connect(&connection);
-    connection.flush(&mut connection.cell.room.borrow_mut());
-    spawn_local(receive(Rc::clone(core), connection, half, read));
+    if let Seat::Member { cell, key } = &connection.seat {
+        cell.connect(*key, &connection);
+    }
+    connection.flush_now();
+    spawn_local(receive(Rc::clone(core), Rc::clone(&connection), half, read));
+    connection
 }
 
 /// Reads until the end of the stream. Nobody cancels this task: to end it the socket is shut down.
@@ -116,18 +120,19 @@ impl Receiver {
         connection.heard_at.set(clock::monotonic());
         let Some(open) = decoder else { return };
         let unfinished_before = open.pending_bytes();
-        let mut room = connection.cell.room.borrow_mut();
-        decode(open, bytes, connection, &mut room, parser);
-        if !core.count_unfinished(unfinished_before, open.pending_bytes()) {
-            let reason = "too many unfinished messages on this server: retry later";
-            room.close_member(connection.member, CloseCode::TRY_AGAIN_LATER, reason);
-        }
-        if !room.is_heard(connection.member) {
+        let is_heard = connection.seat.with_host(|host| {
+            decode(open, bytes, connection, host, parser);
+            if !core.count_unfinished(unfinished_before, open.pending_bytes()) {
+                let reason = "too many unfinished messages on this server: retry later";
+                host.close(CloseCode::TRY_AGAIN_LATER, reason);
+            }
+            host.is_heard()
+        });
+        if !is_heard {
             core.count_unfinished(open.pending_bytes(), 0);
             *decoder = None;
         }
-        drop(room);
-        core.touch(&connection.cell);
+        connection.touch(core);
     }
 
     /// Bytes of a message of which the rest has not come.
@@ -136,23 +141,22 @@ impl Receiver {
     }
 }
 
-/// Hands what a member sent to its room, message by message, until the bytes are used up or the protocol is broken.
-fn decode(decoder: &mut Decoder, bytes: &mut [u8], connection: &Connection, room: &mut Room, parser: &mut Parser) {
+/// Hands what came to its host, message by message, until the bytes are used up or the protocol is broken.
+fn decode(decoder: &mut Decoder, bytes: &mut [u8], connection: &Connection, host: &mut Host<'_>, parser: &mut Parser) {
     let now = crate::cores::now();
-    let member = connection.member;
     let mut input = bytes;
     loop {
         match decoder.decode(&mut input) {
             Ok(None) => return,
-            Ok(Some(Event::Message(message))) => room.receive(now, member, message.payload, parser),
-            Ok(Some(Event::Ping(payload))) => room.send_control(member, encode_pong(payload)),
+            Ok(Some(Event::Message(message))) => host.receive(now, message.payload, parser),
+            Ok(Some(Event::Ping(payload))) => host.send_control(encode_pong(payload)),
             Ok(Some(Event::Pong(_))) => {}
             Ok(Some(Event::Close(frame))) => {
                 connection.peer_closed.set(true);
                 let code = frame.map_or(CloseCode::NORMAL, |frame| frame.code);
-                room.close_member(member, code, "");
+                host.close(code, "");
             }
-            Err(error) => return room.close_member(member, error.close_code(), &error.to_string()),
+            Err(error) => return host.close(error.close_code(), &error.to_string()),
         }
     }
 }
@@ -162,16 +166,51 @@ impl Connection {
         self.number.get()
     }
 
+    /// Something has been queued: it is written in the room's turn, or at once.
+    pub(crate) fn touch(self: &Rc<Self>, core: &Core) {
+        match &self.seat {
+            Seat::Member { cell, .. } => core.touch(cell),
+            Seat::Observer(_) => self.flush_now(),
+        }
+    }
+
+    /// A second has passed: an observer that reads nothing is closed. A room looks after its members itself.
+    pub(crate) fn tick(self: &Rc<Self>, now: UnixMillis) {
+        if let Seat::Observer(observer) = &self.seat {
+            observer.borrow_mut().tick(now);
+            self.flush_now();
+        }
+    }
+
+    /// The server stops: an observer is told. A room tells its members itself.
+    pub(crate) fn shut_down_observer(self: &Rc<Self>, now: UnixMillis) {
+        if let Seat::Observer(observer) = &self.seat {
+            observer.borrow_mut().shut_down(now, crate::jitter::retry_ms());
+            self.flush_now();
+        }
+    }
+
+    /// Queues a ping or pong, and has it written.
+    pub(crate) fn send_control(self: &Rc<Self>, core: &Core, frame: Bytes) {
+        self.seat.with_host(|host| host.send_control(frame));
+        self.touch(core);
+    }
+
+    /// Writes what may be sent, outside of a turn.
+    pub(crate) fn flush_now(self: &Rc<Self>) {
+        self.seat.with_host(|host| self.flush(host));
+    }
+
     /// Writes what may be sent. What the socket does not take is written when it is writable again.
-    pub(crate) fn flush(self: &Rc<Self>, room: &mut Room) {
+    pub(crate) fn flush(self: &Rc<Self>, host: &mut Host<'_>) {
         // Before all else: a peer that takes nothing is the one that this time is for.
-        if self.closing_at.get().is_none() && !room.is_heard(self.member) {
+        if self.closing_at.get().is_none() && !host.is_heard() {
             self.closing_at.set(Some(clock::monotonic()));
         }
         if self.draining.get() {
             return;
         }
-        match self.write_queued(room) {
+        match self.write_queued(host) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.draining.set(true);
@@ -182,10 +221,8 @@ impl Connection {
         }
     }
 
-    fn write_queued(&self, room: &mut Room) -> std::io::Result<()> {
-        let durable = room.durable_records();
-        let Some(member) = room.member_mut(self.member) else { return Ok(()) };
-        let outbox = member.outbox_mut();
+    fn write_queued(&self, host: &mut Host<'_>) -> std::io::Result<()> {
+        let Some((outbox, durable)) = host.outbox() else { return Ok(()) };
         loop {
             let mut frames = [IoSlice::new(&[]); FRAMES_PER_WRITE_MAX];
             let mut count = 0;
@@ -214,9 +251,7 @@ impl Connection {
         if self.is_cut.get() {
             return false;
         }
-        let room = self.cell.room.borrow();
-        let member = room.member(self.member).filter(|_| room.is_heard(self.member));
-        member.is_some_and(|member| member.outbox().bytes() > core.outbound_bytes_max())
+        self.seat.with_host(|host| host.is_heard() && host.queued_bytes() > core.outbound_bytes_max())
     }
 
     /// Ends both directions now; the reading task notices.
@@ -246,7 +281,7 @@ impl Connection {
 async fn drain(connection: Rc<Connection>) {
     loop {
         let writable = connection.write.writable().await;
-        let result = writable.and_then(|()| connection.write_queued(&mut connection.cell.room.borrow_mut()));
+        let result = writable.and_then(|()| connection.seat.with_host(|host| connection.write_queued(host)));
         match result {
             Ok(()) => break,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -21,11 +21,12 @@ use tokio::sync::Notify;
 use tokio::task::coop::consume_budget;
 
 use super::batch::Batch;
+use super::feeds::Feeds;
 use super::message::CoreMessage;
 use super::rooms::{Place, RoomCell, Slot};
 use crate::clock;
 use crate::config;
-use crate::connection::{Connection, Receiver};
+use crate::connection::{Connection, Host, Receiver, Seat};
 use crate::shared::Shared;
 
 /// The read buffer that all connections of a core share, in bytes.
@@ -46,6 +47,7 @@ pub(crate) struct Core {
     pub(super) place_number: Cell<u64>,
     pub(super) connections: RefCell<Slab<Rc<Connection>>>,
     pub(super) batch: RefCell<Batch>,
+    pub(super) feeds: Feeds,
     scratch: RefCell<Scratch>,
     touched: RefCell<Vec<Rc<RoomCell>>>,
     turn_due: Cell<bool>,
@@ -78,6 +80,7 @@ impl Core {
             place_number: Cell::new(0),
             connections: RefCell::default(),
             batch: RefCell::new(Batch::new(commit)),
+            feeds: Feeds::default(),
             scratch: RefCell::new(Scratch {
                 read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
                 parser: Parser::default(),
@@ -148,12 +151,14 @@ impl Core {
     }
 
     /// Looks after what nothing else wakes the core for.
-    pub(super) async fn run_ticks(&self) {
+    pub(super) async fn run_ticks(self: &Rc<Self>) {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             ticks.tick().await;
             let now = clock::monotonic();
             self.tend_connections(now);
+            self.tend_rooms();
+            self.tick_feeds();
             self.forget_places(now);
             self.evict_idle(now, self.documents_max());
         }
@@ -187,6 +192,9 @@ impl Core {
         for cell in self.open_cells() {
             cell.room.borrow_mut().shut_down(now, crate::jitter::retry_ms);
             self.touch(&cell);
+        }
+        for connection in self.connections_now() {
+            connection.shut_down_observer(now);
         }
         let core = Rc::clone(self);
         tokio::task::spawn_local(async move {
@@ -233,10 +241,15 @@ impl Core {
 
     /// A connection has ended: its member leaves, and it no longer counts.
     pub(crate) fn end(&self, connection: &Rc<Connection>) {
-        connection.cell.disconnect(connection.member, now());
+        match &connection.seat {
+            Seat::Member { cell, key } => {
+                cell.disconnect(*key, now());
+                self.touch(cell);
+            }
+            Seat::Observer(_) => self.forget_watcher(connection),
+        }
         self.connections.borrow_mut().remove(connection.number());
         self.shared.connections.fetch_sub(1, Ordering::AcqRel);
-        self.touch(&connection.cell);
     }
 
     /// The loop's read buffer was filled, so there may be more.
@@ -265,9 +278,10 @@ impl Core {
         for key in room.take_dirty() {
             let connection = cell.connection(key);
             if let Some(connection) = connection {
-                connection.flush(&mut room);
+                connection.flush(&mut Host::Room(&mut room, key));
             }
         }
+        self.publish_news(cell, &mut room);
         let answers: Vec<_> = room.take_answers().collect();
         drop(room);
         answers.into_iter().for_each(|answer| cell.answer(answer.request, answer.body));
@@ -275,19 +289,33 @@ impl Core {
 
     /// Pings, and lets go of peers that are gone.
     fn tend_connections(&self, now: Duration) {
+        let now_ms = self::now();
         let heartbeat = &self.shared.config.heartbeat;
         let (interval, silence) =
             (Duration::from_secs(heartbeat.interval_seconds), Duration::from_secs(heartbeat.silence_seconds));
-        let connections: Vec<_> =
-            self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
         // While the core reads nothing, because the disk does not keep up, silence is no sign of anything.
         let silence = if self.batch.borrow().is_full() { Duration::MAX } else { silence };
-        for connection in connections {
+        for connection in self.connections_now() {
+            connection.tick(now_ms);
             if connection.is_dead(now, silence) {
                 connection.cut();
             } else if connection.is_ping_due(now, interval) {
-                connection.cell.room.borrow_mut().send_control(connection.member, encode_ping(&[]));
-                self.touch(&connection.cell);
+                connection.send_control(self, encode_ping(&[]));
+            }
+        }
+    }
+
+    fn connections_now(&self) -> Vec<Rc<Connection>> {
+        self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect()
+    }
+
+    /// Tells each room that time has passed.
+    fn tend_rooms(&self) {
+        let now = now();
+        for cell in self.open_cells() {
+            let has_news = cell.room.borrow_mut().tick(now);
+            if has_news {
+                self.touch(&cell);
             }
         }
     }
@@ -310,6 +338,7 @@ fn room_settings(config: &config::Config) -> (RoomConfig, DocumentLimits) {
             config::Durability::Fast => Durability::Fast,
         },
         outbound_bytes_max: limits.outbound_queue_bytes,
+        idle_after_ms: config.presence.idle_seconds * 1_000,
         limits: jddb_core::protocol::outbound::Limits {
             connections: limits.connections,
             document_editors: limits.document_editors,

@@ -8,6 +8,8 @@ use jddb_core::protocol::InboundError;
 use jddb_core::room::{Dialect, Greeting, JoinRefusal, User};
 use tokio::sync::oneshot;
 
+use super::feeds::FeedMessage;
+
 /// A request to the core that owns a document.
 #[derive(Debug)]
 pub enum CoreMessage {
@@ -21,6 +23,8 @@ pub enum CoreMessage {
     ReadState(ReadState),
     /// `POST …/changes`.
     PostChanges(Box<PostChanges>),
+    /// About those who watch the server.
+    Feed(FeedMessage),
     /// The server stops: tell everybody and close them.
     ShutDown,
 }

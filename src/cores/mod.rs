@@ -5,16 +5,18 @@
 //!
 //! In reading order: `message` and `inbox` are what cores ask of one another; `worker` is a core's thread;
 //! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents; `batch` is what waits to
-//! be durable; `machine` says which processors there are.
+//! be durable; `feeds` tells those who watch the server; `machine` says which processors there are.
 
 mod batch;
 mod core;
+mod feeds;
 mod inbox;
 mod machine;
 mod message;
 mod rooms;
 mod worker;
 
+pub use feeds::{Feed, FeedMessage, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Subscription, Watch};
 pub use inbox::Inbox;
 pub use machine::{available_processors, cores_granted};
 pub use message::{Adopt, CoreMessage, PostChanges, ReadState, Reservation, Reserve};

@@ -21,7 +21,7 @@ use tokio::task::{spawn_blocking, spawn_local};
 use super::core::{Core, now};
 use super::message::{Adopt, CoreMessage, PostChanges, ReadState, Reservation, Reserve};
 use crate::clock;
-use crate::connection::{self, Connection, Receiver};
+use crate::connection::{self, Connection, Receiver, Seat};
 
 /// The most requests that wait for one document to be loaded.
 const LOAD_WAITERS_MAX: usize = 1024;
@@ -82,9 +82,9 @@ impl RoomCell {
     }
 
     /// A member's socket has come.
-    pub(crate) fn connect(&self, connection: &Rc<Connection>) {
+    pub(crate) fn connect(&self, member: MemberKey, connection: &Rc<Connection>) {
         let mut connections = self.connections.borrow_mut();
-        let index = connection.member.index();
+        let index = member.index();
         if connections.len() <= index {
             connections.resize_with(index + 1, || None);
         }
@@ -136,7 +136,9 @@ impl Core {
             CoreMessage::Reserve(reserve) => reserve.document_id.clone(),
             CoreMessage::ReadState(read) => read.document_id.clone(),
             CoreMessage::PostChanges(post) => post.document_id.clone(),
-            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => return self.settle(message),
+            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::Feed(_) | CoreMessage::ShutDown => {
+                return self.settle(message);
+            }
         };
         if let Some(trouble) = self.trouble(&message) {
             return refuse(message, &trouble);
@@ -171,13 +173,16 @@ impl Core {
         }
     }
 
-    /// What has to do with places that were reserved.
+    /// What has to do with places that were reserved, and with no document.
     fn settle(self: &Rc<Self>, message: CoreMessage) {
         match message {
             CoreMessage::Adopt(Adopt { reservation, stream, read }) => {
                 let place = self.places.borrow_mut().remove(&reservation.number);
                 match (place, TcpStream::from_std(stream)) {
-                    (Some(place), Ok(stream)) => connection::adopt(self, stream, read, place.cell, place.member),
+                    (Some(place), Ok(stream)) => {
+                        let seat = Seat::Member { cell: place.cell, key: place.member };
+                        connection::adopt(self, stream, read, seat);
+                    }
                     (place, _) => {
                         tracing::warn!("a socket came too late for its place, or cannot be taken over");
                         self.shared.connections.fetch_sub(1, Ordering::AcqRel);
@@ -189,6 +194,7 @@ impl Core {
                 let place = self.places.borrow_mut().remove(&reservation.number);
                 place.into_iter().for_each(|place| self.give_up(&place));
             }
+            CoreMessage::Feed(message) => self.serve_feed(message),
             CoreMessage::Reserve(_)
             | CoreMessage::ReadState(_)
             | CoreMessage::PostChanges(_)
@@ -263,9 +269,11 @@ impl Core {
         let writes = match message {
             CoreMessage::Reserve(reserve) => reserve.edits,
             CoreMessage::PostChanges(_) => true,
-            CoreMessage::ReadState(_) | CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => {
-                false
-            }
+            CoreMessage::ReadState(_)
+            | CoreMessage::Adopt(_)
+            | CoreMessage::Abandon(_)
+            | CoreMessage::Feed(_)
+            | CoreMessage::ShutDown => false,
         };
         writes && self.shared.config.documents.create_on_open
     }
@@ -280,7 +288,7 @@ impl Core {
                 cell.room.borrow_mut().answer_state(request, encoding, with_metadata);
             }
             CoreMessage::PostChanges(post) => post_changes(cell, *post),
-            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => {}
+            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::Feed(_) | CoreMessage::ShutDown => {}
         }
         self.touch(cell);
     }
@@ -495,6 +503,6 @@ fn refuse(message: CoreMessage, trouble: &Trouble) {
         CoreMessage::PostChanges(post) => {
             let _ = post.reply.send(Err(trouble.error()));
         }
-        CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::ShutDown => {}
+        CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::Feed(_) | CoreMessage::ShutDown => {}
     }
 }

@@ -164,7 +164,7 @@ async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservation, WebSocke
 /// The bare socket, and what the client has sent right behind its request.
 ///
 /// The bytes are copied: hyper's buffer, of which they are a part, is not to outlive its connection.
-fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+pub(super) fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
     let parts = upgraded.downcast::<TokioIo<Socket>>().ok()?;
     Some((parts.io.into_inner().into_stream(), Bytes::copy_from_slice(&parts.read_buf)))
 }
@@ -185,7 +185,7 @@ async fn hand_over(
             return abandon(shared, reservation).await;
         }
     };
-    match send_patiently(shared, reservation, CoreMessage::Adopt(Adopt { reservation, stream, read })).await {
+    match send_patiently(shared, reservation.core, CoreMessage::Adopt(Adopt { reservation, stream, read })).await {
         Ok(()) => counted.hand_over(),
         Err(returned) => {
             drop(counted);
@@ -201,24 +201,24 @@ async fn hand_over(
 
 /// Gives a reservation back.
 async fn abandon(shared: &Shared, reservation: Reservation) {
-    if send_patiently(shared, reservation, CoreMessage::Abandon(reservation)).await.is_err() {
+    if send_patiently(shared, reservation.core, CoreMessage::Abandon(reservation)).await.is_err() {
         // The core forgets by itself what nobody comes for.
         tracing::warn!(?reservation, "a reservation could not be given back: its core's inbox stays full");
     }
 }
 
-/// Sends what must arrive if it can, for about a second.
-async fn send_patiently(
+/// Sends what must arrive at a core if it can, for about a second.
+pub(super) async fn send_patiently(
     shared: &Shared,
-    reservation: Reservation,
+    core: usize,
     mut message: CoreMessage,
 ) -> Result<(), CoreMessage> {
     for _ in 1..SEND_TRIES {
-        match shared.send_about(reservation, message) {
+        match shared.inboxes[core].send(message) {
             Ok(()) => return Ok(()),
             Err(returned) => message = returned,
         }
         sleep(SEND_PAUSE).await;
     }
-    shared.send_about(reservation, message)
+    shared.inboxes[core].send(message)
 }

@@ -1,5 +1,6 @@
 //! Where people are in the text: kept for each connection, and moved through every later change.
 
+use super::counters::Sent;
 use super::member::{Dialect, Marked, Place};
 use super::members::Members;
 use super::relay::Starts;
@@ -155,7 +156,9 @@ impl Room {
             };
             [frame].into()
         };
-        self.members.broadcast(gate, |member| member.greeted && member.key != key, encode);
+        let told = self.members.broadcast(gate, |member| member.greeted && member.key != key, encode);
+        let sent = if is_selection { Sent::Selection } else { Sent::Cursor };
+        self.config.counters.count_sent(sent, told);
     }
 }
 

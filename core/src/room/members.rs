@@ -3,12 +3,12 @@
 //! A broadcast is the product's largest cost: for each recipient it is a push on a queue and a flag.
 
 use bytes::Bytes;
-use hashbrown::HashMap;
 use slab::Slab;
 use smallvec::SmallVec;
 
 use super::member::{Dialect, Member};
 use super::outbox::Gate;
+use super::people::People;
 use crate::websocket::{CloseCode, encode_close};
 
 /// The frames of one message or version, mostly one.
@@ -31,20 +31,11 @@ impl MemberKey {
     }
 }
 
-/// The connections of one user.
-#[derive(Clone, Copy, Debug, Default)]
-struct Connections {
-    all: usize,
-    editing: usize,
-}
-
-/// The members of a room, their users counted, and what is known of the disk.
+/// The members of a room, the people behind them, and what is known of the disk.
 #[derive(Debug)]
 pub(super) struct Members {
     slab: Slab<Member>,
-    users: HashMap<Box<str>, Connections>,
-    /// Users with an editing connection.
-    editors: usize,
+    pub(super) people: People,
     joined: u64,
     /// The members with something to be sent, each once.
     dirty: Vec<MemberKey>,
@@ -57,8 +48,7 @@ impl Members {
     pub(super) fn new(outbound_bytes_max: usize) -> Self {
         Self {
             slab: Slab::new(),
-            users: HashMap::new(),
-            editors: 0,
+            people: People::default(),
             joined: 0,
             dirty: Vec::new(),
             durable: 0,
@@ -94,45 +84,18 @@ impl Members {
         self.iter().map(|member| member.key).collect()
     }
 
-    /// How many users are editing.
-    pub(super) const fn editors(&self) -> usize {
-        self.editors
-    }
-
-    /// Whether the user has a connection here.
-    pub(super) fn has_user(&self, user_id: &str) -> bool {
-        self.users.contains_key(user_id)
-    }
-
-    /// Whether the user has an editing connection here.
-    pub(super) fn has_editor(&self, user_id: &str) -> bool {
-        self.users.get(user_id).is_some_and(|connections| connections.editing > 0)
-    }
-
-    pub(super) fn insert(&mut self, make: impl FnOnce(MemberKey) -> Member) -> &Member {
+    pub(super) fn insert(&mut self, make: impl FnOnce(MemberKey) -> Member) -> MemberKey {
         let entry = self.slab.vacant_entry();
         let key = MemberKey { index: entry.key(), number: self.joined };
-        let member = entry.insert(make(key));
+        entry.insert(make(key));
         self.joined += 1;
-        let connections = self.users.entry_ref(&*member.user.user_id).or_default();
-        self.editors += usize::from(member.edits && connections.editing == 0);
-        connections.all += 1;
-        connections.editing += usize::from(member.edits);
-        member
+        key
     }
 
     pub(super) fn remove(&mut self, key: MemberKey) -> Option<Member> {
         self.get(key)?;
         let member = self.slab.remove(key.index);
         self.dirty.retain(|dirty| *dirty != key);
-        if let Some(connections) = self.users.get_mut(&*member.user.user_id) {
-            connections.all -= 1;
-            connections.editing -= usize::from(member.edits);
-            self.editors -= usize::from(member.edits && connections.editing == 0);
-            if connections.all == 0 {
-                self.users.remove(&*member.user.user_id);
-            }
-        }
         if self.slab.is_empty() {
             self.slab = Slab::new();
         }
@@ -162,13 +125,15 @@ impl Members {
         }
     }
 
-    /// Queues what `encode` makes for each dialect in use, once, for all who are `wanted`.
+    /// Queues what `encode` makes for each dialect in use, once, for all who are `wanted`. How many frames were
+    /// queued, each of them counted for each of these.
     pub(super) fn broadcast(
         &mut self,
         gate: Gate,
         wanted: impl Fn(&Member) -> bool,
         encode: impl Fn(Dialect) -> Frames,
-    ) {
+    ) -> usize {
+        let mut queued = 0;
         let mut encoded: [Option<Frames>; Dialect::COUNT] = Default::default();
         for (_, member) in &mut self.slab {
             if !wanted(member) {
@@ -178,8 +143,10 @@ impl Members {
             let frames = encoded[dialect.index()].get_or_insert_with(|| encode(dialect));
             deliver(member, self.outbound_bytes_max, self.durable, &mut self.dirty, |member| {
                 frames.iter().for_each(|frame| member.outbox.push(Bytes::clone(frame), gate));
+                queued += frames.len();
             });
         }
+        queued
     }
 
     /// The first `records` records are on disk.

@@ -9,31 +9,40 @@
 //! fast durability for acknowledgements and saves only.
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
-//! it), `state` and `sync` (catching up), `cursor` and `presence` (the people), `request` (HTTP),
-//! `refusal` (what is said when something is wrong), `members` and `outbox` (delivery).
+//! it), `state` and `sync` (catching up), `cursor`, `people` and `presence` (who is here), `request` (HTTP), `counters`,
+//! `refusal` (what is said when something is wrong), `members` and `outbox` (delivery); `roster` and `observer` are for those who
+//! watch many documents, or none.
 
+mod counters;
 mod cursor;
 mod member;
 mod members;
+mod observer;
 mod outbox;
+mod people;
 mod presence;
 mod receive;
 mod refusal;
 mod relay;
 mod request;
+mod roster;
 mod state;
 mod sync;
 
+pub use counters::{Counter, Counters, Sent};
 pub use member::{Dialect, Greeting, Joining, Member, User};
 pub use members::MemberKey;
+pub use observer::{Observer, ObserverConfig};
 pub use outbox::Outbox;
-pub use presence::palette_color;
+pub use presence::{News, Presence, Status, palette_color};
 pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
+pub use roster::{PresenceEvent, Roster, snapshot_frame};
 pub use state::metadata_of;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -45,6 +54,7 @@ use crate::protocol::{ErrorCode, write_message};
 use crate::websocket::{CloseCode, FrameBuilder, MessageKind};
 use members::Members;
 use outbox::Gate;
+use presence::Watch;
 
 /// Who sees a change when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,8 +74,12 @@ pub struct RoomConfig {
     /// The most bytes that may wait for one connection to read them, full states apart. One that leaves
     /// more lying from one turn to the next is closed with 1013.
     pub outbound_bytes_max: usize,
+    /// Milliseconds without activity after which a user is idle.
+    pub idle_after_ms: u64,
     /// The limits in force, as clients are told.
     pub limits: Limits,
+    /// Where it is counted what is heard and said.
+    pub counters: Arc<Counters>,
 }
 
 /// Something to be stored.
@@ -85,6 +99,7 @@ pub struct Room {
     session: Option<Session>,
     session_is_new: bool,
     members: Members,
+    presence: Watch,
     /// Answers to HTTP requests, each with its gate.
     answers: VecDeque<(Gate, Answer)>,
     /// Records made so far; a record's number is the count that includes it.
@@ -102,6 +117,7 @@ impl Room {
     pub fn new(document: Document, session: Option<Session>, config: Rc<RoomConfig>) -> Self {
         Self {
             members: Members::new(config.outbound_bytes_max),
+            presence: Watch::default(),
             config,
             document,
             session,
@@ -155,28 +171,26 @@ impl Room {
     pub fn join(&mut self, now: UnixMillis, joining: Joining) -> Result<MemberKey, JoinRefusal> {
         let limit = self.config.limits.document_editors;
         let user = Rc::clone(&joining.user);
-        if joining.edits && !self.members.has_editor(&user.user_id) && self.members.editors() >= limit {
+        let people = &mut self.members.people;
+        if joining.edits && !people.has_editor(&user.user_id) && people.editors() >= limit {
             return Err(refusal::too_many_editors(limit));
         }
+        let (person, shift) = people.come(now, &user, joining.edits);
         self.ensure_session(now, &joining);
-        let is_first = !self.members.has_user(&user.user_id);
         let greeting = joining.greeting;
-        let key = self.members.insert(|key| Member::new(key, now, joining)).key;
+        let key = self.members.insert(|key| Member::new(key, person, now, joining));
         if greeting == Greeting::OnConnect {
             self.send_state(now, key, None);
         }
-        if is_first {
-            self.announce(now, &user, "joined", Some(key));
-        }
+        self.has_come(now, person, shift);
         Ok(key)
     }
 
     /// A connection has ended.
     pub fn leave(&mut self, now: UnixMillis, key: MemberKey) {
         let Some(member) = self.members.remove(key) else { return };
-        if !self.members.has_user(&member.user.user_id) {
-            self.announce(now, &member.user, "left", None);
-        }
+        let (gone, shift) = self.members.people.go(member.person, member.edits);
+        self.has_gone(now, gone, shift);
     }
 
     /// Queues a ping or pong for a member.
@@ -249,11 +263,10 @@ impl Room {
     /// The server stops: everybody is told, after all that is acknowledged, and closed with 1001.
     /// `retry_ms` gives each a moment of its own to come back at.
     pub fn shut_down(&mut self, now: UnixMillis, mut retry_ms: impl FnMut() -> u64) {
-        const MESSAGE: &str = "the server is stopping; reconnect after the time given in the close reason";
         for key in self.members.keys() {
-            let code = ErrorCode::ShuttingDown;
-            let reason = format!("{} retry_ms={}", code.name(), retry_ms());
-            self.close_with_error(now, key, code, MESSAGE, CloseCode::GOING_AWAY, &reason);
+            let reason = refusal::stopping_reason(retry_ms());
+            let message = refusal::STOPPING_MESSAGE;
+            self.close_with_error(now, key, ErrorCode::ShuttingDown, message, CloseCode::GOING_AWAY, &reason);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::{MemberKey, Room, frame, refusal};
+use super::counters::Sent;
+use super::{Member, MemberKey, Room, frame, refusal};
 use crate::document::{Submission, Submitted};
 use crate::ids::UnixMillis;
 use crate::protocol::outbound::{Ack, DocumentCheck, Heartbeat, Metadata, Saved};
@@ -19,6 +20,7 @@ impl Room {
             let expected = format!("at most {} bytes", self.config.limits.message_bytes);
             let error =
                 InboundError { code: ErrorCode::MessageTooLarge, ..InboundError::invalid(String::new(), expected) };
+            self.config.counters.count_received(None);
             return self.refuse(now, key, &error);
         }
         let changes_max = self.config.limits.batch_changes;
@@ -27,6 +29,7 @@ impl Room {
             if !self.is_heard(key) {
                 return;
             }
+            self.config.counters.count_received(read.as_ref().ok().map(|inbound| &inbound.message));
             match read.and_then(|inbound| self.handle(now, key, &inbound)) {
                 Ok(()) => self.members.get_mut(key).into_iter().for_each(|member| member.malformed_in_row = 0),
                 Err(error) => self.refuse(now, key, &error),
@@ -45,6 +48,8 @@ impl Room {
             && let Some(member) = self.members.get_mut(key)
         {
             member.active_at = now;
+            let person = member.person;
+            self.has_acted(now, person);
         }
         let handled = match &inbound.message {
             Message::Change(change) => self.change(now, key, inbound, change),
@@ -102,6 +107,7 @@ impl Room {
             let frame = frame("document.ack", &ack, &Metadata::of_server(now, Some(correlation_id)));
             // A resend may overtake the commit of the change it repeats, so it waits for all there is.
             self.members.send(key, self.records, frame);
+            self.config.counters.count_sent(Sent::Ack, 1);
         }
         Ok(())
     }
@@ -141,7 +147,9 @@ impl Room {
         let frame = frame("document.save", &saved, &metadata);
         // Success is told of what is on disk only, in fast durability too.
         let gate = self.records;
-        self.members.broadcast(gate, |member| member.greeted || member.key == key, |_| [frame.clone()].into());
+        let wanted = |member: &Member| member.greeted || member.key == key;
+        let told = self.members.broadcast(gate, wanted, |_| [frame.clone()].into());
+        self.config.counters.count_sent(Sent::Save, told);
         Ok(())
     }
 
@@ -162,6 +170,7 @@ impl Room {
             Heartbeat { server_time: now, connection_id: &member.connection_id, client_time, document: check };
         let frame = frame("system.heartbeat", &payload, &Metadata::of_server(now, correlation_id));
         self.members.send(key, gate, frame);
+        self.config.counters.count_sent(Sent::Heartbeat, 1);
     }
 
     /// CRC-32 over every section's name, U+0000, text, U+0000 in UTF-8, in order.

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::counters::Sent;
 use super::member::{Dialect, Place};
 use super::members::Frames;
 use super::{MemberKey, Room, frame, session_id};
@@ -18,11 +19,12 @@ impl Room {
         let gate = self.version_gate();
         self.members.move_cursors(change, sender);
         let (document, session_id) = (&self.document, session_id(self.session.as_ref()));
-        self.members.broadcast(
+        let told = self.members.broadcast(
             gate,
             |member| Some(member.key) != sender,
             |dialect| frames(document, change, dialect, session_id),
         );
+        self.config.counters.count_sent(Sent::Change, told);
         self.unrecorded.push(change.to_change());
     }
 }

@@ -1,5 +1,6 @@
 //! The document as a whole: what a connection begins with.
 
+use super::counters::Sent;
 use super::member::Dialect;
 use super::{MemberKey, Room, frame, refusal};
 use crate::document::Document;
@@ -38,9 +39,12 @@ impl Room {
         let frame = frame("document.state", &state, &metadata);
         let gate = self.version_gate();
         self.members.send_state(key, gate, frame);
+        self.config.counters.count_sent(Sent::State, 1);
         if let Some(member) = self.members.get_mut(key) {
             member.greeted = true;
         }
+        // Whoever comes into a crowd learns how large it is.
+        self.note_counts(false);
     }
 
     /// The document's state as anybody may see it.

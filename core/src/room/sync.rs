@@ -1,5 +1,6 @@
 //! Catching up: the changes since a version, or the whole state, whichever is smaller.
 
+use super::counters::Sent;
 use super::member::Dialect;
 use super::relay::{self, Starts};
 use super::{MemberKey, Room, frame};
@@ -45,6 +46,7 @@ impl Room {
         let frame = frame("sync.response", &response, &Metadata::of_server(now, correlation_id));
         let gate = self.version_gate();
         self.members.send_state(key, gate, frame);
+        self.config.counters.count_sent(Sent::Sync, 1);
         Ok(())
     }
 

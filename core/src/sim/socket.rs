@@ -1,7 +1,7 @@
 //! The server's end of a connection, and what is on its way to the client: bytes in order, as many as the
 //! network takes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::checked::{Broken, Checked, ensure, there};
@@ -26,7 +26,6 @@ pub(super) struct Socket {
     /// The version of which not all parts have left, with the number of the last one that has.
     parts: Option<(u64, usize)>,
     version: u64,
-    presence: BTreeMap<String, String>,
     /// The messages that are to be answered, each with the codes of which one refuses it; none, if it is taken.
     awaited: Vec<(Rc<str>, Codes)>,
     /// The changes that were made by way of this connection.
@@ -54,7 +53,6 @@ impl Socket {
             bytes_max,
             parts: None,
             version: 0,
-            presence: BTreeMap::new(),
             awaited: Vec::new(),
             made: Vec::new(),
         }
@@ -142,11 +140,6 @@ impl Socket {
                 self.version = *version;
             }
             Heard::List { current, .. } => self.version = *current,
-            Heard::Presence { user_id, status } => {
-                let before = self.presence.insert(user_id.clone(), status.clone());
-                let is_new = before.as_ref().is_none_or(|before| before != status);
-                ensure!(is_new, "{user_id} {status} twice");
-            }
             Heard::Pointer { user_id, client_id, key, section, start, end, version } => {
                 let client = Client { user_id: user_id.as_str().into(), client_id: client_id.as_str().into() };
                 mirror.check_pointer(client, key, (*version, section), (*start, *end), self.encoding)?;

@@ -36,6 +36,10 @@ pub enum Situation {
     Ack,
     /// A client read where another one's cursor is.
     Cursor,
+    /// A user fell idle.
+    Idle,
+    /// A client read that another user is back from that.
+    Back,
     /// A client was closed by the server.
     Closed,
     /// A connection was lost.
@@ -58,7 +62,7 @@ pub enum Situation {
 
 impl Situation {
     /// All there are.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Schedule,
         Self::Version,
         Self::Transformed,
@@ -74,6 +78,8 @@ impl Situation {
         Self::Part,
         Self::Ack,
         Self::Cursor,
+        Self::Idle,
+        Self::Back,
         Self::Closed,
         Self::Cut,
         Self::Answer,

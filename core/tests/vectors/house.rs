@@ -1,6 +1,7 @@
 //! A room in which everything is durable at once, and messages as JSON.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use jddb_core::document::{Document, DocumentLimits};
 use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
@@ -31,7 +32,13 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new() -> Self {
         let document = Document::new(DocumentId::new("jd_12345").unwrap(), DocumentLimits::default());
-        let config = RoomConfig { durability: Durability::Strict, outbound_bytes_max: 4 << 20, limits: LIMITS };
+        let config = RoomConfig {
+            durability: Durability::Strict,
+            outbound_bytes_max: 4 << 20,
+            idle_after_ms: 60_000,
+            limits: LIMITS,
+            counters: Arc::default(),
+        };
         Self { room: Room::new(document, None, Rc::new(config)), parser: Parser::default() }
     }
 

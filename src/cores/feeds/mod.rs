@@ -1,0 +1,114 @@
+//! What is told to those who watch the server: who is present where, and how it is doing.
+//!
+//! A watcher stays on the core that its name leads to, for there is no document to move to. What it is told
+//! comes from all cores: `presence` by queues that hold what has changed and nothing of what is edited,
+//! `monitoring` by counters that each core writes for itself and anybody may read.
+
+mod monitoring;
+mod presence;
+mod subscription;
+
+use std::cell::RefCell;
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use jddb_core::room::{Observer, ObserverLimits};
+
+use super::core::{Core, now};
+use crate::auth::Identity;
+use crate::connection::{self, Connection, Seat};
+pub use monitoring::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN};
+pub use subscription::Subscription;
+
+/// What cores and fronts ask of a core about its feeds.
+#[derive(Debug)]
+pub enum FeedMessage {
+    /// Somebody watches; here is their socket.
+    Watch(Box<Watch>),
+    /// A core has watchers who want to know who is here, from now on.
+    Subscribe(Arc<Subscription>),
+}
+
+/// See [`FeedMessage::Watch`].
+#[derive(Debug)]
+pub struct Watch {
+    /// The connection's name, `conn_…`.
+    pub connection_id: Box<str>,
+    /// What is watched.
+    pub feed: Feed,
+    /// The socket, non-blocking and free of any runtime.
+    pub stream: TcpStream,
+    /// What the client sent right behind its request.
+    pub read: Bytes,
+}
+
+/// What can be watched.
+#[derive(Debug)]
+pub enum Feed {
+    /// Who is in the documents that the watcher may know of.
+    Presence(Box<Identity>),
+    /// How the server is doing.
+    Monitoring {
+        /// Seconds from one message to the next.
+        interval_seconds: usize,
+    },
+}
+
+/// The feeds of a core: its watchers, and those on other cores.
+#[derive(Default)]
+pub(super) struct Feeds {
+    publisher: RefCell<presence::Publisher>,
+    presence: RefCell<Option<presence::PresenceFeed>>,
+    monitoring: RefCell<monitoring::MonitoringFeed>,
+}
+
+impl Core {
+    /// Does what another thread asks for.
+    pub(super) fn serve_feed(self: &Rc<Self>, message: FeedMessage) {
+        match message {
+            FeedMessage::Watch(watch) => self.seat_watcher(*watch),
+            FeedMessage::Subscribe(subscription) => self.publish_to(subscription),
+        }
+    }
+
+    fn seat_watcher(self: &Rc<Self>, watch: Watch) {
+        let Watch { connection_id, feed, stream, read } = watch;
+        let limits = ObserverLimits {
+            outbound_bytes_max: self.outbound_bytes_max(),
+            message_bytes_max: self.message_bytes_max(),
+        };
+        let mut observer = Observer::new(now(), connection_id, limits);
+        if self.is_stopping() {
+            observer.shut_down(now(), crate::jitter::retry_ms());
+        }
+        let stream = match tokio::net::TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a watcher's socket cannot be taken over");
+                self.shared.connections.fetch_sub(1, Ordering::AcqRel);
+                return;
+            }
+        };
+        let connection = connection::adopt(self, stream, read, Seat::Observer(RefCell::new(observer)));
+        match feed {
+            Feed::Presence(identity) => self.watch_presence(&connection, *identity),
+            Feed::Monitoring { interval_seconds } => self.watch_server(&connection, interval_seconds),
+        }
+    }
+
+    /// A watcher has gone.
+    pub(super) fn forget_watcher(&self, connection: &Connection) {
+        self.forget_presence_watcher(connection.number());
+        self.feeds.monitoring.borrow_mut().forget(connection.number());
+    }
+
+    /// A second has passed.
+    pub(super) fn tick_feeds(self: &Rc<Self>) {
+        self.catch_up_subscribers();
+        self.tick_presence();
+        self.tick_monitoring();
+    }
+}
