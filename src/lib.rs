@@ -7,7 +7,7 @@
 //! 2. [`server`]: start and stop. [`shared`]: what all threads see.
 //! 3. [`cores`]: one pinned thread each, with its own documents.
 //! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core.
-//! 5. [`auth`]: tokens, and who may do what.
+//! 5. [`auth`]: tokens, and who may do what. [`metrics`]: what is counted.
 
 pub mod auth;
 pub mod cli;
@@ -18,6 +18,7 @@ pub mod cores;
 pub mod http;
 mod jitter;
 pub mod logging;
+pub mod metrics;
 pub mod server;
 pub mod shared;
 mod welcome;

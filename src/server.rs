@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crossbeam::utils::CachePadded;
 use jddb_core::document::{Document, DocumentLimits};
 use jddb_storage::{
     CommitHandle, Committer, DataDirectory, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
@@ -90,6 +91,7 @@ pub fn run(config: Config) -> Result<(), ServeError> {
         store: Arc::clone(&store),
         snapshots: snapshotter.requests(),
         inboxes: (0..core_count).map(|_| Inbox::default()).collect(),
+        metrics: (0..core_count).map(|_| CachePadded::default()).collect(),
         connections: AtomicUsize::new(0),
         unfinished_bytes: AtomicUsize::new(0),
         draining: AtomicBool::new(false),

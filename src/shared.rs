@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crossbeam::utils::CachePadded;
 use jddb_core::ids::DocumentId;
 use jddb_storage::{SnapshotRequests, Store};
 
 use crate::auth::Authority;
 use crate::config::Config;
 use crate::cores::{CoreMessage, Inbox};
+use crate::metrics::CoreMetrics;
 
 /// Shards that documents are hashed to, and that are dealt out to the cores. More than any machine has cores.
 const SHARDS: u32 = 4096;
@@ -26,6 +28,8 @@ pub struct Shared {
     pub snapshots: SnapshotRequests,
     /// One inbox a core.
     pub inboxes: Vec<Inbox>,
+    /// What each core counts.
+    pub metrics: Vec<CachePadded<CoreMetrics>>,
     /// WebSocket connections open or being opened, over all cores.
     pub connections: AtomicUsize,
     /// Bytes of unfinished messages held, over all connections.

@@ -47,6 +47,8 @@ pub(crate) struct Connection {
     peer_closed: Cell<bool>,
     /// Both directions were ended: what is queued will never be taken.
     is_cut: Cell<bool>,
+    /// Bytes written that have not been counted yet.
+    bytes_sent: Cell<u64>,
 }
 
 /// The receiving side of a connection.
@@ -71,6 +73,7 @@ pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, seat: Seat)
         closing_at: Cell::new(None),
         peer_closed: Cell::new(false),
         is_cut: Cell::new(false),
+        bytes_sent: Cell::new(0),
     });
     connection.number.set(core.register(&connection));
     if let Seat::Member { cell, key } = &connection.seat {
@@ -132,7 +135,10 @@ impl Receiver {
             core.count_unfinished(open.pending_bytes(), 0);
             *decoder = None;
         }
-        connection.touch(core);
+        match &connection.seat {
+            Seat::Member { cell, .. } => core.touch_since(cell, connection.heard_at.get()),
+            Seat::Observer(_) => connection.flush_now(),
+        }
     }
 
     /// Bytes of a message of which the rest has not come.
@@ -166,14 +172,6 @@ impl Connection {
         self.number.get()
     }
 
-    /// Something has been queued: it is written in the room's turn, or at once.
-    pub(crate) fn touch(self: &Rc<Self>, core: &Core) {
-        match &self.seat {
-            Seat::Member { cell, .. } => core.touch(cell),
-            Seat::Observer(_) => self.flush_now(),
-        }
-    }
-
     /// A second has passed: an observer that reads nothing is closed. A room looks after its members itself.
     pub(crate) fn tick(self: &Rc<Self>, now: UnixMillis) {
         if let Seat::Observer(observer) = &self.seat {
@@ -193,7 +191,10 @@ impl Connection {
     /// Queues a ping or pong, and has it written.
     pub(crate) fn send_control(self: &Rc<Self>, core: &Core, frame: Bytes) {
         self.seat.with_host(|host| host.send_control(frame));
-        self.touch(core);
+        match &self.seat {
+            Seat::Member { cell, .. } => core.touch(cell),
+            Seat::Observer(_) => self.flush_now(),
+        }
     }
 
     /// Writes what may be sent, outside of a turn.
@@ -217,7 +218,9 @@ impl Connection {
                 spawn_local(drain(Rc::clone(self)));
             }
             // The reading task finds the same and ends the connection.
-            Err(_) => self.cut(),
+            Err(_) => {
+                self.cut();
+            }
         }
     }
 
@@ -235,6 +238,7 @@ impl Connection {
             }
             let written = self.write.try_write_vectored(&frames[..count])?;
             outbox.sent(written);
+            self.bytes_sent.set(self.bytes_sent.get() + written as u64);
         }
         if outbox.is_closing() && outbox.is_empty() {
             // The close frame is on its way. If it answers the peer's there is nothing left to wait for (RFC 6455,
@@ -254,11 +258,16 @@ impl Connection {
         self.seat.with_host(|host| host.is_heard() && host.queued_bytes() > core.outbound_bytes_max())
     }
 
-    /// Ends both directions now; the reading task notices.
-    pub(crate) fn cut(&self) {
-        self.is_cut.set(true);
+    /// Ends both directions now; the reading task notices. False if that was done before.
+    pub(crate) fn cut(&self) -> bool {
         // It fails where the peer was faster, which is as good.
         let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Both);
+        !self.is_cut.replace(true)
+    }
+
+    /// Bytes written since this was asked last.
+    pub(crate) fn take_bytes_sent(&self) -> u64 {
+        self.bytes_sent.take()
     }
 
     /// Whether the peer has been silent for too long, or has not answered a close in time.

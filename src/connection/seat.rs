@@ -21,7 +21,7 @@ pub(crate) enum Seat {
         key: MemberKey,
     },
     /// Somebody who watches. What is queued for it is written at once.
-    Observer(RefCell<Observer>),
+    Observer(Box<RefCell<Observer>>),
 }
 
 /// Who hears what a connection says, and has what is to be sent to it.

@@ -20,13 +20,14 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::Notify;
 use tokio::task::coop::consume_budget;
 
-use super::batch::Batch;
+use super::batch::{Batch, TakenIn};
 use super::feeds::Feeds;
 use super::message::CoreMessage;
 use super::rooms::{Place, RoomCell, Slot};
 use crate::clock;
 use crate::config;
 use crate::connection::{Connection, Host, Receiver, Seat};
+use crate::metrics::{CoreMetrics, Figure};
 use crate::shared::Shared;
 
 /// The read buffer that all connections of a core share, in bytes.
@@ -69,7 +70,7 @@ pub(crate) fn now() -> UnixMillis {
 
 impl Core {
     pub(super) fn new(index: usize, shared: Arc<Shared>, commit: CommitHandle) -> Self {
-        let (room_config, document_limits) = room_settings(&shared.config);
+        let (room_config, document_limits) = room_settings(&shared.config, &shared.metrics[index]);
         Self {
             index,
             shared,
@@ -95,7 +96,15 @@ impl Core {
 
     /// Something has happened in a room: it has its turn when everything that is ready now has been taken in.
     pub(crate) fn touch(&self, cell: &Rc<RoomCell>) {
+        if !cell.touched.get() {
+            self.touch_since(cell, clock::monotonic());
+        }
+    }
+
+    /// The same for what was read at that moment.
+    pub(crate) fn touch_since(&self, cell: &Rc<RoomCell>, at: Duration) {
         if !cell.touched.replace(true) {
+            cell.touched_at.set(at);
             self.touched.borrow_mut().push(Rc::clone(cell));
         }
         if !self.turn_due.replace(true) {
@@ -109,6 +118,8 @@ impl Core {
             self.turn.notified().await;
             self.turn_due.set(false);
             let cells = std::mem::take(&mut *self.touched.borrow_mut());
+            // Delivering may touch a room again.
+            let began: Vec<Duration> = cells.iter().map(|cell| cell.touched_at.get()).collect();
             for cell in &cells {
                 cell.touched.set(false);
                 self.take_records(cell);
@@ -117,6 +128,10 @@ impl Core {
                 self.storage_failed();
             }
             cells.iter().for_each(|cell| self.deliver(cell));
+            let now = clock::monotonic();
+            for began in &began {
+                self.metrics().turns.record(now.saturating_sub(*began), 1);
+            }
         }
     }
 
@@ -125,12 +140,16 @@ impl Core {
         loop {
             self.shared.inboxes[self.index].committed().await;
             let mut settled = Vec::new();
-            let result = self.batch.borrow_mut().settle(|cell| settled.push(cell));
+            let result = self.batch.borrow_mut().settle(|cell, taken_in| settled.push((cell, taken_in)));
             let submitted = self.batch.borrow_mut().submit();
-            settled.iter().for_each(|cell| {
+            settled.iter().for_each(|(cell, _)| {
                 self.deliver(cell);
                 self.request_snapshot(cell);
             });
+            let now = clock::monotonic();
+            for (_, TakenIn { at, changes }) in &settled {
+                self.metrics().acknowledged.record(now.saturating_sub(*at), *changes);
+            }
             if result.is_err() || submitted.is_err() {
                 self.storage_failed();
             }
@@ -206,6 +225,11 @@ impl Core {
         });
     }
 
+    /// What this core counts.
+    pub(super) fn metrics(&self) -> &CoreMetrics {
+        &self.shared.metrics[self.index]
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.get()
     }
@@ -230,6 +254,7 @@ impl Core {
         ready!(std::pin::Pin::new(half).poll_read(context, &mut buffer))?;
         let bytes = buffer.filled_mut();
         let count = bytes.len();
+        self.metrics().of(Figure::BytesReceived).add(count as u64);
         receiver.take_in(self, bytes, parser);
         Poll::Ready(Ok(count))
     }
@@ -244,10 +269,12 @@ impl Core {
         match &connection.seat {
             Seat::Member { cell, key } => {
                 cell.disconnect(*key, now());
+                self.metrics().of(Figure::DocumentConnections).subtract(1);
                 self.touch(cell);
             }
             Seat::Observer(_) => self.forget_watcher(connection),
         }
+        self.metrics().of(Figure::BytesSent).add(connection.take_bytes_sent());
         self.connections.borrow_mut().remove(connection.number());
         self.shared.connections.fetch_sub(1, Ordering::AcqRel);
     }
@@ -261,14 +288,19 @@ impl Core {
         let mut batch = self.batch.borrow_mut();
         let mut room = cell.room.borrow_mut();
         let store = &self.shared.store;
+        let mut changes = 0;
         let records = room.take_records(|record| {
             batch.push(match record {
-                Record::Change(change) => store.encode_change(&cell.document_id, change),
+                Record::Change(change) => {
+                    changes += 1;
+                    store.encode_change(&cell.document_id, change)
+                }
                 Record::Session(session) => store.encode_session(session),
             });
         });
         if records > cell.records_marked.replace(records) {
-            batch.mark(cell, records, room.document().version());
+            let taken_in = TakenIn { at: cell.touched_at.get(), changes };
+            batch.mark(cell, records, room.document().version(), taken_in);
         }
     }
 
@@ -297,8 +329,9 @@ impl Core {
         let silence = if self.batch.borrow().is_full() { Duration::MAX } else { silence };
         for connection in self.connections_now() {
             connection.tick(now_ms);
+            self.metrics().of(Figure::BytesSent).add(connection.take_bytes_sent());
             if connection.is_dead(now, silence) {
-                connection.cut();
+                self.metrics().of(Figure::DeadConnections).add(u64::from(connection.cut()));
             } else if connection.is_ping_due(now, interval) {
                 connection.send_control(self, encode_ping(&[]));
             }
@@ -309,20 +342,32 @@ impl Core {
         self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect()
     }
 
-    /// Tells each room that time has passed.
+    /// Tells each room that time has passed, and counts the people in all of them.
     fn tend_rooms(&self) {
         let now = now();
-        for cell in self.open_cells() {
-            let has_news = cell.room.borrow_mut().tick(now);
+        let cells = self.open_cells();
+        let (mut editors, mut viewers) = (0, 0);
+        for cell in &cells {
+            let mut room = cell.room.borrow_mut();
+            let has_news = room.tick(now);
+            let counts = room.presence_counts();
+            editors += counts.total_editors;
+            viewers += counts.total_viewers;
+            drop(room);
             if has_news {
-                self.touch(&cell);
+                self.touch(cell);
             }
         }
+        let set = |figure, value: usize| self.metrics().of(figure).set(value as u64);
+        set(Figure::DocumentsLoaded, cells.len());
+        set(Figure::Editors, editors);
+        set(Figure::Viewers, viewers);
+        set(Figure::DiskWaitingBytes, self.batch.borrow().waiting_bytes());
     }
 }
 
 /// What the rooms and documents of this server have in common.
-fn room_settings(config: &config::Config) -> (RoomConfig, DocumentLimits) {
+fn room_settings(config: &config::Config, metrics: &CoreMetrics) -> (RoomConfig, DocumentLimits) {
     let limits = &config.limits;
     let documents = &config.documents;
     let document_limits = DocumentLimits {
@@ -350,6 +395,7 @@ fn room_settings(config: &config::Config) -> (RoomConfig, DocumentLimits) {
             base_versions: document_limits.history_versions_max,
             heartbeat_interval_seconds: config.heartbeat.interval_seconds,
         },
+        counters: Arc::clone(&metrics.messages),
     };
     (room_config, document_limits)
 }

@@ -22,6 +22,7 @@ use super::core::{Core, now};
 use super::message::{Adopt, CoreMessage, PostChanges, ReadState, Reservation, Reserve};
 use crate::clock;
 use crate::connection::{self, Connection, Receiver, Seat};
+use crate::metrics::Figure;
 
 /// The most requests that wait for one document to be loaded.
 const LOAD_WAITERS_MAX: usize = 1024;
@@ -55,6 +56,8 @@ pub(crate) struct RoomCell {
     answer_number: Cell<u64>,
     /// It waits for its turn.
     pub(super) touched: Cell<bool>,
+    /// When the oldest of what waits for that was taken in.
+    pub(super) touched_at: Cell<Duration>,
     /// Of its records, how many have been handed over to be stored.
     pub(super) records_marked: Cell<u64>,
     used_at: Cell<Duration>,
@@ -74,6 +77,7 @@ impl RoomCell {
             answers: RefCell::default(),
             answer_number: Cell::new(0),
             touched: Cell::new(false),
+            touched_at: Cell::new(Duration::ZERO),
             records_marked: Cell::new(0),
             used_at: Cell::new(clock::monotonic()),
             durable_version: Cell::new(version),
@@ -372,6 +376,10 @@ impl Core {
 
     /// Takes a connection among those of this core; returns its number.
     pub(crate) fn register(&self, connection: &Rc<Connection>) -> usize {
+        if let Seat::Member { .. } = connection.seat {
+            self.metrics().of(Figure::DocumentConnections).add(1);
+            self.metrics().of(Figure::DocumentConnectionsOpened).add(1);
+        }
         self.connections.borrow_mut().insert(Rc::clone(connection))
     }
 

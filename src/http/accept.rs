@@ -31,10 +31,11 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// documents and are not waited for. A client that does not finish its request is bounded by the settings' timeouts; for
 /// a shorter end drop the future together with its runtime.
 pub async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, core: usize, drain: watch::Receiver<bool>) {
-    serve_site(listener, Site::new(shared, drain), core).await;
+    serve_site(listener, Site::new(shared, core, drain)).await;
 }
 
-pub(super) async fn serve_site(listener: std::net::TcpListener, site: Site, core: usize) {
+pub(super) async fn serve_site(listener: std::net::TcpListener, site: Site) {
+    let core = site.core;
     let listener = match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
         Ok(listener) => listener,
         Err(error) => {

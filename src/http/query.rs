@@ -94,7 +94,9 @@ impl<'a> Query<'a> {
             let range = INTERVAL_SECONDS_MIN..=INTERVAL_SECONDS_MAX;
             if is_plain { text.parse().ok().filter(|seconds| range.contains(seconds)) } else { None }
         };
-        Ok(self.read("interval", "a whole number of seconds from 1 to 60, once", seconds)?.unwrap_or(INTERVAL_SECONDS_MIN))
+        Ok(self
+            .read("interval", "a whole number of seconds from 1 to 60, once", seconds)?
+            .unwrap_or(INTERVAL_SECONDS_MIN))
     }
 
     /// The parameter's value, if it is there.

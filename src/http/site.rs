@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::IdPattern;
+use crate::metrics::CoreMetrics;
 use crate::shared::Shared;
 
 /// How long a document's core may take to answer.
@@ -19,6 +20,8 @@ const VERSION_READS_MAX: usize = 2;
 pub(super) struct Site {
     /// What all cores share.
     pub(super) shared: Arc<Shared>,
+    /// The number of this core.
+    pub(super) core: usize,
     /// The rule for document ids: a clone of this core's own, since its scratch memory is not to be shared.
     pub(super) id_pattern: IdPattern,
     /// Turns true when the server stops.
@@ -30,10 +33,15 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(shared: Arc<Shared>, drain: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, core: usize, drain: watch::Receiver<bool>) -> Self {
         let id_pattern = shared.config.documents.id_pattern.clone();
         let version_reads = Arc::new(Semaphore::new(VERSION_READS_MAX));
-        Self { shared, id_pattern, drain, answer_timeout: ANSWER_TIMEOUT, version_reads }
+        Self { shared, core, id_pattern, drain, answer_timeout: ANSWER_TIMEOUT, version_reads }
+    }
+
+    /// What this core counts.
+    pub(super) fn metrics(&self) -> &CoreMetrics {
+        &self.shared.metrics[self.core]
     }
 
     /// Whether the server is stopping.

@@ -1,7 +1,6 @@
 //! From a request to a WebSocket in a room: a place is reserved, the request answered, the socket handed over.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -125,13 +124,13 @@ async fn enter(
     };
     match (place, socket) {
         (Ok((reservation, counted)), Some((stream, read))) => {
-            hand_over(&site.shared, reservation, counted, stream, read).await;
+            hand_over(&site, reservation, counted, stream, read).await;
         }
         (Ok((reservation, counted)), None) => {
             drop(counted);
             abandon(&site.shared, reservation).await;
         }
-        (Err(refused), Some((stream, _))) => refusal::refuse(stream, &refused).await,
+        (Err(refused), Some((stream, _))) => refusal::refuse(&site, stream, &refused).await,
         (Err(_), None) => {}
     }
     drop(slot);
@@ -170,13 +169,8 @@ pub(super) fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
 }
 
 /// Gives the socket to the core that keeps the reservation. It leaves this core's runtime for good.
-async fn hand_over(
-    shared: &Arc<Shared>,
-    reservation: Reservation,
-    counted: WebSocketSlot,
-    stream: TcpStream,
-    read: Bytes,
-) {
+async fn hand_over(site: &Site, reservation: Reservation, counted: WebSocketSlot, stream: TcpStream, read: Bytes) {
+    let shared = &site.shared;
     let stream = match stream.into_std() {
         Ok(stream) => stream,
         Err(error) => {
@@ -193,7 +187,7 @@ async fn hand_over(
             if let CoreMessage::Adopt(adopt) = returned
                 && let Ok(stream) = TcpStream::from_std(adopt.stream)
             {
-                refusal::refuse(stream, &refusal::at_capacity()).await;
+                refusal::refuse(site, stream, &refusal::at_capacity()).await;
             }
         }
     }
@@ -208,11 +202,7 @@ async fn abandon(shared: &Shared, reservation: Reservation) {
 }
 
 /// Sends what must arrive at a core if it can, for about a second.
-pub(super) async fn send_patiently(
-    shared: &Shared,
-    core: usize,
-    mut message: CoreMessage,
-) -> Result<(), CoreMessage> {
+pub(super) async fn send_patiently(shared: &Shared, core: usize, mut message: CoreMessage) -> Result<(), CoreMessage> {
     for _ in 1..SEND_TRIES {
         match shared.inboxes[core].send(message) {
             Ok(()) => return Ok(()),

@@ -79,7 +79,7 @@ async fn enter(site: Rc<Site>, slot: Rc<Slot>, watcher: Result<Watcher, JoinRefu
             Err(refused) => Some((stream, refused)),
         };
         if let Some((stream, refused)) = refused {
-            refusal::refuse(stream, &refused).await;
+            refusal::refuse(&site, stream, &refused).await;
         }
     }
     drop(slot);

@@ -302,7 +302,8 @@ fn session_id(session: Option<&Session>) -> &str {
 }
 
 /// One message as a whole frame.
-fn frame(kind: &str, payload: &impl Serialize, metadata: &Metadata<'_>) -> Bytes {
+#[must_use]
+pub fn frame(kind: &str, payload: &impl Serialize, metadata: &Metadata<'_>) -> Bytes {
     // Room for a keystroke's change; larger messages grow it.
     let mut builder = FrameBuilder::with_capacity(384);
     write_message(builder.payload(), kind, payload, metadata);

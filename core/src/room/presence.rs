@@ -150,10 +150,12 @@ impl Room {
         people.truncate(LISTED_MAX);
         let status = |person: &Person| if person.is_idle { Status::Idle } else { Status::Active };
         let listed = people.into_iter().map(|person| (Rc::clone(&person.user), status(person))).collect();
-        Presence { listed, counts: self.counts() }
+        Presence { listed, counts: self.presence_counts() }
     }
 
-    fn counts(&self) -> PresenceCounts {
+    /// How many people are here.
+    #[must_use]
+    pub fn presence_counts(&self) -> PresenceCounts {
         let people = &self.members.people;
         let total_editors = people.editors();
         let unlisted_viewers = self.presence.unlisted;
@@ -193,7 +195,7 @@ impl Room {
     }
 
     fn tell_counts(&mut self, now: UnixMillis) {
-        let counts = self.counts();
+        let counts = self.presence_counts();
         let is_crowd = counts.unlisted_viewers > 0;
         let was_crowd = std::mem::replace(&mut self.presence.crowd_told, is_crowd);
         (self.presence.counts_due, self.presence.counts_at) = (false, now);
@@ -221,7 +223,7 @@ impl Room {
         let wanted = |member: &Member| member.greeted && Some(member.person) != number;
         let told = self.members.broadcast(0, wanted, |_| [frame.clone()].into());
         self.config.counters.count_sent(Sent::Presence, told);
-        let counts = self.counts();
+        let counts = self.presence_counts();
         self.presence.news.push(News { user: Some((Rc::clone(user), status)), counts });
     }
 

@@ -10,6 +10,7 @@ mod endings;
 mod gates;
 mod http;
 mod joins;
+mod observer;
 mod once;
 mod order;
 mod parser;

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use jddb_core::room::{Observer, ObserverLimits};
+use jddb_core::room::{Observer, ObserverConfig};
 
 use super::core::{Core, now};
 use crate::auth::Identity;
 use crate::connection::{self, Connection, Seat};
+use crate::metrics::Figure;
 pub use monitoring::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN};
 pub use subscription::Subscription;
 
@@ -76,11 +77,12 @@ impl Core {
 
     fn seat_watcher(self: &Rc<Self>, watch: Watch) {
         let Watch { connection_id, feed, stream, read } = watch;
-        let limits = ObserverLimits {
+        let config = ObserverConfig {
             outbound_bytes_max: self.outbound_bytes_max(),
             message_bytes_max: self.message_bytes_max(),
+            counters: Arc::clone(&self.metrics().messages),
         };
-        let mut observer = Observer::new(now(), connection_id, limits);
+        let mut observer = Observer::new(now(), connection_id, config);
         if self.is_stopping() {
             observer.shut_down(now(), crate::jitter::retry_ms());
         }
@@ -92,7 +94,7 @@ impl Core {
                 return;
             }
         };
-        let connection = connection::adopt(self, stream, read, Seat::Observer(RefCell::new(observer)));
+        let connection = connection::adopt(self, stream, read, Seat::Observer(Box::new(RefCell::new(observer))));
         match feed {
             Feed::Presence(identity) => self.watch_presence(&connection, *identity),
             Feed::Monitoring { interval_seconds } => self.watch_server(&connection, interval_seconds),
@@ -102,7 +104,9 @@ impl Core {
     /// A watcher has gone.
     pub(super) fn forget_watcher(&self, connection: &Connection) {
         self.forget_presence_watcher(connection.number());
-        self.feeds.monitoring.borrow_mut().forget(connection.number());
+        if self.feeds.monitoring.borrow_mut().forget(connection.number()) {
+            self.metrics().of(Figure::MonitoringConnections).subtract(1);
+        }
     }
 
     /// A second has passed.

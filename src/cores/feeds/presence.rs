@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jddb_core::room::{Observer, PresenceEvent, Roster, Room, snapshot_frame};
+use jddb_core::room::{Observer, PresenceEvent, Room, Roster, Sent, snapshot_frame};
 use tokio::task::coop::consume_budget;
 use tokio::task::spawn_local;
 
@@ -22,6 +22,7 @@ use crate::connection::{Connection, Seat};
 use crate::cores::core::{Core, now};
 use crate::cores::message::CoreMessage;
 use crate::cores::rooms::RoomCell;
+use crate::metrics::Figure;
 
 /// Those to whom a core tells the news of its rooms: at most one for each core.
 #[derive(Default)]
@@ -59,6 +60,14 @@ impl Publisher {
         }
     }
 
+    /// Tells everything to those who have not been told; what waits to be told may not be told them after that.
+    fn catch_up(&mut self, publisher: usize, whole: &[PresenceEvent]) {
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.is_behind) {
+            let item = Item { publisher, told: Told::Whole(whole.to_vec()) };
+            subscriber.is_behind = !subscriber.subscription.push(item);
+        }
+    }
+
     fn forget_closed(&mut self) {
         self.subscribers.retain(|subscriber| !subscriber.subscription.is_closed());
     }
@@ -92,7 +101,7 @@ impl PresenceFeed {
             } else {
                 snapshot_frame(now(), rosters(), |id| watcher.identity.covers(id.as_str()))
             };
-            watcher.with_observer(|observer| observer.show_picture(frame));
+            watcher.with_observer(|observer| observer.show_picture(Sent::Snapshot, frame));
             watcher.connection.flush_now();
         }
     }
@@ -120,7 +129,7 @@ impl PresenceFeed {
     fn tell(&self, event: &PresenceEvent) {
         let frame = event.frame(now());
         for watcher in self.watchers.values().filter(|watcher| watcher.identity.covers(event.document_id.as_str())) {
-            watcher.with_observer(|observer| observer.show_change(&frame));
+            watcher.with_observer(|observer| observer.show_change(event.sent(), &frame));
             watcher.connection.flush_now();
         }
     }
@@ -162,11 +171,7 @@ impl Core {
             self.publish_news(&cell, &mut room);
             whole.extend(PresenceEvent::of_all(&cell.document_id, room.presence()));
         }
-        let mut publisher = self.feeds.publisher.borrow_mut();
-        for subscriber in publisher.subscribers.iter_mut().filter(|subscriber| subscriber.is_behind) {
-            let item = Item { publisher: self.index, told: Told::Whole(whole.clone()) };
-            subscriber.is_behind = !subscriber.subscription.push(item);
-        }
+        self.feeds.publisher.borrow_mut().catch_up(self.index, &whole);
     }
 
     /// Somebody watches who is here.
@@ -175,6 +180,8 @@ impl Core {
         let feed = feed.get_or_insert_with(|| self.begin_presence());
         let watcher = Watcher { connection: Rc::clone(connection), identity };
         feed.watchers.insert(connection.number(), watcher);
+        self.metrics().of(Figure::PresenceConnections).add(1);
+        self.metrics().of(Figure::PresenceConnectionsOpened).add(1);
         self.ask_publishers(feed);
         feed.show_pictures();
     }
@@ -199,8 +206,9 @@ impl Core {
 
     fn take_presence(&self, subscription: &Arc<Subscription>, item: Item) {
         let mut feed = self.feeds.presence.borrow_mut();
-        let feed = feed.as_mut().filter(|feed| Arc::ptr_eq(&feed.subscription, subscription));
-        feed.into_iter().for_each(|feed| feed.take(item));
+        if let Some(feed) = feed.as_mut().filter(|feed| Arc::ptr_eq(&feed.subscription, subscription)) {
+            feed.take(item);
+        }
     }
 
     /// Asks the cores that have not been asked; one whose inbox is full is asked again in a second.
@@ -221,10 +229,88 @@ impl Core {
     pub(super) fn forget_presence_watcher(&self, number: usize) {
         let mut presence = self.feeds.presence.borrow_mut();
         let Some(feed) = &mut *presence else { return };
-        feed.watchers.remove(&number);
+        if feed.watchers.remove(&number).is_some() {
+            self.metrics().of(Figure::PresenceConnections).subtract(1);
+        }
         if feed.watchers.is_empty() {
             feed.subscription.close();
             *presence = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jddb_core::ids::DocumentId;
+    use jddb_core::protocol::outbound::PresenceCounts;
+    use jddb_core::room::{Status, User};
+
+    use super::*;
+
+    fn event(document: u64, user: u64, status: Status, people: usize) -> PresenceEvent {
+        let text = |text: String| text.into_boxed_str();
+        let user = User {
+            user_id: text(format!("user_{user}")),
+            display_name: text(format!("User {user}")),
+            avatar_url: None,
+            color: "#1864ab".into(),
+        };
+        PresenceEvent {
+            document_id: DocumentId::new(&format!("doc_{document}")).unwrap(),
+            user: Some((user, status)),
+            counts: PresenceCounts { total_editors: people, total_viewers: 0, unlisted_viewers: 0 },
+        }
+    }
+
+    /// Chance that can be repeated.
+    fn below(state: &mut u64, end: u64) -> u64 {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) % end
+    }
+
+    /// A queue of four items between those who come and go and somebody who reads when they like.
+    #[tokio::test]
+    async fn whoever_finds_the_queue_full_tells_everything_anew() {
+        for seed in 0..500 {
+            let mut state = seed;
+            let subscription = Arc::new(Subscription::with_room_for(4));
+            let mut publisher = Publisher::default();
+            publisher.subscribers.push(Subscriber { subscription: Arc::clone(&subscription), is_behind: true });
+            let mut here: Vec<(u64, u64)> = Vec::new();
+            let mut known: Option<Roster> = None;
+            let whole = |here: &[(u64, u64)]| -> Vec<PresenceEvent> {
+                let people = |document| here.iter().filter(|(other, _)| *other == document).count();
+                here.iter().map(|(document, user)| event(*document, *user, Status::Active, people(*document))).collect()
+            };
+            for step in 0..200 {
+                let is_last = step >= 190;
+                let (document, user) = (below(&mut state, 3), below(&mut state, 4));
+                let people = |here: &[(u64, u64)]| here.iter().filter(|(other, _)| *other == document).count();
+                if below(&mut state, 3) > 0 {
+                    let known_at = here.iter().position(|place| *place == (document, user));
+                    let status = if known_at.is_some() { Status::Left } else { Status::Joined };
+                    known_at.map_or_else(|| here.push((document, user)), |at| drop(here.remove(at)));
+                    publisher.publish(0, &event(document, user, status, people(&here)));
+                }
+                if below(&mut state, 5) == 0 || is_last {
+                    publisher.catch_up(0, &whole(&here));
+                }
+                while (below(&mut state, 3) > 0 || is_last) && !subscription.is_empty() {
+                    match subscription.next().await.map(|item| item.told) {
+                        Some(Told::Whole(events)) => known = Some(events.into_iter().collect()),
+                        Some(Told::Event(event)) => known.as_mut().unwrap().apply(event),
+                        None => panic!("it is open"),
+                    }
+                }
+            }
+            publisher.catch_up(0, &whole(&here));
+            while !subscription.is_empty() {
+                match subscription.next().await.map(|item| item.told) {
+                    Some(Told::Whole(events)) => known = Some(events.into_iter().collect()),
+                    Some(Told::Event(_)) | None => panic!("only everything anew was to come"),
+                }
+            }
+            assert_eq!(known, Some(whole(&here).into_iter().collect()), "seed {seed}");
         }
     }
 }

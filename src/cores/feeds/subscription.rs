@@ -39,11 +39,11 @@ pub(super) enum Told {
 
 impl Subscription {
     pub(super) fn new() -> Self {
-        Self {
-            items: ArrayQueue::new(SUBSCRIPTION_ITEMS_MAX),
-            arrived: Notify::new(),
-            closed: AtomicBool::new(false),
-        }
+        Self::with_room_for(SUBSCRIPTION_ITEMS_MAX)
+    }
+
+    pub(super) fn with_room_for(items: usize) -> Self {
+        Self { items: ArrayQueue::new(items), arrived: Notify::new(), closed: AtomicBool::new(false) }
     }
 
     /// Queues an item; false if there is no room.
@@ -64,6 +64,11 @@ impl Subscription {
             }
             self.arrived.notified().await;
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// Nobody wants to know any more.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use crossbeam::utils::CachePadded;
 use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::JoinRefusal;
 use jddb_core::websocket::CloseCode;
@@ -68,8 +69,8 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (drain, drained) = watch::channel(false);
-        let site = Site { answer_timeout, ..Site::new(Arc::clone(&shared), drained) };
-        let serving = spawn_local(serve_site(listener, site, 0));
+        let site = Site { answer_timeout, ..Site::new(Arc::clone(&shared), 0, drained) };
+        let serving = spawn_local(serve_site(listener, site));
         Self { address, shared, drain, serving, heard: Rc::default(), _data: data }
     }
 
@@ -192,6 +193,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
         store,
         snapshots: snapshotter.requests(),
         inboxes: vec![Inbox::default()],
+        metrics: vec![CachePadded::default()],
         connections: AtomicUsize::new(0),
         unfinished_bytes: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
