@@ -45,6 +45,7 @@ impl Bystanders {
                 token: &token,
                 source: None,
                 compression: false,
+                receive_buffer: None,
             };
             let joined = connect::join(request, &scanner).await;
             let joined = joined.map_err(|error| Failure::run(format!("bystander {number}"), error))?;

@@ -81,6 +81,8 @@ pub(crate) struct Request<'a> {
     pub(crate) source: Option<IpAddr>,
     /// Negotiate compression. What is sent is not compressed all the same.
     pub(crate) compression: bool,
+    /// How much the kernel may take in before it is read, if not as it likes.
+    pub(crate) receive_buffer: Option<u32>,
 }
 
 /// A joined document.
@@ -143,9 +145,9 @@ async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
 
 /// Connects and upgrades; the bare connection, and what was read behind the answer.
 pub(crate) async fn upgrade(request: Request<'_>) -> Result<(TcpStream, Vec<u8>), ConnectionError> {
-    let Request { endpoint, document, query, token, source, compression } = request;
+    let Request { endpoint, document, query, token, source, compression, receive_buffer } = request;
     let extensions = if compression { EXTENSIONS } else { "" };
-    let mut tcp = dial(endpoint.address, source).await?;
+    let mut tcp = dial(endpoint.address, source, receive_buffer).await?;
     tcp.set_nodelay(true)?;
     let upgrade = format!(
         "GET /ws/document/{document}?token={token}{query} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\n\
@@ -168,8 +170,11 @@ pub(crate) async fn upgrade(request: Request<'_>) -> Result<(TcpStream, Vec<u8>)
     Ok((tcp, head.rest))
 }
 
-async fn dial(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+async fn dial(address: SocketAddr, source: Option<IpAddr>, receive_buffer: Option<u32>) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(bytes) = receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
     if let Some(source) = source {
         socket.bind(SocketAddr::new(source, 0))?;
     }

@@ -235,6 +235,7 @@ async fn carry_out(attack: Attack, args: &HostileArgs, target: &Target, run: &Ru
             token: &token,
             source: None,
             compression: false,
+            receive_buffer: None,
         });
         let open = tokio::time::timeout(OPEN_WITHIN, open).await;
         let open = open.map_err(|elapsed| Failure::run("connecting", elapsed))?;

@@ -180,6 +180,7 @@ impl Crowd {
                 token: &self.tokens[user],
                 source: source(self.endpoint.address.ip(), number),
                 compression: self.compression,
+                receive_buffer: None,
             };
             connect::join(request, &self.scanner).await
         };

@@ -144,6 +144,7 @@ async fn watch(args: &StoppedArgs, target: &Target) -> Result<StoppedReport, Fai
             token: &token,
             source: None,
             compression: false,
+            receive_buffer: None,
         };
         let joined = connect::join(request, &scanner).await;
         let mut socket = joined.map_err(|error| Failure::run("connecting an observer", error))?.socket;
@@ -244,6 +245,7 @@ pub(crate) fn hold(args: &HoldArgs) -> Result<(), Failure> {
                     token: &token,
                     source: None,
                     compression: false,
+                    receive_buffer: None,
                 };
                 connect::join(request, &scanner).await
             });

@@ -49,7 +49,7 @@ struct Client {
     /// Of the messages, one each and in no order: what is looked through first, since nearly every message is new.
     tags: Vec<u16>,
     /// Which of the tags is the oldest one's, once there are as many as may be.
-    oldest_tag: u8,
+    oldest_tag: usize,
 }
 
 /// What a client calls a message.
@@ -112,8 +112,8 @@ impl Client {
             self.tags.push(name.tag);
             String::with_capacity(name.text.len())
         } else {
-            self.tags[usize::from(self.oldest_tag)] = name.tag;
-            self.oldest_tag = (self.oldest_tag + 1) % RESENDS_PER_CLIENT as u8;
+            self.tags[self.oldest_tag] = name.tag;
+            self.oldest_tag = (self.oldest_tag + 1) % RESENDS_PER_CLIENT;
             // The memory of the one that is forgotten serves the next.
             self.messages.pop_front().map(|oldest| oldest.correlation_id).unwrap_or_default()
         };

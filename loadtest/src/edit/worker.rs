@@ -150,6 +150,7 @@ impl Handshake {
             token: &self.token,
             source: None,
             compression: false,
+            receive_buffer: None,
         };
         connect::join(request, &self.field.scanner).await
     }

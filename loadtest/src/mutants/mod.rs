@@ -183,6 +183,7 @@ impl Swarm {
             token,
             source,
             compression: false,
+            receive_buffer: None,
         });
         let opened = tokio::time::timeout(ANSWER_WITHIN, opened).await;
         let opened = opened.map_err(|_elapsed| "connecting took more than 30 s".to_owned())?;

@@ -50,7 +50,7 @@ pub(crate) struct SlowArgs {
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "R")]
     changes: u32,
     /// Bytes of each change
-    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "B")]
+    #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "B")]
     change_bytes: u32,
     /// Seconds measured while everybody reads
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "S")]
@@ -79,7 +79,7 @@ enum Pace {
     Never,
     /// A byte a second.
     Trickle,
-    /// 20,000 bytes a second: too slow for the changes, and enough not to be given up.
+    /// 10,000 bytes a second: too slow for the changes, and enough not to be given up.
     Laggard,
     /// A third of them each.
     Mixed,
@@ -187,7 +187,7 @@ mod tests {
     fn against(more: &str) -> Result<SlowReport, Failure> {
         let fake = Fake::start(Fault::None);
         let line = format!(
-            "slow --url ws://{} --token t --connections 12 --slow 3 --documents 2 --changes 40 --change-bytes 100 \
+            "slow --url ws://{} --token t --connections 12 --documents 2 --changes 40 --change-bytes 100 \
              --undisturbed-seconds 1 --slow-seconds 1 {more}",
             fake.address
         );
@@ -197,7 +197,7 @@ mod tests {
     /// The fake gives nobody up, and that has to be found.
     #[test]
     fn a_server_without_a_ladder_is_found() {
-        let report = against("").unwrap();
+        let report = against("--slow 3").unwrap();
         let said = report.complaints.join("\n");
         assert!(said.contains("never given up"), "{said}");
         assert!(!said.contains("×"), "no other errors: {said}");
@@ -207,13 +207,13 @@ mod tests {
 
     #[test]
     fn whoever_reads_slowly_but_surely_comes_to_the_end() {
-        let report = against("--pace laggard").unwrap();
+        let report = against("--slow 3 --pace laggard").unwrap();
         assert_eq!(report.complaints, Vec::<String>::new());
     }
 
     #[test]
     fn goals_that_cannot_be_met_fail() {
-        let report = against("--pace laggard --max-p99-ratio 0.0001 --max-growth-mib 1").unwrap();
+        let report = against("--slow 3 --pace laggard --max-p99-ratio 0.0001 --max-growth-mib 1").unwrap();
         let said = report.complaints.join("\n");
         assert!(said.contains("p99") && said.contains("memory"), "{said}");
     }

@@ -108,6 +108,7 @@ impl Room {
             token,
             source: None,
             compression: false,
+            receive_buffer: None,
         };
         let joined = connect::join(request, &self.scanner).await.map_err(|error| format!("{who}: {error}"))?;
         Ok(Client {
