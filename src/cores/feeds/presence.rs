@@ -289,7 +289,10 @@ mod tests {
                 if below(&mut state, 3) > 0 {
                     let known_at = here.iter().position(|place| *place == (document, user));
                     let status = if known_at.is_some() { Status::Left } else { Status::Joined };
-                    known_at.map_or_else(|| here.push((document, user)), |at| drop(here.remove(at)));
+                    match known_at {
+                        Some(at) => drop(here.remove(at)),
+                        None => here.push((document, user)),
+                    }
                     publisher.publish(0, &event(document, user, status, people(&here)));
                 }
                 if below(&mut state, 5) == 0 || is_last {
