@@ -8,7 +8,7 @@
 //!    threads see; [`occupancy`]: who is connected.
 //! 3. [`cores`]: one pinned thread each, with its own documents.
 //! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core.
-//! 5. [`auth`]: tokens, and who may do what.
+//! 5. [`auth`]: tokens, and who may do what. [`metrics`]: what is counted.
 
 pub mod auth;
 pub mod cli;
@@ -20,6 +20,7 @@ pub mod http;
 mod jitter;
 pub mod listen;
 pub mod logging;
+pub mod metrics;
 pub mod occupancy;
 mod reload;
 pub mod server;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crossbeam::utils::CachePadded;
 use jddb_core::document::{Document, DocumentLimits};
 use jddb_storage::{
     CommitHandle, Committer, DataDirectory, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
@@ -99,6 +100,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
         snapshots: snapshotter.requests(),
         inboxes: (0..core_count).map(|_| Inbox::default()).collect(),
         occupancy: Arc::new(Occupancy::default()),
+        metrics: (0..core_count).map(|_| CachePadded::default()).collect(),
         unfinished_bytes: AtomicUsize::new(0),
         echoes,
         leaving: AtomicBool::new(false),

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crossbeam::utils::CachePadded;
 use jddb_core::ids::DocumentId;
 use jddb_storage::{SnapshotRequests, Store};
 
 use crate::auth::Authority;
 use crate::config::Config;
-use crate::cores::{CoreMessage, Inbox, Reservation};
+use crate::cores::{CoreMessage, Inbox};
+use crate::metrics::CoreMetrics;
 use crate::occupancy::Occupancy;
 
 /// Shards that documents are hashed to, and that are dealt out to the cores. More than any machine has cores.
@@ -30,6 +32,8 @@ pub struct Shared {
     pub snapshots: SnapshotRequests,
     /// One inbox a core.
     pub inboxes: Vec<Inbox>,
+    /// What each core counts.
+    pub metrics: Vec<CachePadded<CoreMetrics>>,
     /// WebSocket connections open or being opened, over all cores.
     pub occupancy: Arc<Occupancy>,
     /// Bytes of unfinished messages and bodies held, over all connections.
@@ -52,20 +56,18 @@ impl Shared {
         shard as usize % self.inboxes.len()
     }
 
+    /// The core that takes a connection of this name, where no document says which.
+    #[must_use]
+    pub fn core_for(&self, connection_id: &str) -> usize {
+        crc32fast::hash(connection_id.as_bytes()) as usize % self.inboxes.len()
+    }
+
     /// Asks the core that owns `document_id`.
     ///
     /// # Errors
     /// The core has too much to do; the message comes back.
     pub fn send(&self, document_id: &DocumentId, message: CoreMessage) -> Result<(), CoreMessage> {
         self.inboxes[self.core_of(document_id)].send(message)
-    }
-
-    /// Asks the core that keeps `reservation`.
-    ///
-    /// # Errors
-    /// The core has too much to do; the message comes back.
-    pub fn send_about(&self, reservation: Reservation, message: CoreMessage) -> Result<(), CoreMessage> {
-        self.inboxes[reservation.core].send(message)
     }
 
     /// Tells every core something. For other threads than theirs: a full inbox is waited for.

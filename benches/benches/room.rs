@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -52,7 +53,9 @@ impl Bench {
             durability: Durability::Strict,
             outbound_bytes_max: 1 << 20,
             auto_save: Duration::ZERO,
+            idle_after_ms: 60_000,
             limits: LIMITS,
+            counters: Arc::default(),
         };
         let id = DocumentId::new("jd_12345").expect("a good name");
         let room = Room::new(Document::new(id, DocumentLimits::default()), None, Rc::new(config));

@@ -60,6 +60,8 @@ pub struct Config {
     pub limits: Limits,
     /// How dead WebSocket peers are found.
     pub heartbeat: Heartbeat,
+    /// What is told of the people in documents.
+    pub presence: Presence,
     /// Bounds of HTTP requests.
     pub http: Http,
     /// Memory and disk figures of the database.
@@ -83,6 +85,7 @@ impl Default for Config {
             documents: Documents::default(),
             limits: Limits::default(),
             heartbeat: Heartbeat::default(),
+            presence: Presence::default(),
             http: Http::default(),
             storage: Storage::default(),
             log: Log::default(),
@@ -273,6 +276,20 @@ pub struct Heartbeat {
 impl Default for Heartbeat {
     fn default() -> Self {
         Self { interval_seconds: 30, silence_seconds: 75 }
+    }
+}
+
+/// What is told of the people in documents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Presence {
+    /// Seconds without activity after which a user is idle, 1 to 86,400.
+    pub idle_seconds: u64,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self { idle_seconds: 60 }
     }
 }
 

@@ -1,6 +1,8 @@
-//! A WebSocket connection on its document's core: one task that reads, and writing from the core's turns.
+//! A WebSocket connection on the core where it belongs: one task that reads, and writing from the core's turns.
 //!
 //! An idle connection owns no buffer: reads go into the core's, and what is queued for it is shared frames.
+
+mod home;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -10,23 +12,21 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::Parser;
-use jddb_core::room::{Member, MemberKey, Room};
-use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_pong};
+use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_ping, encode_pong};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::spawn_local;
 
 use crate::clock;
-use crate::cores::{Core, RoomCell};
+use crate::cores::Core;
 use crate::occupancy::Seat;
+pub(crate) use home::{Home, Host};
 
 /// Frames of one `writev`.
 const FRAMES_PER_WRITE_MAX: usize = 64;
-/// What the kernel may hold of a connection beyond what it has on the wire: what waits longer is better replaced by
-/// something newer than sent.
-const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// How often it is looked whether a client that is not read from has taken what is queued for it.
 const OVERFULL_LOOK: Duration = Duration::from_millis(50);
 /// How long a peer may take to answer a close, and to take in what was queued before it.
@@ -34,8 +34,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection as its core sees it.
 pub(crate) struct Connection {
-    pub(crate) cell: Rc<RoomCell>,
-    pub(crate) member: MemberKey,
+    pub(crate) home: Home,
     write: OwnedWriteHalf,
     /// Its number among the core's connections.
     number: Cell<usize>,
@@ -49,6 +48,8 @@ pub(crate) struct Connection {
     peer_closed: Cell<bool>,
     /// Both directions were ended: what is queued will never be taken.
     is_cut: Cell<bool>,
+    /// Bytes written that have not been counted yet.
+    bytes_sent: Cell<u64>,
     /// Its place among all connections; `None` once it has ended.
     seat: RefCell<Option<Seat>>,
 }
@@ -75,23 +76,13 @@ impl Tools {
     }
 }
 
-/// Starts serving a socket that was handed over, for a member whose place was reserved; `read` is what
-/// the client sent right behind its request.
-pub(crate) fn adopt(
-    core: &Rc<Core>,
-    stream: TcpStream,
-    read: Bytes,
-    cell: Rc<RoomCell>,
-    member: MemberKey,
-    seat: Seat,
-) {
-    // Where it fails the kernel holds more, which is a matter of memory only.
-    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
+/// Starts serving a socket that was handed over, for a member or watcher that is there already; `read` is what the
+/// client sent right behind its request.
+pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, home: Home, seat: Seat) -> Rc<Connection> {
     let (half, write) = stream.into_split();
     let now = clock::monotonic();
     let connection = Rc::new(Connection {
-        cell,
-        member,
+        home,
         write,
         number: Cell::new(0),
         draining: Cell::new(false),
@@ -101,11 +92,15 @@ pub(crate) fn adopt(
         peer_closed: Cell::new(false),
         is_cut: Cell::new(false),
         seat: RefCell::new(Some(seat)),
+        bytes_sent: Cell::new(0),
     });
     connection.number.set(core.register(&connection));
-    connection.cell.connect(&connection);
-    connection.flush(&mut connection.cell.room.borrow_mut());
-    spawn_local(receive(Rc::clone(core), connection, half, read));
+    if let Home::Member { cell, key } = &connection.home {
+        cell.connect(*key, &connection);
+    }
+    connection.flush_now();
+    spawn_local(receive(Rc::clone(core), Rc::clone(&connection), half, read));
+    connection
 }
 
 /// Reads until the end of the stream. Nobody cancels this task: to end it the socket is shut down.
@@ -149,18 +144,22 @@ impl Receiver {
         let Some(open) = decoder else { return };
         open.bound(core.message_bytes_max());
         let unfinished_before = open.pending_bytes();
-        let mut room = connection.cell.room.borrow_mut();
-        decode(open, bytes, connection, &mut room, tools);
-        if !core.count_unfinished(unfinished_before, open.pending_bytes()) {
-            let reason = "too many unfinished messages on this server: retry later";
-            room.close_member(connection.member, CloseCode::TRY_AGAIN_LATER, reason);
-        }
-        if !room.is_heard(connection.member) {
+        let is_heard = connection.home.with_host(|host| {
+            decode(open, bytes, connection, host, tools);
+            if !core.count_unfinished(unfinished_before, open.pending_bytes()) {
+                let reason = "too many unfinished messages on this server: retry later";
+                host.close(CloseCode::TRY_AGAIN_LATER, reason);
+            }
+            host.is_heard()
+        });
+        if !is_heard {
             core.count_unfinished(open.pending_bytes(), 0);
             *decoder = None;
         }
-        drop(room);
-        core.touch(&connection.cell);
+        match &connection.home {
+            Home::Member { cell, .. } => core.touch_since(cell, connection.heard_at.get()),
+            Home::Observer(_) => connection.flush_now(),
+        }
     }
 
     /// Bytes of a message of which the rest has not come.
@@ -169,26 +168,23 @@ impl Receiver {
     }
 }
 
-/// Hands what a member sent to its room, message by message, until the bytes are used up or the protocol is broken.
-fn decode(decoder: &mut Decoder, bytes: &mut [u8], connection: &Connection, room: &mut Room, tools: &mut Tools) {
+/// Hands what came to its host, message by message, until the bytes are used up or the protocol is broken.
+fn decode(decoder: &mut Decoder, bytes: &mut [u8], connection: &Connection, host: &mut Host<'_>, tools: &mut Tools) {
     let now = crate::cores::now();
-    let member = connection.member;
     let mut input = bytes;
     loop {
         match decoder.decode(&mut input, &mut tools.inflater) {
             Ok(None) => return,
-            Ok(Some(Event::Message(message))) if tools.echoes => {
-                room.send_message(member, message.kind, message.payload);
-            }
-            Ok(Some(Event::Message(message))) => room.receive(now, member, message.payload, &mut tools.parser),
-            Ok(Some(Event::Ping(payload))) => room.send_control(member, encode_pong(payload)),
+            Ok(Some(Event::Message(message))) if tools.echoes => host.echo(message.kind, message.payload),
+            Ok(Some(Event::Message(message))) => host.receive(now, message.payload, &mut tools.parser),
+            Ok(Some(Event::Ping(payload))) => host.send_control(encode_pong(payload)),
             Ok(Some(Event::Pong(_))) => {}
             Ok(Some(Event::Close(frame))) => {
                 connection.peer_closed.set(true);
                 let code = frame.map_or(CloseCode::NORMAL, |frame| frame.code);
-                room.close_member(member, code, "");
+                host.close(code, "");
             }
-            Err(error) => return room.close_member(member, error.close_code(), &error.to_string()),
+            Err(error) => return host.close(error.close_code(), &error.to_string()),
         }
     }
 }
@@ -198,46 +194,93 @@ impl Connection {
         self.number.get()
     }
 
+    /// A second has passed: an observer that reads nothing is closed. A room looks after its members itself.
+    pub(crate) fn tick(self: &Rc<Self>, core: &Core, now: UnixMillis) {
+        if let Home::Observer(observer) = &self.home {
+            observer.borrow_mut().tick(now);
+            core.limits.count(observer.borrow_mut().take_refusals());
+            self.flush_now();
+        }
+    }
+
+    /// The server stops: an observer is told. A room tells its members itself.
+    pub(crate) fn shut_down_observer(self: &Rc<Self>, now: UnixMillis) {
+        if let Home::Observer(observer) = &self.home {
+            observer.borrow_mut().shut_down(now, crate::jitter::retry_ms());
+            self.flush_now();
+        }
+    }
+
+    /// Asks the peer whether it is there, and gives back memory that it has not needed for long.
+    pub(crate) fn ping(self: &Rc<Self>, core: &Core, now: UnixMillis) {
+        self.home.with_host(|host| {
+            host.send_control(encode_ping(&[]));
+            host.release_rates(now);
+        });
+        self.have_written(core);
+    }
+
+    /// Closes it, since a newer connection of the same user has its seat.
+    pub(crate) fn displace(self: &Rc<Self>, core: &Core, now: UnixMillis) {
+        self.home.with_host(|host| host.displace(now));
+        self.have_written(core);
+    }
+
+    /// Something was queued, and is to be written.
+    fn have_written(self: &Rc<Self>, core: &Core) {
+        match &self.home {
+            Home::Member { cell, .. } => core.touch(cell),
+            Home::Observer(_) => self.flush_now(),
+        }
+    }
+
+    /// Writes what may be sent, outside of a turn.
+    pub(crate) fn flush_now(self: &Rc<Self>) {
+        self.home.with_host(|host| self.flush(host));
+    }
+
     /// Writes what may be sent. What the socket does not take is written when it is writable again.
-    pub(crate) fn flush(self: &Rc<Self>, room: &mut Room) {
+    pub(crate) fn flush(self: &Rc<Self>, host: &mut Host<'_>) {
         // Before all else: a peer that takes nothing is the one that this time is for.
-        if self.closing_at.get().is_none() && !room.is_heard(self.member) {
+        if self.closing_at.get().is_none() && !host.is_heard() {
             self.closing_at.set(Some(clock::monotonic()));
         }
         if self.draining.get() {
             return;
         }
-        match self.write_queued(room) {
+        match self.write_queued(host) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.draining.set(true);
                 spawn_local(drain(Rc::clone(self)));
             }
             // The reading task finds the same and ends the connection.
-            Err(_) => self.cut(),
+            Err(_) => {
+                self.cut();
+            }
         }
     }
 
-    fn write_queued(&self, room: &mut Room) -> std::io::Result<()> {
-        let durable = room.durable_records();
+    fn write_queued(&self, host: &mut Host<'_>) -> std::io::Result<()> {
         loop {
-            let Some(member) = room.member(self.member) else { return Ok(()) };
+            let Some((outbox, durable)) = host.outbox() else { return Ok(()) };
             let mut frames = [IoSlice::new(&[]); FRAMES_PER_WRITE_MAX];
             let mut count = 0;
-            for (slot, frame) in frames.iter_mut().zip(member.outbox().sendable(durable)) {
+            for (slot, frame) in frames.iter_mut().zip(outbox.sendable(durable)) {
                 *slot = IoSlice::new(frame);
                 count += 1;
             }
             if count > 0 {
                 let written = self.write.try_write_vectored(&frames[..count]);
-                room.sent(self.member, written.as_ref().copied().unwrap_or(0));
+                let taken = written.as_ref().copied().unwrap_or(0);
+                host.sent(taken);
+                self.bytes_sent.set(self.bytes_sent.get() + taken as u64);
                 written?;
-            } else if !room.catch_up(crate::cores::now(), self.member) {
+            } else if !host.catch_up(crate::cores::now()) {
                 break;
             }
         }
-        let outbox = room.member(self.member).map(Member::outbox);
-        if outbox.is_some_and(|outbox| outbox.is_closing() && outbox.is_empty()) {
+        if host.outbox().is_some_and(|(outbox, _)| outbox.is_closing() && outbox.is_empty()) {
             // The close frame is on its way. If it answers the peer's there is nothing left to wait for (RFC 6455,
             // section 7.1.1); otherwise the peer's end of the stream ends the reading.
             let side = if self.peer_closed.get() { Shutdown::Both } else { Shutdown::Write };
@@ -248,7 +291,7 @@ impl Connection {
 
     /// Whether the client may send compressed messages.
     fn is_compressed(&self) -> bool {
-        self.cell.room.borrow().member(self.member).is_some_and(|member| member.compression().is_some())
+        self.home.with_host(|host| host.compression().is_some())
     }
 
     /// Whether so much is queued that nothing more is read that would have to be answered: a stall of the disk, or a
@@ -257,16 +300,19 @@ impl Connection {
         if self.is_cut.get() {
             return false;
         }
-        let room = self.cell.room.borrow();
-        let member = room.member(self.member).filter(|_| room.is_heard(self.member));
-        member.is_some_and(|member| member.outbox().bytes() > core.outbound_bytes_max())
+        self.home.with_host(|host| host.is_heard() && host.queued_bytes() > core.outbound_bytes_max())
     }
 
-    /// Ends both directions now; the reading task notices.
-    pub(crate) fn cut(&self) {
-        self.is_cut.set(true);
+    /// Ends both directions now; the reading task notices. False if that was done before.
+    pub(crate) fn cut(&self) -> bool {
         // It fails where the peer was faster, which is as good.
         let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Both);
+        !self.is_cut.replace(true)
+    }
+
+    /// Bytes written since this was asked last.
+    pub(crate) fn take_bytes_sent(&self) -> u64 {
+        self.bytes_sent.take()
     }
 
     /// Something has come in.
@@ -318,7 +364,7 @@ impl Connection {
 async fn drain(connection: Rc<Connection>) {
     loop {
         let writable = connection.write.writable().await;
-        let result = writable.and_then(|()| connection.write_queued(&mut connection.cell.room.borrow_mut()));
+        let result = writable.and_then(|()| connection.home.with_host(|host| connection.write_queued(host)));
         match result {
             Ok(()) => break,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use jddb_core::ids::Version;
-use jddb_storage::{CommitBatch, CommitHandle, EncodedRecord, RefusalReason};
+use jddb_storage::{CommitBatch, CommitFigures, CommitHandle, EncodedRecord, RefusalReason};
 
 use super::rooms::RoomCell;
 
@@ -16,6 +17,16 @@ struct Mark {
     cell: Rc<RoomCell>,
     records: u64,
     version: Version,
+    taken_in: TakenIn,
+}
+
+/// The changes of one turn of a room.
+#[derive(Clone, Copy)]
+pub(super) struct TakenIn {
+    /// When the oldest of them was read from its socket.
+    pub(super) at: Duration,
+    /// How many they are.
+    pub(super) changes: u64,
 }
 
 /// A batch that the commit thread has.
@@ -61,13 +72,23 @@ impl Batch {
     }
 
     /// All that was pushed so far holds the first `records` records of a room, up to `version` of its document.
-    pub(super) fn mark(&mut self, cell: &Rc<RoomCell>, records: u64, version: Version) {
-        self.marks.push(Mark { cell: Rc::clone(cell), records, version });
+    pub(super) fn mark(&mut self, cell: &Rc<RoomCell>, records: u64, version: Version, taken_in: TakenIn) {
+        self.marks.push(Mark { cell: Rc::clone(cell), records, version, taken_in });
+    }
+
+    /// Bytes that wait for the disk.
+    pub(super) const fn waiting_bytes(&self) -> usize {
+        self.bytes + self.bytes_in_flight
+    }
+
+    /// What has been committed so far, of all cores.
+    pub(super) fn commit_figures(&self) -> CommitFigures {
+        self.commit.figures()
     }
 
     /// Whether so much waits that nothing more should be taken in.
     pub(super) const fn is_full(&self) -> bool {
-        self.bytes + self.bytes_in_flight > WAITING_BYTES_MAX
+        self.waiting_bytes() > WAITING_BYTES_MAX
     }
 
     /// Whether everything pushed is durable.
@@ -101,15 +122,15 @@ impl Batch {
         }
     }
 
-    /// Tells each room what of it has become durable, and then hands it to `then`.
-    pub(super) fn settle(&mut self, mut then: impl FnMut(Rc<RoomCell>)) -> Result<(), StorageFailed> {
+    /// Tells each room what of it has become durable, and then hands it to `then`, with the changes among that.
+    pub(super) fn settle(&mut self, mut then: impl FnMut(Rc<RoomCell>, TakenIn)) -> Result<(), StorageFailed> {
         let durable = self.commit.durable();
         while let Some(batch) = self.in_flight.pop_front_if(|batch| batch.sequence <= durable) {
             self.bytes_in_flight -= batch.bytes;
             for mark in batch.marks {
                 mark.cell.room.borrow_mut().durable(mark.records);
                 mark.cell.durable_version.set(mark.version);
-                then(mark.cell);
+                then(mark.cell, mark.taken_in);
             }
         }
         if self.commit.poisoned() { Err(StorageFailed) } else { Ok(()) }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jddb_core::document::DocumentLimits;
 use jddb_core::ids::{DocumentId, UnixMillis};
 use jddb_core::room::{Durability, Record, RoomConfig};
-use jddb_core::websocket::{Deflater, encode_ping};
+use jddb_core::websocket::Deflater;
 use jddb_storage::CommitHandle;
 use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -19,14 +19,16 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::Notify;
 use tokio::task::coop::consume_budget;
 
-use super::batch::Batch;
+use super::batch::{Batch, TakenIn};
+use super::feeds::Feeds;
 use super::limits::LimitsInForce;
 use super::message::CoreMessage;
 use super::rooms::{Place, RoomCell, Slot};
 use super::slowness::Slowness;
 use crate::clock;
 use crate::config;
-use crate::connection::{Connection, Receiver, Tools};
+use crate::connection::{Connection, Home, Host, Receiver, Tools};
+use crate::metrics::{CoreMetrics, Figure};
 use crate::shared::Shared;
 
 /// The read buffer that all connections of a core share, in bytes.
@@ -44,7 +46,7 @@ const LOOKS_PER_TICK_MAX: usize = 100;
 pub(crate) struct Core {
     pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
-    pub(super) limits: Rc<LimitsInForce>,
+    pub(crate) limits: Rc<LimitsInForce>,
     pub(super) room_config: RefCell<Rc<RoomConfig>>,
     pub(super) document_limits: Cell<DocumentLimits>,
     pub(super) slots: RefCell<HashMap<DocumentId, Slot>>,
@@ -55,6 +57,7 @@ pub(crate) struct Core {
     /// What compresses for all rooms.
     pub(super) deflater: Rc<RefCell<Deflater>>,
     pub(super) slowness: Slowness,
+    pub(super) feeds: Feeds,
     scratch: RefCell<Scratch>,
     touched: RefCell<Vec<Rc<RoomCell>>>,
     turn_due: Cell<bool>,
@@ -76,7 +79,7 @@ pub(crate) fn now() -> UnixMillis {
 
 impl Core {
     pub(super) fn new(index: usize, shared: Arc<Shared>, commit: CommitHandle, limits: Rc<LimitsInForce>) -> Self {
-        let (room_config, document_limits) = room_settings(&shared.config, &limits.get());
+        let (room_config, document_limits) = room_settings(&shared.config, &limits.get(), &shared.metrics[index]);
         let echoes = shared.echoes;
         Self {
             index,
@@ -91,6 +94,7 @@ impl Core {
             batch: RefCell::new(Batch::new(commit)),
             deflater: Rc::default(),
             slowness: Slowness::default(),
+            feeds: Feeds::default(),
             scratch: RefCell::new(Scratch {
                 read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
                 tools: Tools::new(echoes),
@@ -105,7 +109,15 @@ impl Core {
 
     /// Something has happened in a room: it has its turn when everything that is ready now has been taken in.
     pub(crate) fn touch(&self, cell: &Rc<RoomCell>) {
+        if !cell.touched.get() {
+            self.touch_since(cell, clock::monotonic());
+        }
+    }
+
+    /// The same for what was read at that moment.
+    pub(crate) fn touch_since(&self, cell: &Rc<RoomCell>, at: Duration) {
         if !cell.touched.replace(true) {
+            cell.touched_at.set(at);
             self.touched.borrow_mut().push(Rc::clone(cell));
         }
         if !self.turn_due.replace(true) {
@@ -119,6 +131,8 @@ impl Core {
             self.turn.notified().await;
             self.turn_due.set(false);
             let cells = std::mem::take(&mut *self.touched.borrow_mut());
+            // Delivering may touch a room again.
+            let began: Vec<Duration> = cells.iter().map(|cell| cell.touched_at.get()).collect();
             for cell in &cells {
                 cell.touched.set(false);
                 self.take_records(cell);
@@ -127,6 +141,10 @@ impl Core {
                 self.storage_failed();
             }
             cells.iter().for_each(|cell| self.deliver(cell));
+            let now = clock::monotonic();
+            for began in &began {
+                self.metrics().turns.record(now.saturating_sub(*began), 1);
+            }
         }
     }
 
@@ -135,12 +153,16 @@ impl Core {
         loop {
             self.shared.inboxes[self.index].committed().await;
             let mut settled = Vec::new();
-            let result = self.batch.borrow_mut().settle(|cell| settled.push(cell));
+            let result = self.batch.borrow_mut().settle(|cell, taken_in| settled.push((cell, taken_in)));
             let submitted = self.batch.borrow_mut().submit();
-            settled.iter().for_each(|cell| {
+            settled.iter().for_each(|(cell, _)| {
                 self.deliver(cell);
                 self.request_snapshot(cell);
             });
+            let now = clock::monotonic();
+            for (_, TakenIn { at, changes }) in &settled {
+                self.metrics().acknowledged.record(now.saturating_sub(*at), *changes);
+            }
             if result.is_err() || submitted.is_err() {
                 self.storage_failed();
             }
@@ -174,12 +196,14 @@ impl Core {
     }
 
     /// Looks after what nothing else wakes the core for.
-    pub(super) async fn run_ticks(&self) {
+    pub(super) async fn run_ticks(self: &Rc<Self>) {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             ticks.tick().await;
             let now = clock::monotonic();
             self.tend_rooms(now);
+            self.tick_feeds();
+            self.publish_figures();
             self.forget_places(now);
             self.evict_idle(now, self.documents_max());
             self.limits.log(self.index, now);
@@ -215,6 +239,9 @@ impl Core {
             cell.room.borrow_mut().shut_down(now, crate::jitter::retry_ms);
             self.touch(&cell);
         }
+        for connection in self.connections_now() {
+            connection.shut_down_observer(now);
+        }
         let core = Rc::clone(self);
         tokio::task::spawn_local(async move {
             loop {
@@ -223,6 +250,11 @@ impl Core {
                 consume_budget().await;
             }
         });
+    }
+
+    /// What this core counts.
+    pub(super) fn metrics(&self) -> &CoreMetrics {
+        &self.shared.metrics[self.index]
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -249,6 +281,7 @@ impl Core {
         ready!(std::pin::Pin::new(half).poll_read(context, &mut buffer))?;
         let bytes = buffer.filled_mut();
         let count = bytes.len();
+        self.metrics().of(Figure::BytesReceived).add(count as u64);
         receiver.take_in(self, bytes, tools);
         Poll::Ready(Ok(count))
     }
@@ -260,17 +293,24 @@ impl Core {
 
     /// A connection has ended: its member leaves, and it no longer counts.
     pub(crate) fn end(&self, connection: &Rc<Connection>) {
-        connection.cell.disconnect(connection.member, now());
+        match &connection.home {
+            Home::Member { cell, key } => {
+                cell.disconnect(*key, now());
+                self.metrics().of(Figure::DocumentConnections).subtract(1);
+                self.touch(cell);
+            }
+            Home::Observer(_) => self.forget_watcher(connection),
+        }
+        self.metrics().of(Figure::BytesSent).add(connection.take_bytes_sent());
         self.connections.borrow_mut().remove(connection.number());
         // Whatever waits to be written is for nobody; what waits for the socket to take it ends with this.
         connection.cut();
         connection.stand_up();
-        self.touch(&connection.cell);
     }
 
     /// Other limits are in force, for who is here already too.
     pub(super) fn reload(&self, limits: Arc<config::Limits>) {
-        let (room_config, document_limits) = room_settings(&self.shared.config, &limits);
+        let (room_config, document_limits) = room_settings(&self.shared.config, &limits, self.metrics());
         let room_config = Rc::new(room_config);
         self.limits.set(limits);
         self.document_limits.set(document_limits);
@@ -280,6 +320,7 @@ impl Core {
             room.bound_document(document_limits);
         }
         self.room_config.replace(room_config);
+        self.configure_watchers();
     }
 
     /// The loop's read buffer was filled, so there may be more.
@@ -291,14 +332,19 @@ impl Core {
         let mut batch = self.batch.borrow_mut();
         let mut room = cell.room.borrow_mut();
         let store = &self.shared.store;
+        let mut changes = 0;
         let records = room.take_records(|record| {
             batch.push(match record {
-                Record::Change(change) => store.encode_change(&cell.document_id, change),
+                Record::Change(change) => {
+                    changes += 1;
+                    store.encode_change(&cell.document_id, change)
+                }
                 Record::Session(session) => store.encode_session(session),
             });
         });
         if records > cell.records_marked.replace(records) {
-            batch.mark(cell, records, room.document().version());
+            let taken_in = TakenIn { at: cell.touched_at.get(), changes };
+            batch.mark(cell, records, room.document().version(), taken_in);
         }
     }
 
@@ -308,10 +354,11 @@ impl Core {
         for key in room.take_dirty() {
             let connection = cell.connection(key);
             if let Some(connection) = connection {
-                connection.flush(&mut room);
+                connection.flush(&mut Host::Room(&mut room, key));
             }
         }
         self.limits.count(room.take_refusals());
+        self.publish_news(cell, &mut room);
         let answers: Vec<_> = room.take_answers().collect();
         self.note_slowness(cell, &mut room);
         drop(room);
@@ -336,24 +383,29 @@ impl Core {
         let gives_way =
             if is_deaf { Duration::MAX } else { Duration::from_secs(self.limits.get().user_silence_seconds) };
         for connection in connections {
+            connection.tick(self, self::now());
+            self.metrics().of(Figure::BytesSent).add(connection.take_bytes_sent());
             if connection.is_dead(now, silence) {
-                connection.cut();
+                self.metrics().of(Figure::DeadConnections).add(u64::from(connection.cut()));
             } else if connection.is_displaced(now, gives_way) {
-                connection.cell.room.borrow_mut().displace(self::now(), connection.member);
-                self.touch(&connection.cell);
+                connection.displace(self, self::now());
             } else if connection.is_ping_due(now, interval) {
-                let mut room = connection.cell.room.borrow_mut();
-                room.send_control(connection.member, encode_ping(&[]));
-                room.release_rates(self::now(), connection.member);
-                drop(room);
-                self.touch(&connection.cell);
+                connection.ping(self, self::now());
             }
         }
+    }
+
+    pub(super) fn connections_now(&self) -> Vec<Rc<Connection>> {
+        self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect()
     }
 }
 
 /// What the rooms and documents of this server have in common.
-fn room_settings(config: &config::Config, limits: &config::Limits) -> (RoomConfig, DocumentLimits) {
+fn room_settings(
+    config: &config::Config,
+    limits: &config::Limits,
+    metrics: &CoreMetrics,
+) -> (RoomConfig, DocumentLimits) {
     let documents = &config.documents;
     let document_limits = DocumentLimits {
         sections_max: limits.sections,
@@ -369,6 +421,7 @@ fn room_settings(config: &config::Config, limits: &config::Limits) -> (RoomConfi
         },
         outbound_bytes_max: limits.outbound_queue_bytes,
         auto_save: Duration::from_secs(documents.auto_save_seconds),
+        idle_after_ms: config.presence.idle_seconds * 1_000,
         limits: jddb_core::protocol::outbound::Limits {
             mode: limits.mode,
             connections: limits.connections,
@@ -383,6 +436,7 @@ fn room_settings(config: &config::Config, limits: &config::Limits) -> (RoomConfi
             base_versions: document_limits.history_versions_max,
             heartbeat_interval_seconds: config.heartbeat.interval_seconds,
         },
+        counters: Arc::clone(&metrics.messages),
     };
     (room_config, document_limits)
 }

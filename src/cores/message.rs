@@ -11,6 +11,7 @@ use jddb_core::room::{Dialect, Greeting, JoinRefusal, User};
 use jddb_core::websocket::Compression;
 use tokio::sync::oneshot;
 
+use super::feeds::FeedMessage;
 use crate::config::Limits;
 use crate::occupancy::Seat;
 
@@ -29,6 +30,8 @@ pub enum CoreMessage {
     PostChanges(Box<PostChanges>),
     /// Other limits are in force from now on.
     Reload(Arc<Limits>),
+    /// About those who watch the server.
+    Feed(FeedMessage),
     /// The server stops: tell everybody and close them.
     ShutDown,
 }

@@ -5,10 +5,11 @@
 //!
 //! In reading order: `message` and `inbox` are what cores ask of one another; `worker` is a core's thread;
 //! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents; `limits` are those in force; `batch`
-//! is what waits to be durable; `machine` says which processors there are.
+//! is what waits to be durable; `feeds` tells those who watch the server; `machine` says which processors there are.
 
 mod batch;
 mod core;
+mod feeds;
 mod inbox;
 mod limits;
 mod machine;
@@ -17,6 +18,7 @@ mod rooms;
 mod slowness;
 mod worker;
 
+pub use feeds::{Feed, FeedMessage, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Subscription, Watch};
 pub use inbox::Inbox;
 pub use limits::LimitsInForce;
 pub use machine::{available_processors, cores_granted};

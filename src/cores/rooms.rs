@@ -20,7 +20,8 @@ use tokio::task::{spawn_blocking, spawn_local};
 use super::core::{Core, now};
 use super::message::{Adopt, CoreMessage, PostChanges, ReadState, Reservation, Reserve};
 use crate::clock;
-use crate::connection::{self, Connection, Receiver};
+use crate::connection::{self, Connection, Home, Receiver};
+use crate::metrics::Figure;
 
 /// The most requests that wait for one document to be loaded.
 const LOAD_WAITERS_MAX: usize = 1024;
@@ -53,6 +54,8 @@ pub(crate) struct RoomCell {
     pub(super) queued_bytes: Cell<usize>,
     /// It waits for its turn.
     pub(super) touched: Cell<bool>,
+    /// When the oldest of what waits for that was taken in.
+    pub(super) touched_at: Cell<Duration>,
     /// Of its records, how many have been handed over to be stored.
     pub(super) records_marked: Cell<u64>,
     used_at: Cell<Duration>,
@@ -73,6 +76,7 @@ impl RoomCell {
             answer_number: Cell::new(0),
             queued_bytes: Cell::new(0),
             touched: Cell::new(false),
+            touched_at: Cell::new(Duration::ZERO),
             records_marked: Cell::new(0),
             used_at: Cell::new(clock::monotonic()),
             durable_version: Cell::new(version),
@@ -81,9 +85,9 @@ impl RoomCell {
     }
 
     /// A member's socket has come.
-    pub(crate) fn connect(&self, connection: &Rc<Connection>) {
+    pub(crate) fn connect(&self, member: MemberKey, connection: &Rc<Connection>) {
         let mut connections = self.connections.borrow_mut();
-        let index = connection.member.index();
+        let index = member.index();
         if connections.len() <= index {
             connections.resize_with(index + 1, || None);
         }
@@ -135,7 +139,11 @@ impl Core {
             CoreMessage::Reserve(reserve) => reserve.document_id.clone(),
             CoreMessage::ReadState(read) => read.document_id.clone(),
             CoreMessage::PostChanges(post) => post.document_id.clone(),
-            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::Reload(_) | CoreMessage::ShutDown => {
+            CoreMessage::Adopt(_)
+            | CoreMessage::Abandon(_)
+            | CoreMessage::Reload(_)
+            | CoreMessage::Feed(_)
+            | CoreMessage::ShutDown => {
                 return self.settle(message);
             }
         };
@@ -178,7 +186,10 @@ impl Core {
             CoreMessage::Adopt(Adopt { reservation, stream, read, seat }) => {
                 let place = self.places.borrow_mut().remove(&reservation.number);
                 match (place, TcpStream::from_std(stream)) {
-                    (Some(place), Ok(stream)) => connection::adopt(self, stream, read, place.cell, place.member, seat),
+                    (Some(place), Ok(stream)) => {
+                        let home = Home::Member { cell: place.cell, key: place.member };
+                        connection::adopt(self, stream, read, home, seat);
+                    }
                     (place, _) => {
                         tracing::warn!("a socket came too late for its place, or cannot be taken over");
                         place.into_iter().for_each(|place| self.give_up(&place));
@@ -190,6 +201,7 @@ impl Core {
                 place.into_iter().for_each(|place| self.give_up(&place));
             }
             CoreMessage::Reload(limits) => self.reload(limits),
+            CoreMessage::Feed(message) => self.serve_feed(message),
             CoreMessage::Reserve(_)
             | CoreMessage::ReadState(_)
             | CoreMessage::PostChanges(_)
@@ -271,6 +283,7 @@ impl Core {
             | CoreMessage::Adopt(_)
             | CoreMessage::Abandon(_)
             | CoreMessage::Reload(_)
+            | CoreMessage::Feed(_)
             | CoreMessage::ShutDown => false,
         };
         writes && self.shared.config.documents.create_on_open
@@ -286,7 +299,11 @@ impl Core {
                 cell.room.borrow_mut().answer_state(request, encoding, with_metadata);
             }
             CoreMessage::PostChanges(post) => post_changes(cell, *post),
-            CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::Reload(_) | CoreMessage::ShutDown => {}
+            CoreMessage::Adopt(_)
+            | CoreMessage::Abandon(_)
+            | CoreMessage::Reload(_)
+            | CoreMessage::Feed(_)
+            | CoreMessage::ShutDown => {}
         }
         self.touch(cell);
     }
@@ -386,6 +403,10 @@ impl Core {
 
     /// Takes a connection among those of this core; returns its number.
     pub(crate) fn register(&self, connection: &Rc<Connection>) -> usize {
+        if let Home::Member { .. } = connection.home {
+            self.metrics().of(Figure::DocumentConnections).add(1);
+            self.metrics().of(Figure::DocumentConnectionsOpened).add(1);
+        }
         self.connections.borrow_mut().insert(Rc::clone(connection))
     }
 
@@ -515,6 +536,10 @@ fn refuse(message: CoreMessage, trouble: &Trouble) {
         CoreMessage::PostChanges(post) => {
             let _ = post.reply.send(Err(trouble.error()));
         }
-        CoreMessage::Adopt(_) | CoreMessage::Abandon(_) | CoreMessage::Reload(_) | CoreMessage::ShutDown => {}
+        CoreMessage::Adopt(_)
+        | CoreMessage::Abandon(_)
+        | CoreMessage::Reload(_)
+        | CoreMessage::Feed(_)
+        | CoreMessage::ShutDown => {}
     }
 }

@@ -4,10 +4,12 @@ use std::cell::Cell;
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use jddb_core::protocol::outbound::PresenceCounts;
 use jddb_core::room::{LadderCounts, Room};
 
 use super::core::{Core, now};
 use super::rooms::RoomCell;
+use crate::metrics::Figure;
 
 /// Where too much waits for all connections, so much of the bound is freed: an eighth.
 const RELIEF_SHARE: usize = 8;
@@ -21,6 +23,8 @@ pub(super) struct Slowness {
     ladder_logged: Cell<LadderCounts>,
     /// Heartbeats that told of a text that is not the server's.
     divergences: Cell<u64>,
+    /// The people in all rooms, as of the last tick.
+    people: Cell<PresenceCounts>,
     /// Bytes that wait for all connections.
     queued_bytes: Cell<usize>,
     /// Relief was tried since the last tick.
@@ -61,20 +65,51 @@ impl Core {
     /// Does what is due in the rooms; `at` is a time that never goes back.
     pub(super) fn tend_rooms(&self, at: Duration) {
         let now = now();
+        let mut people = PresenceCounts::default();
         for cell in self.open_cells() {
             let mut room = cell.room.borrow_mut();
             room.tend(now, at);
             self.note_slowness(&cell, &mut room);
-            if room.is_dirty() {
+            let here = room.presence_counts();
+            people.total_editors += here.total_editors;
+            people.total_viewers += here.total_viewers;
+            if room.is_dirty() || room.has_news() {
                 self.touch(&cell);
             }
         }
+        self.slowness.people.set(people);
         self.slowness.is_relieved.set(false);
         let LadderCounts { conflated, replaced, states, closed } = self.slowness.ladder.get();
         let logged = self.slowness.ladder_logged.replace(self.slowness.ladder.get());
         if (logged.replaced, logged.closed) != (replaced, closed) {
             tracing::info!(core = self.index, conflated, replaced, states, closed, "clients read too slowly, in all");
         }
+    }
+
+    /// Sets the figures that are counted elsewhere, for who wants to know how the server is doing.
+    pub(super) fn publish_figures(&self) {
+        let set = |figure, value: u64| self.metrics().of(figure).set(value);
+        let count = |figure, value: usize| set(figure, value as u64);
+        let PresenceCounts { total_editors, total_viewers, .. } = self.slowness.people.get();
+        count(Figure::DocumentsLoaded, self.open_cells().len());
+        count(Figure::Editors, total_editors);
+        count(Figure::Viewers, total_viewers);
+        count(Figure::DiskWaitingBytes, self.batch.borrow().waiting_bytes());
+        count(Figure::OutboundWaitingBytes, self.slowness.queued_bytes.get());
+        let LadderCounts { conflated, replaced, states, closed } = self.slowness.ladder.get();
+        set(Figure::CursorsConflated, conflated);
+        set(Figure::BacklogsReplaced, replaced);
+        set(Figure::StatesForSlowReaders, states);
+        set(Figure::SlowReadersClosed, closed);
+        set(Figure::Divergences, self.slowness.divergences.get());
+        let refusals = self.limits.refusals();
+        set(Figure::BeyondMessageRate, refusals.message_rate);
+        set(Figure::BeyondBurstRate, refusals.burst_rate);
+        set(Figure::BeyondLargeMessage, refusals.large_message);
+        set(Figure::BeyondUserConnections, refusals.user_connections);
+        set(Figure::BeyondDocumentEditors, refusals.document_editors);
+        set(Figure::BeyondConnections, refusals.connections);
+        set(Figure::ClosedForRefusals, refusals.closed);
     }
 
     /// Where too much waits for all connections of this core, those with the most take a step down the ladder; once

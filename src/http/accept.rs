@@ -19,6 +19,7 @@ use super::slots::Slots;
 use crate::clock;
 use crate::cores::LimitsInForce;
 use crate::listen::Listeners;
+use crate::metrics::Figure;
 use crate::shared::Shared;
 
 /// HTTP connections a core has beyond its share of `limits.connections`, all of which may come at once.
@@ -33,7 +34,7 @@ const WAITING_MAX: usize = 4_096;
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a connection may leave unsent in the system's buffers. With more, a client would seem to take what it does not, and
-/// a slow one would fill memory that is not counted anywhere.
+/// a slow one would fill memory that is not counted anywhere; and what waits longer is better replaced by something newer.
 const UNSENT_BYTES: u32 = 64 << 10;
 /// Open files that connections leave to the disk and all else, and at most half of all: a database that cannot open
 /// its next file takes no more changes.
@@ -51,15 +52,15 @@ pub async fn serve(
     drain: watch::Receiver<bool>,
     limits: Rc<LimitsInForce>,
 ) {
-    serve_site(listeners, Site::new(shared, drain, limits), core).await;
+    serve_site(listeners, Site::new(shared, core, drain, limits)).await;
 }
 
-pub(super) async fn serve_site(listeners: Listeners, site: Site, core: usize) {
+pub(super) async fn serve_site(listeners: Listeners, site: Site) {
+    let core = site.core;
     let Listeners { sockets, outlive_server } = listeners;
     let front = Rc::new(Front {
         slots: Slots::new(connections_max(&site.shared)),
         site: Rc::new(site),
-        core,
         outlive_server,
         files_max: files_max(),
     });
@@ -88,14 +89,13 @@ fn files_max() -> u64 {
 struct Front {
     site: Rc<Site>,
     slots: Rc<Slots>,
-    core: usize,
     outlive_server: bool,
     files_max: u64,
 }
 
 impl Front {
     async fn accept_on(self: Rc<Self>, listener: std::net::TcpListener) {
-        let core = self.core;
+        let core = self.site.core;
         match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
             Ok(listener) => self.accept_until_drained(listener).await,
             Err(error) => tracing::error!(core, %error, "cannot listen: this core accepts no connections"),
@@ -118,15 +118,15 @@ impl Front {
                 Ok((stream, _)) => {
                     pause = PAUSE_MIN;
                     if let Err(why) = self.start(stream)
-                        && let Some(count) = surplus.count(clock::monotonic())
+                        && let Some(count) = self.count(Figure::ConnectionsSurplus, &mut surplus)
                     {
-                        tracing::warn!(core = self.core, count, why, "too many connections: closed");
+                        tracing::warn!(core = self.site.core, count, why, "too many connections: closed");
                     }
                 }
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
-                    if let Some(count) = failures.count(clock::monotonic()) {
-                        let core = self.core;
+                    if let Some(count) = self.count(Figure::AcceptFailures, &mut failures) {
+                        let core = self.site.core;
                         tracing::warn!(core, count, %error, "cannot accept connections; those that are open are not affected");
                     }
                     sleep(pause).await;
@@ -137,6 +137,12 @@ impl Front {
         if !self.outlive_server {
             self.dismiss_waiting(listener);
         }
+    }
+
+    /// Counts a trouble; how often it was since the log was told of it last, if it is time for that.
+    fn count(&self, figure: Figure, trouble: &mut Occasionally) -> Option<u64> {
+        self.site.metrics().of(figure).add(1);
+        trouble.count(clock::monotonic())
     }
 
     /// Serves, and so sends away, whoever is in the queue of a listener that closes: they would be reset with it.

@@ -8,7 +8,7 @@
 //! In reading order: `accept` is the loop and its bounds; `connection` one client's connection over `socket` (with
 //! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
 //! `route`, `query`, `body` and `caller` take apart; `health` and `documents` are the answers, `response` and `error`
-//! their form; `handshake`, `upgrade` and `refusal` lead a WebSocket in, or out.
+//! their form; `handshake`, `upgrade`, `watch` and `refusal` lead a WebSocket in, or out.
 
 mod accept;
 mod answers;
@@ -34,6 +34,7 @@ mod site;
 mod slots;
 mod socket;
 mod upgrade;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use jddb_core::room::{Dialect, Greeting};
 use super::error::HttpError;
 use crate::auth::percent_decode;
 use crate::config;
+use crate::cores::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN};
 
 /// A request's query. Parameters that a route does not know are passed over.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +87,18 @@ impl<'a> Query<'a> {
         }))
     }
 
+    /// `interval` of monitoring, in seconds; 1 without.
+    pub(super) fn interval_seconds(self) -> Result<usize, BadParameter> {
+        let seconds = |text: &str| {
+            let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+            let range = INTERVAL_SECONDS_MIN..=INTERVAL_SECONDS_MAX;
+            if is_plain { text.parse().ok().filter(|seconds| range.contains(seconds)) } else { None }
+        };
+        Ok(self
+            .read("interval", "a whole number of seconds from 1 to 60, once", seconds)?
+            .unwrap_or(INTERVAL_SECONDS_MIN))
+    }
+
     /// The parameter's value, if it is there.
     fn read<T>(
         self,
@@ -120,6 +133,7 @@ mod tests {
             assert_eq!(none.include_metadata(), Ok(true));
             assert_eq!(none.dialect(), Ok(Dialect::default()));
             assert_eq!(none.only_views(), Ok(false));
+            assert_eq!(none.interval_seconds(), Ok(1));
             assert_eq!(none.greeting(config::Greeting::OnJoin), Ok(Greeting::OnJoin));
         }
     }
@@ -132,6 +146,7 @@ mod tests {
         let dialect = Dialect { encoding: PositionEncoding::Utf32, over_document: true };
         assert_eq!(query("positions=document&position_encoding=utf-32").dialect(), Ok(dialect));
         assert_eq!(query("mode=view").only_views(), Ok(true));
+        assert_eq!(query("interval=60").interval_seconds(), Ok(60));
         assert_eq!(query("greeting=on-join").greeting(config::Greeting::OnConnect), Ok(Greeting::OnJoin));
     }
 
@@ -144,6 +159,9 @@ mod tests {
             check(query(&format!("version={bad}")).version(), "version");
         }
         check(query("version").version(), "version");
+        for bad in ["", "0", "61", "1.5", "-1", "+1", "1s", "99999999999999999999", "1&interval=1"] {
+            check(query(&format!("interval={bad}")).interval_seconds(), "interval");
+        }
         check(query("include_metadata=yes").include_metadata(), "include_metadata");
         check(query("position_encoding=utf16").dialect(), "position_encoding");
         check(query("positions=whole").dialect(), "positions");

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::error::RETRY_AFTER_SECONDS;
 use super::linger;
 use super::query::BadParameter;
+use super::site::Site;
 use crate::auth::{AuthError, Refusal};
 use crate::occupancy::ConnectionsMax;
 use crate::{clock, jitter};
@@ -18,7 +19,8 @@ use crate::{clock, jitter};
 const CONNECTIONS_RETRY_SECONDS: u64 = 30;
 
 /// Tells the client why, and closes.
-pub(super) async fn refuse(stream: TcpStream, refusal: &JoinRefusal) {
+pub(super) async fn refuse(site: &Site, stream: TcpStream, refusal: &JoinRefusal) {
+    site.metrics().count_refusal(refusal.code);
     let [told, close] = refusal_frames(UnixMillis(clock::now_unix_ms()), refusal, jitter::retry_ms);
     linger::close(stream, &[&told, &close]).await;
 }

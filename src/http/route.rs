@@ -23,6 +23,10 @@ pub(super) enum Endpoint {
     Changes,
     /// A document's WebSocket.
     DocumentSocket,
+    /// The WebSocket of who is present where.
+    PresenceSocket,
+    /// The WebSocket of how the server is doing.
+    MonitoringSocket,
 }
 
 /// A path that leads somewhere.
@@ -35,12 +39,14 @@ pub(super) struct Route<'a> {
 }
 
 /// The paths, in which `{document_id}` stands for one segment.
-const ROUTES: [(Endpoint, &str); 5] = [
+const ROUTES: [(Endpoint, &str); 7] = [
     (Endpoint::Health, "/healthz"),
     (Endpoint::Ready, "/readyz"),
     (Endpoint::State, "/api/documents/{document_id}/state"),
     (Endpoint::Changes, "/api/documents/{document_id}/changes"),
     (Endpoint::DocumentSocket, "/ws/document/{document_id}"),
+    (Endpoint::PresenceSocket, "/ws/presence"),
+    (Endpoint::MonitoringSocket, "/ws/monitoring"),
 ];
 const PLACEHOLDER: &str = "{document_id}";
 
@@ -65,7 +71,7 @@ impl<'a> Route<'a> {
         let allowed = match self.endpoint {
             Endpoint::Health | Endpoint::Ready | Endpoint::State => "GET, HEAD",
             Endpoint::Changes => "POST",
-            Endpoint::DocumentSocket => "GET",
+            Endpoint::DocumentSocket | Endpoint::PresenceSocket | Endpoint::MonitoringSocket => "GET",
         };
         if allowed.split(", ").any(|name| name == method.as_str()) {
             return Ok(());
@@ -105,6 +111,8 @@ mod tests {
         check("/api/documents/jd_1/state", Some((Endpoint::State, "jd_1")));
         check("/api/documents/jd%5F1/changes", Some((Endpoint::Changes, "jd%5F1")));
         check("/ws/document/jd_1", Some((Endpoint::DocumentSocket, "jd_1")));
+        check("/ws/presence", Some((Endpoint::PresenceSocket, "")));
+        check("/ws/monitoring", Some((Endpoint::MonitoringSocket, "")));
         // A name that is none is for the endpoint to refuse.
         check("/ws/document/", Some((Endpoint::DocumentSocket, "")));
         check("/api/documents//state", Some((Endpoint::State, "")));
@@ -119,6 +127,10 @@ mod tests {
             "/healthz/",
             "/ws/document",
             "/ws/document/a/b",
+            "/ws/presence/",
+            "/ws/presence/jd_1",
+            "/ws/monitor",
+            "/ws/translation",
             "/api/documents/a/b/state",
             "/api/documents/state",
             "/api/documents/jd_1",

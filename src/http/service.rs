@@ -20,6 +20,7 @@ use super::route::{Endpoint, Route};
 use super::site::Site;
 use super::slots::Slot;
 use super::upgrade;
+use super::watch;
 use crate::clock;
 use crate::logging::redact_query;
 
@@ -68,6 +69,7 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::State => documents::state(site, &parts, document).await,
         Endpoint::Changes => documents::changes(site, &parts, body, document).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, document).await,
+        Endpoint::PresenceSocket | Endpoint::MonitoringSocket => watch::feed(site, slot, parts, &body, endpoint),
     }
 }
 

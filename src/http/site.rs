@@ -13,6 +13,7 @@ use super::answers::AnswerBudget;
 use super::refusal;
 use crate::config::IdPattern;
 use crate::cores::LimitsInForce;
+use crate::metrics::CoreMetrics;
 use crate::occupancy::{ConnectionsMax, Seat};
 use crate::shared::Shared;
 
@@ -28,6 +29,8 @@ const VERSION_READS_MAX: usize = 2;
 pub(super) struct Site {
     /// What all cores share.
     pub(super) shared: Arc<Shared>,
+    /// The number of this core.
+    pub(super) core: usize,
     /// The rule for document ids: a clone of this core's own, since its scratch memory is not to be shared.
     pub(super) id_pattern: IdPattern,
     /// Turns true when the server stops.
@@ -45,12 +48,27 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(shared: Arc<Shared>, drain: watch::Receiver<bool>, limits: Rc<LimitsInForce>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        core: usize,
+        drain: watch::Receiver<bool>,
+        limits: Rc<LimitsInForce>,
+    ) -> Self {
         let id_pattern = shared.config.documents.id_pattern.clone();
         let version_reads = Arc::new(Semaphore::new(VERSION_READS_MAX));
         let answers = AnswerBudget::new(shared.config.http.answers_bytes / shared.inboxes.len().max(1));
         let state_reads = Semaphore::new(STATE_READS_MAX);
-        Self { shared, id_pattern, drain, answer_timeout: ANSWER_TIMEOUT, limits, answers, state_reads, version_reads }
+        Self {
+            shared,
+            core,
+            id_pattern,
+            drain,
+            answer_timeout: ANSWER_TIMEOUT,
+            limits,
+            answers,
+            state_reads,
+            version_reads,
+        }
     }
 
     /// A seat for one more WebSocket of a user, whose token may grant more than the settings do.
@@ -67,6 +85,11 @@ impl Site {
         exceeded.into_iter().for_each(|limit| self.limits.count_connection(limit));
         let refused = |limit| refusal::too_many_connections(limit, max, limits.user_silence_seconds);
         taken.map(|(seat, _)| seat).map_err(refused)
+    }
+
+    /// What this core counts.
+    pub(super) fn metrics(&self) -> &CoreMetrics {
+        &self.shared.metrics[self.core]
     }
 
     /// Whether the server is stopping.

@@ -107,7 +107,7 @@ impl Entrant {
 }
 
 /// What of a token's limits concerns a WebSocket.
-const fn granted(limits: TokenLimits) -> GrantedLimits {
+pub(super) const fn granted(limits: TokenLimits) -> GrantedLimits {
     let TokenLimits { connections, messages_per_minute, burst_per_second, requests_per_minute: _ } = limits;
     GrantedLimits { user_connections: connections, messages_per_minute, burst_per_second }
 }
@@ -141,13 +141,13 @@ async fn enter(
     };
     match (place, socket) {
         (Ok((reservation, seat)), Some((stream, read))) => {
-            hand_over(&site.shared, reservation, seat, stream, read).await;
+            hand_over(&site, reservation, seat, stream, read).await;
         }
         (Ok((reservation, seat)), None) => {
             drop(seat);
             abandon(&site.shared, reservation).await;
         }
-        (Err(refused), Some((stream, _))) => refusal::refuse(stream, &refused).await,
+        (Err(refused), Some((stream, _))) => refusal::refuse(&site, stream, &refused).await,
         (Err(_), None) => {}
     }
     drop(slot);
@@ -180,13 +180,14 @@ async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservation, Seat), J
 /// The bare socket, and what the client has sent right behind its request.
 ///
 /// The bytes are copied: hyper's buffer, of which they are a part, is not to outlive its connection.
-fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+pub(super) fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
     let parts = upgraded.downcast::<TokioIo<Socket>>().ok()?;
     Some((parts.io.into_inner().into_stream(), Bytes::copy_from_slice(&parts.read_buf)))
 }
 
 /// Gives the socket to the core that keeps the reservation. It leaves this core's runtime for good.
-async fn hand_over(shared: &Shared, reservation: Reservation, seat: Seat, stream: TcpStream, read: Bytes) {
+async fn hand_over(site: &Site, reservation: Reservation, seat: Seat, stream: TcpStream, read: Bytes) {
+    let shared = &site.shared;
     let stream = match stream.into_std() {
         Ok(stream) => stream,
         Err(error) => {
@@ -196,35 +197,32 @@ async fn hand_over(shared: &Shared, reservation: Reservation, seat: Seat, stream
         }
     };
     let adopt = CoreMessage::Adopt(Adopt { reservation, stream, read, seat });
-    if let Err(CoreMessage::Adopt(Adopt { stream, seat, .. })) = send_patiently(shared, reservation, adopt).await {
+    let sent = send_patiently(shared, reservation.core, adopt).await;
+    if let Err(CoreMessage::Adopt(Adopt { stream, seat, .. })) = sent {
         drop(seat);
         abandon(shared, reservation).await;
         if let Ok(stream) = TcpStream::from_std(stream) {
-            refusal::refuse(stream, &refusal::at_capacity()).await;
+            refusal::refuse(site, stream, &refusal::at_capacity()).await;
         }
     }
 }
 
 /// Gives a reservation back.
 async fn abandon(shared: &Shared, reservation: Reservation) {
-    if send_patiently(shared, reservation, CoreMessage::Abandon(reservation)).await.is_err() {
+    if send_patiently(shared, reservation.core, CoreMessage::Abandon(reservation)).await.is_err() {
         // The core forgets by itself what nobody comes for.
         tracing::warn!(?reservation, "a reservation could not be given back: its core's inbox stays full");
     }
 }
 
-/// Sends what must arrive if it can, for about a second.
-async fn send_patiently(
-    shared: &Shared,
-    reservation: Reservation,
-    mut message: CoreMessage,
-) -> Result<(), CoreMessage> {
+/// Sends what must arrive at a core if it can, for about a second.
+pub(super) async fn send_patiently(shared: &Shared, core: usize, mut message: CoreMessage) -> Result<(), CoreMessage> {
     for _ in 1..SEND_TRIES {
-        match shared.send_about(reservation, message) {
+        match shared.inboxes[core].send(message) {
             Ok(()) => return Ok(()),
             Err(returned) => message = returned,
         }
         sleep(SEND_PAUSE).await;
     }
-    shared.send_about(reservation, message)
+    shared.inboxes[core].send(message)
 }

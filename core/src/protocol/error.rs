@@ -50,6 +50,31 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// All there are, in the order of their discriminants.
+    pub const ALL: [Self; 21] = [
+        Self::ValidationError,
+        Self::UnknownMessageType,
+        Self::InvalidPosition,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::DocumentNotFound,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::VersionUnknown,
+        Self::VersionTooOld,
+        Self::VersionConflict,
+        Self::MessageTooLarge,
+        Self::DocumentTooLarge,
+        Self::UnsupportedMediaType,
+        Self::RateLimitExceeded,
+        Self::HeadersTooLarge,
+        Self::InternalError,
+        Self::CapacityExceeded,
+        Self::StorageUnavailable,
+        Self::ShuttingDown,
+    ];
+
     /// The code as it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::fields::{Fields, Value, elements};
 use super::message::{
-    ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm, TYPES,
+    ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm,
 };
 use crate::document::{ChangeKind, SentChange};
 use crate::ids::{SectionName, Version};
@@ -120,7 +120,7 @@ fn read_envelope<'i>(value: Value<'_, 'i>, changes_max: usize) -> Result<Inbound
             None => None,
         };
         let kind = envelope.required("type", envelope.text("type")?, "a string")?;
-        if !TYPES.contains(&kind) {
+        if !Message::TYPES.contains(&kind) {
             return Err(InboundError::unknown_type(kind));
         }
         let payload = envelope.required("payload", envelope.get("payload"), "an object")?;

@@ -70,6 +70,33 @@ pub enum Message<'a> {
     },
 }
 
+impl Message<'_> {
+    /// All that a `type` may be.
+    pub const TYPES: [&'static str; 7] = [
+        "document.change",
+        "document.join",
+        "document.save",
+        "cursor.position",
+        "selection.change",
+        "system.heartbeat",
+        "sync.request",
+    ];
+
+    /// The place of its type in [`Self::TYPES`].
+    #[must_use]
+    pub const fn type_index(&self) -> usize {
+        match self {
+            Self::Change(_) => 0,
+            Self::Join { .. } => 1,
+            Self::Save => 2,
+            Self::Cursor { .. } => 3,
+            Self::Selection { .. } => 4,
+            Self::Heartbeat { .. } => 5,
+            Self::Sync { .. } => 6,
+        }
+    }
+}
+
 /// Which answer a `sync.request` wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncForm {
@@ -170,19 +197,8 @@ impl InboundError {
             code: ErrorCode::UnknownMessageType,
             message: format!("the message type {shown:?} is not known here"),
             field: Some("type".to_owned()),
-            expected: Some(TYPES.join(", ")),
+            expected: Some(Message::TYPES.join(", ")),
             correlation_id: None,
         }
     }
 }
-
-/// All that a `type` may be.
-pub(super) const TYPES: [&str; 7] = [
-    "document.change",
-    "document.join",
-    "document.save",
-    "cursor.position",
-    "selection.change",
-    "system.heartbeat",
-    "sync.request",
-];

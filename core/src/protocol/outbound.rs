@@ -246,7 +246,7 @@ impl<'a> ErrorDetails<'a> {
 
 /// `user.presence`.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Presence<'a> {
+pub struct UserPresence<'a> {
     /// Who.
     pub user_id: &'a str,
     /// `joined`, `active`, `idle` or `left`.
@@ -258,6 +258,30 @@ pub struct Presence<'a> {
     pub avatar_url: Option<&'a str>,
     /// The colour to show.
     pub color: &'a str,
+    /// Where, for those who watch all documents.
+    #[serde(flatten)]
+    pub of_document: Option<DocumentCounts<'a>>,
+}
+
+/// How many people are in a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PresenceCounts {
+    /// Users with an editing connection.
+    pub total_editors: usize,
+    /// Users who only view.
+    pub total_viewers: usize,
+    /// Those of them whose coming and going is not told by name; 0 outside of crowds.
+    pub unlisted_viewers: usize,
+}
+
+/// A document and how many people are in it; `presence.counts` as a whole.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DocumentCounts<'a> {
+    /// The document.
+    pub document_id: &'a str,
+    /// The people in it.
+    #[serde(flatten)]
+    pub counts: PresenceCounts,
 }
 
 /// A selected range.

@@ -1,5 +1,6 @@
 //! Where people are in the text: kept for each connection, and moved through every later change.
 
+use super::counters::Sent;
 use super::member::{Dialect, Marked, Place};
 use super::members::Members;
 use super::outbox::Class;
@@ -157,7 +158,9 @@ impl Room {
             [frame].into()
         };
         let class = Class::Pointer(key.pointer(is_selection));
-        self.members.broadcast(gate, class, |member| member.greeted && member.key != key, encode);
+        let told = self.members.broadcast(gate, class, |member| member.greeted && member.key != key, encode);
+        let sent = if is_selection { Sent::Selection } else { Sent::Cursor };
+        self.config.counters.count_sent(sent, told);
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::counters::Sent;
 use super::forms::Forms;
 use super::member::Member;
 use super::outbox::{Class, Gate};
@@ -110,30 +111,33 @@ impl Delivery {
         self.bytes_max = bytes_max;
     }
 
-    /// Queues the frames of one message or version for a member, unless it is on the ladder.
+    /// Queues the frames of one message or version for a member, unless it is on the ladder; how many.
     pub(super) fn deliver(
         &mut self,
         member: &mut Member,
         gate: Gate,
         class: Class,
         frames: impl IntoIterator<Item = Bytes>,
-    ) {
+    ) -> usize {
         if member.outbox.is_closing() {
-            return;
+            return 0;
         }
         if member.outbox.is_behind() && member.outbox.bytes() > self.bytes_max {
             self.step_down(member, class);
         }
-        if leaves_out(member, class) {
-            return;
+        if member.outbox.is_closing() || leaves_out(member, class) {
+            return 0;
         }
+        let mut queued = 0;
         self.queue(member, |outbox, counts| {
             let mut class = class;
             for frame in frames {
                 counts.conflated += u64::from(outbox.push(frame, gate, class));
                 class = class.continued();
+                queued += 1;
             }
         });
+        queued
     }
 
     /// Queues the last frame for a member.
@@ -293,6 +297,7 @@ impl Room {
             (version, Forms::new(frame("sync.response", &response, &Metadata::of_server(now, None))))
         });
         self.members.send_state(key, self.version_gate(), Class::State { version }, &state);
+        self.config.counters.count_sent(Sent::Sync, 1);
         self.full_state = Some((version, state));
         self.told_all(key);
     }

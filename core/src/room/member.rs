@@ -106,6 +106,8 @@ pub struct Member {
     pub(super) key: MemberKey,
     pub(super) connection_id: Box<str>,
     pub(super) user: Rc<User>,
+    /// The number of its user among the people here.
+    pub(super) person: usize,
     pub(super) edits: bool,
     pub(super) dialect: Dialect,
     pub(super) compression: Option<Compression>,
@@ -130,11 +132,12 @@ pub struct Member {
 
 impl Member {
     /// Somebody who has just come in.
-    pub(super) fn new(key: MemberKey, now: UnixMillis, joining: Joining) -> Self {
+    pub(super) fn new(key: MemberKey, person: usize, now: UnixMillis, joining: Joining) -> Self {
         Self {
             key,
             connection_id: joining.connection_id,
             user: joining.user,
+            person,
             edits: joining.edits,
             dialect: joining.dialect,
             compression: joining.compression,

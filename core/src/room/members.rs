@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use hashbrown::HashMap;
 use slab::Slab;
 use smallvec::SmallVec;
 
@@ -14,6 +13,7 @@ use super::forms::Forms;
 use super::ladder::Delivery;
 use super::member::{Dialect, Member};
 use super::outbox::{Class, Gate};
+use super::people::People;
 use super::pointers::PointerKey;
 use crate::websocket::{CloseCode, Deflater, encode_close};
 
@@ -42,20 +42,11 @@ impl MemberKey {
     }
 }
 
-/// The connections of one user.
-#[derive(Clone, Copy, Debug, Default)]
-struct Connections {
-    all: usize,
-    editing: usize,
-}
-
-/// The members of a room, their users counted, and what is known of the disk.
+/// The members of a room, the people behind them, and what is known of the disk.
 #[derive(Debug)]
 pub(super) struct Members {
     slab: Slab<Member>,
-    users: HashMap<Box<str>, Connections>,
-    /// Users with an editing connection.
-    editors: usize,
+    pub(super) people: People,
     joined: u64,
     pub(super) delivery: Delivery,
     deflater: Rc<RefCell<Deflater>>,
@@ -65,8 +56,7 @@ impl Members {
     pub(super) fn new(outbound_bytes_max: usize) -> Self {
         Self {
             slab: Slab::new(),
-            users: HashMap::new(),
-            editors: 0,
+            people: People::default(),
             joined: 0,
             delivery: Delivery::new(outbound_bytes_max),
             deflater: Rc::default(),
@@ -110,45 +100,18 @@ impl Members {
         self.iter().map(|member| member.key).collect()
     }
 
-    /// How many users are editing.
-    pub(super) const fn editors(&self) -> usize {
-        self.editors
-    }
-
-    /// Whether the user has a connection here.
-    pub(super) fn has_user(&self, user_id: &str) -> bool {
-        self.users.contains_key(user_id)
-    }
-
-    /// Whether the user has an editing connection here.
-    pub(super) fn has_editor(&self, user_id: &str) -> bool {
-        self.users.get(user_id).is_some_and(|connections| connections.editing > 0)
-    }
-
-    pub(super) fn insert(&mut self, make: impl FnOnce(MemberKey) -> Member) -> &Member {
+    pub(super) fn insert(&mut self, make: impl FnOnce(MemberKey) -> Member) -> MemberKey {
         let entry = self.slab.vacant_entry();
         let key = MemberKey { index: entry.key(), number: self.joined };
-        let member = entry.insert(make(key));
+        entry.insert(make(key));
         self.joined += 1;
-        let connections = self.users.entry_ref(&*member.user.user_id).or_default();
-        self.editors += usize::from(member.edits && connections.editing == 0);
-        connections.all += 1;
-        connections.editing += usize::from(member.edits);
-        member
+        key
     }
 
     pub(super) fn remove(&mut self, key: MemberKey) -> Option<Member> {
         self.get(key)?;
         let member = self.slab.remove(key.index);
         self.delivery.forget(&member);
-        if let Some(connections) = self.users.get_mut(&*member.user.user_id) {
-            connections.all -= 1;
-            connections.editing -= usize::from(member.edits);
-            self.editors -= usize::from(member.edits && connections.editing == 0);
-            if connections.all == 0 {
-                self.users.remove(&*member.user.user_id);
-            }
-        }
         if self.slab.is_empty() {
             self.slab = Slab::new();
         }
@@ -180,14 +143,15 @@ impl Members {
     }
 
     /// Queues what `encode` makes for each dialect in use, once, for all who are `wanted`; compressed, once, for
-    /// those of them who have negotiated that.
+    /// those of them who have negotiated that. How many frames were queued, each of them counted for each of these.
     pub(super) fn broadcast(
         &mut self,
         gate: Gate,
         class: Class,
         wanted: impl Fn(&Member) -> bool,
         encode: impl Fn(Dialect) -> Frames,
-    ) {
+    ) -> usize {
+        let mut queued = 0;
         let mut encoded: [Option<SmallVec<[Forms; 1]>>; Dialect::COUNT] = Default::default();
         for (_, member) in &mut self.slab {
             if !wanted(member) {
@@ -198,8 +162,9 @@ impl Members {
             let messages = encoded[dialect.index()].get_or_insert_with(make);
             let compression = member.compression;
             let frames = messages.iter().map(|message| message.form(compression, &self.deflater));
-            self.delivery.deliver(member, gate, class, frames);
+            queued += self.delivery.deliver(member, gate, class, frames);
         }
+        queued
     }
 
     /// The first `records` records are on disk.

@@ -9,16 +9,20 @@
 //! fast durability for acknowledgements and saves only.
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
-//! it), `state` and `sync` (catching up), `cursor` and `presence` (the people), `request` (HTTP),
+//! it), `state` and `sync` (catching up), `cursor`, `people` and `presence` (who is here), `request` (HTTP),
 //! `save` and `watch` (what clients may rely on), `refusal` (what is said when something is wrong), `rates` (who
-//! speaks too often), `members`, `forms`, `outbox` with `pointers`, and `ladder` (delivery).
+//! speaks too often), `counters`, `members`, `forms`, `outbox` with `pointers`, and `ladder` (delivery); `roster` and
+//! `observer` are for those who watch many documents, or none.
 
+mod counters;
 mod cursor;
 mod forms;
 mod ladder;
 mod member;
 mod members;
+mod observer;
 mod outbox;
+mod people;
 mod pointers;
 mod presence;
 mod rates;
@@ -26,24 +30,30 @@ mod receive;
 mod refusal;
 mod relay;
 mod request;
+mod roster;
 mod save;
 mod state;
 mod sync;
 mod watch;
 
+pub use counters::{Counter, Counters, Sent};
+pub use forms::Forms;
 pub use ladder::LadderCounts;
 pub use member::{Dialect, Greeting, Joining, Member, User};
 pub use members::MemberKey;
+pub use observer::{Observer, ObserverConfig, Watching};
 pub use outbox::Outbox;
-pub use presence::palette_color;
+pub use presence::{News, Presence, Status, palette_color};
 pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
+pub use roster::{PresenceEvent, Roster, snapshot_frame};
 pub use state::metadata_of;
 pub use watch::Divergence;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,9 +65,9 @@ use crate::limits::{ConnectionLimit, LimitMode, RefusalCounts};
 use crate::protocol::outbound::{Limits, Metadata};
 use crate::protocol::{ErrorCode, write_message};
 use crate::websocket::{CloseCode, Deflater, FrameBuilder, MessageKind, encode_message};
-use forms::Forms;
 use members::Members;
 use outbox::Gate;
+use presence::Announcements;
 use save::Saves;
 use watch::Watch;
 
@@ -81,8 +91,12 @@ pub struct RoomConfig {
     pub outbound_bytes_max: usize,
     /// From one save to the next that is made by itself, while the document changes; none if zero.
     pub auto_save: Duration,
+    /// Milliseconds without activity after which a user is idle.
+    pub idle_after_ms: u64,
     /// The limits in force, as clients are told.
     pub limits: Limits,
+    /// Where it is counted what is heard and said.
+    pub counters: Arc<Counters>,
 }
 
 /// Something to be stored.
@@ -102,6 +116,7 @@ pub struct Room {
     session: Option<Session>,
     session_is_new: bool,
     members: Members,
+    presence: Announcements,
     /// Answers to HTTP requests, each with its gate.
     answers: VecDeque<(Gate, Answer)>,
     /// Records made so far; a record's number is the count that includes it.
@@ -125,6 +140,7 @@ impl Room {
     pub fn new(document: Document, session: Option<Session>, config: Rc<RoomConfig>) -> Self {
         Self {
             members: Members::new(config.outbound_bytes_max),
+            presence: Announcements::default(),
             config,
             saves: Saves::new(document.version()),
             document,
@@ -193,37 +209,36 @@ impl Room {
     pub fn join(&mut self, now: UnixMillis, joining: Joining) -> Result<MemberKey, JoinRefusal> {
         let limit = self.config.limits.document_editors;
         let user = Rc::clone(&joining.user);
-        if joining.edits && !self.members.has_editor(&user.user_id) && self.members.editors() >= limit {
+        let people = &mut self.members.people;
+        if joining.edits && !people.has_editor(&user.user_id) && people.editors() >= limit {
             self.refusals.count_connection(ConnectionLimit::DocumentEditors);
             if self.config.limits.mode == LimitMode::Enforce {
                 return Err(refusal::too_many_editors(limit));
             }
         }
+        let (person, shift) = people.come(now, &user, joining.edits);
         self.ensure_session(now, &joining);
-        let is_first = !self.members.has_user(&user.user_id);
         let greeting = joining.greeting;
-        let key = self.members.insert(|key| Member::new(key, now, joining)).key;
+        let key = self.members.insert(|key| Member::new(key, person, now, joining));
         if greeting == Greeting::OnConnect {
             self.send_state(now, key, None);
         }
-        if is_first {
-            self.announce(now, &user, "joined", Some(key));
-        }
+        self.has_come(now, person, shift);
         Ok(key)
     }
 
     /// A connection has ended.
     pub fn leave(&mut self, now: UnixMillis, key: MemberKey) {
         let Some(member) = self.members.remove(key) else { return };
-        if !self.members.has_user(&member.user.user_id) {
-            self.announce(now, &member.user, "left", None);
-        }
+        let (gone, shift) = self.members.people.go(member.person, member.edits);
+        self.has_gone(now, gone, shift);
     }
 
     /// Does what is due by now; to be called every second or so. `at` is a time that never goes back.
     pub fn tend(&mut self, now: UnixMillis, at: Duration) {
         self.tend_slow_readers(at);
         self.save_in_time(now, at);
+        self.tend_people(now);
     }
 
     /// Queues a ping or pong for a member.
@@ -305,11 +320,10 @@ impl Room {
     /// The server stops: everybody is told, after all that is acknowledged, and closed with 1001.
     /// `retry_ms` gives each a moment of its own to come back at.
     pub fn shut_down(&mut self, now: UnixMillis, mut retry_ms: impl FnMut() -> u64) {
-        const MESSAGE: &str = "the server is stopping; reconnect after the time given in the close reason";
         for key in self.members.keys() {
-            let code = ErrorCode::ShuttingDown;
-            let reason = refusal::shutting_down(retry_ms());
-            self.close_with_error(now, key, code, MESSAGE, CloseCode::GOING_AWAY, &reason);
+            let reason = refusal::stopping_reason(retry_ms());
+            let message = refusal::STOPPING_MESSAGE;
+            self.close_with_error(now, key, ErrorCode::ShuttingDown, message, CloseCode::GOING_AWAY, &reason);
         }
     }
 
@@ -345,7 +359,8 @@ fn session_id(session: Option<&Session>) -> &str {
 }
 
 /// One message as a whole frame.
-fn frame(kind: &str, payload: &impl Serialize, metadata: &Metadata<'_>) -> Bytes {
+#[must_use]
+pub fn frame(kind: &str, payload: &impl Serialize, metadata: &Metadata<'_>) -> Bytes {
     // Room for a keystroke's change; larger messages grow it.
     let mut builder = FrameBuilder::with_capacity(384);
     write_message(builder.payload(), kind, payload, metadata);

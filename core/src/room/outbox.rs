@@ -28,7 +28,7 @@ pub(super) enum Class {
     Pointer(PointerKey),
     /// All there is up to a version, as a state or as a list of changes; it is outside the byte bound.
     State { version: Version },
-    /// The same of some sections only.
+    /// The same of some sections only, or a whole picture of the server.
     Excerpt,
     /// Nothing any more: a newer frame stands for it.
     Vacant,

@@ -1,33 +1,233 @@
 //! Who is here, as the others see it.
 
 use std::cmp::Reverse;
+use std::rc::Rc;
 
+use super::counters::Sent;
 use super::member::{Dialect, Marked, Member};
 use super::outbox::Class;
-use super::{MemberKey, Room, User, frame};
+use super::people::{Person, Shift};
+use super::{Room, User, frame};
 use crate::ids::UnixMillis;
-use crate::protocol::outbound::{ActiveEditor, Metadata, Presence, Selection};
+use crate::protocol::outbound::{ActiveEditor, DocumentCounts, Metadata, PresenceCounts, Selection, UserPresence};
 
-/// The most entries of `active_editors`.
-const EDITORS_LISTED_MAX: usize = 200;
+/// The most entries of `active_editors`, and of other lists of the people in a document.
+pub(super) const LISTED_MAX: usize = 200;
+/// So many people may be here before those who only view come and go as numbers.
+const NAMED_MAX: usize = 200;
+/// The least time between two messages with these numbers.
+const COUNTS_INTERVAL_MS: u64 = 1_000;
+
+/// What a user is doing, as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Their first connection has opened.
+    Joined,
+    /// They have done something after they were idle.
+    Active,
+    /// They have done nothing for a while.
+    Idle,
+    /// Their last connection has closed.
+    Left,
+}
+
+impl Status {
+    /// The word for it in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// What has changed in who is here, for those who watch from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// Whose status it is that has changed; `None` where only numbers have.
+    pub user: Option<(Rc<User>, Status)>,
+    /// How many are here after it.
+    pub counts: PresenceCounts,
+}
+
+/// Who is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// Those who are told of by name, each active or idle.
+    pub listed: Vec<(Rc<User>, Status)>,
+    /// How many there are in all.
+    pub counts: PresenceCounts,
+}
+
+/// What is to be told of the people here, and when.
+#[derive(Debug, Default)]
+pub(super) struct Announcements {
+    /// People here whom nobody was told of by name.
+    unlisted: usize,
+    /// Whether the members were told that there are some.
+    crowd_told: bool,
+    /// The numbers have changed, and not everybody has been told.
+    counts_due: bool,
+    counts_at: UnixMillis,
+    /// Nobody becomes idle before.
+    idle_due: UnixMillis,
+    news: Vec<News>,
+}
 
 impl Room {
-    /// Tells the others that somebody came or went.
-    pub(super) fn announce(&mut self, now: UnixMillis, user: &User, status: &'static str, except: Option<MemberKey>) {
-        let presence = Presence {
+    /// A connection has come.
+    pub(super) fn has_come(&mut self, now: UnixMillis, number: usize, shift: Shift) {
+        let is_crowded = self.members.people.len() > NAMED_MAX;
+        let Some(person) = self.members.people.get_mut(number) else { return };
+        person.active_at = now;
+        let was_idle = std::mem::take(&mut person.is_idle);
+        let was_listed = person.is_listed;
+        person.is_listed |= person.edits() || (shift.alone && !is_crowded);
+        let (user, is_listed) = (Rc::clone(&person.user), person.is_listed);
+        self.presence.unlisted += usize::from(shift.alone && !is_listed);
+        self.presence.unlisted -= usize::from(!shift.alone && is_listed && !was_listed);
+        if is_listed && !was_listed {
+            self.announce(now, &user, Status::Joined, Some(number));
+        } else if is_listed && was_idle {
+            self.announce(now, &user, Status::Active, Some(number));
+        }
+        self.note_counts(!is_listed || (!shift.alone && shift.role_changed));
+        self.expect_idle(now);
+    }
+
+    /// A connection has gone, and its user with it if it was their last.
+    pub(super) fn has_gone(&mut self, now: UnixMillis, gone: Option<Person>, shift: Shift) {
+        let mut only_counts = shift.role_changed;
+        if let Some(person) = gone {
+            only_counts = !person.is_listed;
+            if person.is_listed {
+                self.announce(now, &person.user, Status::Left, None);
+            } else {
+                self.presence.unlisted -= 1;
+            }
+        }
+        self.note_counts(only_counts);
+    }
+
+    /// A user has done something.
+    pub(super) fn has_acted(&mut self, now: UnixMillis, number: usize) {
+        let Some(person) = self.members.people.get_mut(number) else { return };
+        person.active_at = now;
+        if !std::mem::take(&mut person.is_idle) {
+            return;
+        }
+        let told = person.is_listed.then(|| Rc::clone(&person.user));
+        told.into_iter().for_each(|user| self.announce(now, &user, Status::Active, Some(number)));
+        self.expect_idle(now);
+    }
+
+    /// Tells of those who have become idle, and the numbers of a crowd where they have changed.
+    pub(super) fn tend_people(&mut self, now: UnixMillis) {
+        if now >= self.presence.idle_due {
+            self.tell_idle(now);
+        }
+        if self.presence.counts_due && now.since(self.presence.counts_at) >= COUNTS_INTERVAL_MS {
+            self.tell_counts(now);
+        }
+    }
+
+    /// Whether there is something for [`Self::take_news`].
+    #[must_use]
+    pub const fn has_news(&self) -> bool {
+        !self.presence.news.is_empty()
+    }
+
+    /// What has changed in who is here since this was asked last.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.presence.news)
+    }
+
+    /// Who is here, those who edit first.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        let mut people: Vec<&Person> = self.members.people.iter().filter(|person| person.is_listed).collect();
+        people.sort_by_key(|person| (!person.edits(), &*person.user.user_id));
+        people.truncate(LISTED_MAX);
+        let status = |person: &Person| if person.is_idle { Status::Idle } else { Status::Active };
+        let listed = people.into_iter().map(|person| (Rc::clone(&person.user), status(person))).collect();
+        Presence { listed, counts: self.presence_counts() }
+    }
+
+    /// How many people are here.
+    #[must_use]
+    pub fn presence_counts(&self) -> PresenceCounts {
+        let people = &self.members.people;
+        let total_editors = people.editors();
+        let unlisted_viewers = self.presence.unlisted;
+        PresenceCounts { total_editors, total_viewers: people.len() - total_editors, unlisted_viewers }
+    }
+
+    fn tell_idle(&mut self, now: UnixMillis) {
+        let idle_after_ms = self.config.idle_after_ms;
+        let mut next = UnixMillis(u64::MAX);
+        let mut idle = Vec::new();
+        for (number, person) in self.members.people.iter_mut().filter(|(_, person)| !person.is_idle) {
+            let due = person.active_at.plus(idle_after_ms);
+            if due > now {
+                next = next.min(due);
+                continue;
+            }
+            person.is_idle = true;
+            if person.is_listed {
+                idle.push((number, Rc::clone(&person.user)));
+            }
+        }
+        self.presence.idle_due = next;
+        // By name, so that it is the same order whoever came first.
+        idle.sort_by(|(_, one), (_, other)| one.user_id.cmp(&other.user_id));
+        idle.iter().for_each(|(number, user)| self.announce(now, user, Status::Idle, Some(*number)));
+    }
+
+    /// Somebody is active at `now`, and may become idle after that.
+    fn expect_idle(&mut self, now: UnixMillis) {
+        self.presence.idle_due = self.presence.idle_due.min(now.plus(self.config.idle_after_ms));
+    }
+
+    /// The numbers may have changed; in a crowd all are to be told, elsewhere only those who watch from
+    /// outside, and these only where nothing else tells them.
+    pub(super) fn note_counts(&mut self, only_counts: bool) {
+        self.presence.counts_due |= only_counts || self.presence.unlisted > 0 || self.presence.crowd_told;
+    }
+
+    fn tell_counts(&mut self, now: UnixMillis) {
+        let counts = self.presence_counts();
+        let is_crowd = counts.unlisted_viewers > 0;
+        let was_crowd = std::mem::replace(&mut self.presence.crowd_told, is_crowd);
+        (self.presence.counts_due, self.presence.counts_at) = (false, now);
+        self.presence.news.push(News { user: None, counts });
+        // Once more after the last of them has gone: from then on everybody is told of by name again.
+        if is_crowd || was_crowd {
+            let message = DocumentCounts { document_id: self.document.id().as_str(), counts };
+            let frame = frame("presence.counts", &message, &Metadata::of_server(now, None));
+            let told = self.members.broadcast(0, Class::Answer, |member| member.greeted, |_| [frame.clone()].into());
+            self.config.counters.count_sent(Sent::Counts, told);
+        }
+    }
+
+    /// Tells the others of a new status of the user with that number, if they still have one.
+    fn announce(&mut self, now: UnixMillis, user: &Rc<User>, status: Status, number: Option<usize>) {
+        let presence = UserPresence {
             user_id: &user.user_id,
-            status,
+            status: status.name(),
             display_name: &user.display_name,
             avatar_url: user.avatar_url.as_deref(),
             color: &user.color,
+            of_document: None,
         };
         let frame = frame("user.presence", &presence, &Metadata::of_user(now, &user.user_id, self.session_id()));
-        self.members.broadcast(
-            0,
-            Class::Answer,
-            |member| member.greeted && Some(member.key) != except,
-            |_| [frame.clone()].into(),
-        );
+        let wanted = |member: &Member| member.greeted && Some(member.person) != number;
+        let told = self.members.broadcast(0, Class::Answer, wanted, |_| [frame.clone()].into());
+        self.config.counters.count_sent(Sent::Presence, told);
+        let counts = self.presence_counts();
+        self.presence.news.push(News { user: Some((Rc::clone(user), status)), counts });
     }
 
     /// The people who are editing, each once, with the place of their most recently active connection.
@@ -35,7 +235,7 @@ impl Room {
         let mut editors: Vec<&Member> = self.members.iter().filter(|member| member.edits).collect();
         editors.sort_by_key(|member| (&*member.user.user_id, Reverse(member.active_at)));
         editors.dedup_by_key(|member| &*member.user.user_id);
-        editors.truncate(EDITORS_LISTED_MAX);
+        editors.truncate(LISTED_MAX);
         editors.into_iter().map(|member| self.active_editor(member, dialect)).collect()
     }
 

@@ -1,5 +1,8 @@
 //! Members who speak too often: what they are told, and when it is enough.
 
+use bytes::Bytes;
+
+use super::counters::Sent;
 use super::refusal::{MALFORMED_IN_ROW_MAX, TOO_MANY_MALFORMED, is_malformed};
 use super::{MemberKey, Room, frame};
 use crate::ids::UnixMillis;
@@ -11,7 +14,7 @@ use crate::protocol::{ErrorCode, Inbound, InboundError, Message, Severity, close
 const CHANGES_PER_MESSAGE: usize = 10;
 /// The reference's own words.
 const MESSAGE: &str = "Rate limit exceeded";
-const TOO_MANY_REFUSALS: &str = "too many messages beyond the rate limits: wait, then reconnect";
+pub(super) const TOO_MANY_REFUSALS: &str = "too many messages beyond the rate limits: wait, then reconnect";
 
 impl Room {
     /// Whether a member may say this now, well-formed or not; if not they are told. A frame that `is_large` needs
@@ -53,19 +56,8 @@ impl Room {
             MALFORMED_IN_ROW_MAX.. => Some(TOO_MANY_MALFORMED),
             _ => exceeded.closes.then_some(TOO_MANY_REFUSALS),
         };
-        let severity = if reason.is_some() { Severity::Critical } else { Severity::Warning };
-        let payload = ErrorMessage {
-            retry_after: Some(exceeded.retry_after),
-            limit_type: Some(exceeded.limit.name()),
-            current_rate: Some(&exceeded.limit.rate(exceeded.current)),
-            allowed_rate: Some(&exceeded.limit.rate(exceeded.allowed.into())),
-            ..ErrorMessage::new(ErrorCode::RateLimitExceeded, MESSAGE, severity)
-        };
-        let correlation_id = match read {
-            Ok(inbound) => inbound.correlation_id,
-            Err(error) => error.correlation_id.as_deref(),
-        };
-        self.members.send(key, 0, frame("system.error", &payload, &Metadata::of_server(now, correlation_id)));
+        self.members.send(key, 0, exceeded_frame(now, read, exceeded, reason.is_some()));
+        self.count_limit();
         if let Some(reason) = reason {
             self.members.close(key, close::RATE_LIMITED, reason);
         }
@@ -73,13 +65,15 @@ impl Room {
 
     /// Closes a member for whom a newer connection of the same user was let in, since nothing was heard of this one.
     pub fn displace(&mut self, now: UnixMillis, key: MemberKey) {
-        const MESSAGE: &str = "nothing was heard of this connection, and a newer one of the same user has its place";
-        let payload = ErrorMessage {
-            limit_type: Some(ConnectionLimit::UserConnections.name()),
-            ..ErrorMessage::new(ErrorCode::RateLimitExceeded, MESSAGE, Severity::Critical)
-        };
-        self.members.send(key, 0, frame("system.error", &payload, &Metadata::of_server(now, None)));
+        self.members.send(key, 0, displaced_frame(now));
+        self.count_limit();
         self.members.close(key, close::RATE_LIMITED, ErrorCode::RateLimitExceeded.name());
+    }
+
+    /// Somebody was told of a limit.
+    fn count_limit(&self) {
+        self.config.counters.count_error(ErrorCode::RateLimitExceeded);
+        self.config.counters.count_sent(Sent::Error, 1);
     }
 
     /// Gives back the memory of a member who has been silent for a minute.
@@ -95,8 +89,40 @@ impl Room {
     }
 }
 
+/// What is said about a message beyond a limit.
+pub(super) fn exceeded_frame(
+    now: UnixMillis,
+    read: &Result<Inbound<'_>, InboundError>,
+    exceeded: &Exceeded,
+    closes: bool,
+) -> Bytes {
+    let severity = if closes { Severity::Critical } else { Severity::Warning };
+    let payload = ErrorMessage {
+        retry_after: Some(exceeded.retry_after),
+        limit_type: Some(exceeded.limit.name()),
+        current_rate: Some(&exceeded.limit.rate(exceeded.current)),
+        allowed_rate: Some(&exceeded.limit.rate(exceeded.allowed.into())),
+        ..ErrorMessage::new(ErrorCode::RateLimitExceeded, MESSAGE, severity)
+    };
+    let correlation_id = match read {
+        Ok(inbound) => inbound.correlation_id,
+        Err(error) => error.correlation_id.as_deref(),
+    };
+    frame("system.error", &payload, &Metadata::of_server(now, correlation_id))
+}
+
+/// What is said to a connection whose seat a newer one has.
+pub(super) fn displaced_frame(now: UnixMillis) -> Bytes {
+    const MESSAGE: &str = "nothing was heard of this connection, and a newer one of the same user has its place";
+    let payload = ErrorMessage {
+        limit_type: Some(ConnectionLimit::UserConnections.name()),
+        ..ErrorMessage::new(ErrorCode::RateLimitExceeded, MESSAGE, Severity::Critical)
+    };
+    frame("system.error", &payload, &Metadata::of_server(now, None))
+}
+
 /// As how much a message counts.
-fn attempt(read: &Result<Inbound<'_>, InboundError>) -> Attempt {
+pub(super) fn attempt(read: &Result<Inbound<'_>, InboundError>) -> Attempt {
     let message = read.as_ref().ok().map(|inbound| &inbound.message);
     let weight = match message {
         Some(Message::Change(change)) => change.changes.len().div_ceil(CHANGES_PER_MESSAGE),

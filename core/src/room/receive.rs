@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::counters::Sent;
 use super::{MemberKey, Room, frame, refusal};
 use crate::document::{Submission, Submitted};
 use crate::ids::UnixMillis;
@@ -19,13 +20,18 @@ impl Room {
             let expected = format!("at most {} bytes", self.config.limits.message_bytes);
             let error =
                 InboundError { code: ErrorCode::MessageTooLarge, ..InboundError::invalid(String::new(), expected) };
+            self.config.counters.count_received(None);
             return self.refuse(now, key, &error);
         }
         let changes_max = self.config.limits.batch_changes;
         let mut is_large = self.config.limits.rates.is_large(bytes.len());
         parser.read(bytes, changes_max, |read| {
             // One of the envelopes before this one may have been one too many.
-            if !self.is_heard(key) || !self.admits(now, key, &read, &mut is_large) {
+            if !self.is_heard(key) {
+                return;
+            }
+            self.config.counters.count_received(read.as_ref().ok().map(|inbound| &inbound.message));
+            if !self.admits(now, key, &read, &mut is_large) {
                 return;
             }
             match read.and_then(|inbound| self.handle(now, key, &inbound)) {
@@ -46,6 +52,8 @@ impl Room {
             && let Some(member) = self.members.get_mut(key)
         {
             member.active_at = now;
+            let person = member.person;
+            self.has_acted(now, person);
         }
         let handled = match &inbound.message {
             Message::Change(change) => self.change(now, key, inbound, change),
@@ -109,6 +117,7 @@ impl Room {
             let frame = frame("document.ack", &ack, &Metadata::of_server(now, Some(correlation_id)));
             // A resend may overtake the commit of the change it repeats, so it waits for all there is.
             self.members.send(key, self.records, frame);
+            self.config.counters.count_sent(Sent::Ack, 1);
         }
         Ok(())
     }
@@ -149,6 +158,7 @@ impl Room {
             Heartbeat { server_time: now, connection_id: &member.connection_id, client_time, document: check };
         let frame = frame("system.heartbeat", &payload, &Metadata::of_server(now, correlation_id));
         self.members.send(key, gate, frame);
+        self.config.counters.count_sent(Sent::Heartbeat, 1);
         if let Some((document, own)) = compared.filter(|(document, own)| document.crc32 != *own) {
             self.heal(now, key, document.crc32, own);
         }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::counters::Sent;
 use super::{MemberKey, Room, frame};
 use crate::document::Rejection;
 use crate::ids::{UnixMillis, Version};
@@ -14,6 +15,14 @@ use crate::websocket::{CloseCode, encode_close};
 pub(super) const MALFORMED_IN_ROW_MAX: u32 = 10;
 /// The reason they are closed with.
 pub(super) const TOO_MANY_MALFORMED: &str = "too many malformed messages in a row";
+
+/// What is said when the server stops.
+pub(super) const STOPPING_MESSAGE: &str = "the server is stopping; reconnect after the time given in the close reason";
+
+/// The reason of the close that follows, with a moment of its own for each to come back at.
+pub(super) fn stopping_reason(retry_ms: u64) -> String {
+    format!("{} retry_ms={retry_ms}", ErrorCode::ShuttingDown.name())
+}
 
 /// Why somebody may not join.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,15 +55,10 @@ pub fn refusal_frames(now: UnixMillis, refusal: &JoinRefusal, retry_ms: impl FnO
     };
     let told = frame("system.error", &error, &Metadata::of_server(now, None));
     let reason = match refusal.code {
-        ErrorCode::ShuttingDown => shutting_down(retry_ms()),
+        ErrorCode::ShuttingDown => stopping_reason(retry_ms()),
         other => other.name().to_owned(),
     };
     [told, encode_close(refusal.close, &reason)]
-}
-
-/// The close reason of a server that stops.
-pub(super) fn shutting_down(retry_ms: u64) -> String {
-    format!("{} retry_ms={retry_ms}", ErrorCode::ShuttingDown.name())
 }
 
 impl Room {
@@ -71,6 +75,8 @@ impl Room {
         // A refusal may name the current version, which nobody is to see before it is durable.
         let gate = self.version_gate();
         self.members.send(key, gate, error_frame(now, error, severity));
+        self.config.counters.count_sent(Sent::Error, 1);
+        self.config.counters.count_error(error.code);
         if too_many {
             self.members.close(key, close::RATE_LIMITED, TOO_MANY_MALFORMED);
         }
@@ -88,6 +94,7 @@ impl Room {
     ) {
         let error = ErrorMessage::new(code, message, Severity::Critical);
         self.members.send(key, 0, frame("system.error", &error, &Metadata::of_server(now, None)));
+        self.config.counters.count_sent(Sent::Error, 1);
         self.members.close(key, close, reason);
     }
 }
@@ -97,7 +104,7 @@ pub(super) fn is_malformed(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::ValidationError | ErrorCode::UnknownMessageType | ErrorCode::MessageTooLarge)
 }
 
-fn error_frame(now: UnixMillis, error: &InboundError, severity: Severity) -> Bytes {
+pub(super) fn error_frame(now: UnixMillis, error: &InboundError, severity: Severity) -> Bytes {
     let InboundError { code, message, field, expected, correlation_id } = error;
     let details = ErrorDetails::of(field.as_deref(), expected.as_deref());
     let payload = ErrorMessage { details, ..ErrorMessage::new(*code, message, severity) };

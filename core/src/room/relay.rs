@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::counters::Sent;
 use super::member::{Dialect, Place};
 use super::members::Frames;
 use super::outbox::Class;
@@ -21,12 +22,13 @@ impl Room {
         let (document, session_id) = (&self.document, session_id(self.session.as_ref()));
         // Nobody gets the state before it any more.
         self.full_state = None;
-        self.members.broadcast(
+        let told = self.members.broadcast(
             gate,
             Class::Change { version: change.version(), continues: false },
             |member| Some(member.key) != sender,
             |dialect| frames(document, change, dialect, session_id),
         );
+        self.config.counters.count_sent(Sent::Change, told);
         self.unrecorded.push(change.to_change());
     }
 }

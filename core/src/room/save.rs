@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::counters::Sent;
 use super::outbox::Class;
-use super::{MemberKey, Room, frame, refusal};
+use super::{Member, MemberKey, Room, frame, refusal};
 use crate::ids::{UnixMillis, Version};
 use crate::protocol::outbound::{Metadata, Saved};
 use crate::protocol::{Inbound, InboundError};
@@ -65,11 +66,8 @@ impl Room {
         let frame = frame("document.save", &saved, metadata);
         // Success is told of what is on disk only, in fast durability too.
         let gate = self.records;
-        self.members.broadcast(
-            gate,
-            Class::Answer,
-            |member| member.greeted || Some(member.key) == asked,
-            |_| [frame.clone()].into(),
-        );
+        let wanted = |member: &Member| member.greeted || Some(member.key) == asked;
+        let told = self.members.broadcast(gate, Class::Answer, wanted, |_| [frame.clone()].into());
+        self.config.counters.count_sent(Sent::Save, told);
     }
 }

@@ -1,5 +1,6 @@
 //! The document as a whole: what a connection begins with.
 
+use super::counters::Sent;
 use super::forms::Forms;
 use super::member::Dialect;
 use super::outbox::Class;
@@ -42,10 +43,13 @@ impl Room {
         let gate = self.version_gate();
         let class = Class::State { version: self.document.version() };
         self.members.send_state(key, gate, class, &state);
+        self.config.counters.count_sent(Sent::State, 1);
         self.told_all(key);
         if let Some(member) = self.members.get_mut(key) {
             member.greeted = true;
         }
+        // Whoever comes into a crowd learns how large it is.
+        self.note_counts(false);
     }
 
     /// The document's state as anybody may see it.

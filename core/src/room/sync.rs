@@ -1,5 +1,6 @@
 //! Catching up: the changes since a version, or the whole state, whichever is smaller.
 
+use super::counters::Sent;
 use super::forms::Forms;
 use super::member::Dialect;
 use super::outbox::Class;
@@ -55,6 +56,7 @@ impl Room {
             self.members.send_state(key, gate, class, &state);
             self.told_all(key);
         }
+        self.config.counters.count_sent(Sent::Sync, 1);
         Ok(())
     }
 

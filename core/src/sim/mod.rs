@@ -15,7 +15,7 @@
 //! so that leaving one out changes nothing of the others.
 //!
 //! The parts, in reading order: `schedule` (what happens), `world` (to whom), `server` with `disk` and `socket`,
-//! `mirror` with `resolve`, `delta` and `texts` (what has to come of it), `editor` with `replica` and `typing`,
+//! `mirror` with `resolve`, `delta` and `texts` (what has to come of it), `people` (who is here), `editor` with `replica` and `typing`,
 //! `outsiders` (the clients), `say` and `heard` (the wire), `failure` (what was found) and `tally` (what was met).
 
 mod chance;
@@ -27,6 +27,7 @@ mod failure;
 mod heard;
 mod mirror;
 mod outsiders;
+mod people;
 mod replica;
 mod resolve;
 mod say;

@@ -1,12 +1,14 @@
 //! The server around a room: its parser, clock, disk and connections, and turns that are taken when told to.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::checked::{Broken, Checked, ensure};
 use super::disk::{Disk, Restored, texts_of};
 use super::heard::{Heard, state_of_json};
 use super::mirror::Mirror;
+use super::people::IDLE_AFTER_MS;
 use super::say::{Client, Sent};
 use super::socket::{Codes, Socket, Visible};
 use crate::document::DocumentLimits;
@@ -82,7 +84,14 @@ impl Plan {
         let Restored { mut document, kept } = disk.reopen(snapshot, before_max, self.limits())?;
         document.skip_versions(disk.skipped_versions);
         let Self { durability, outbound_bytes_max, .. } = *self;
-        let config = RoomConfig { durability, outbound_bytes_max, auto_save: AUTO_SAVE, limits: LIMITS };
+        let config = RoomConfig {
+            durability,
+            outbound_bytes_max,
+            auto_save: AUTO_SAVE,
+            idle_after_ms: IDLE_AFTER_MS,
+            limits: LIMITS,
+            counters: Arc::default(),
+        };
         Ok((Room::new(document, disk.session.clone(), Rc::new(config)), kept))
     }
 }

@@ -1,7 +1,7 @@
 //! The server's end of a connection, and what is on its way to the client: bytes in order, as many as the
 //! network takes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -33,7 +33,6 @@ pub(super) struct Socket {
     version: u64,
     /// Its own change that left before others that were left out: a state has to come before any other change.
     gap: Option<u64>,
-    presence: BTreeMap<String, String>,
     /// The messages that are to be answered, each with the codes of which one refuses it; none, if it is taken.
     awaited: Vec<(Rc<str>, Codes)>,
     /// The changes that were made by way of this connection.
@@ -64,7 +63,6 @@ impl Socket {
             parts: None,
             version,
             gap: None,
-            presence: BTreeMap::new(),
             awaited: Vec::new(),
             made: Vec::new(),
         }
@@ -173,11 +171,6 @@ impl Socket {
                 self.be_told(*version)?;
             }
             Heard::List { current, .. } => self.be_told(*current)?,
-            Heard::Presence { user_id, status } => {
-                let before = self.presence.insert(user_id.clone(), status.clone());
-                let is_new = before.as_ref().is_none_or(|before| before != status);
-                ensure!(is_new, "{user_id} {status} twice");
-            }
             Heard::Pointer { user_id, client_id, key, section, start, end, version } => {
                 ensure!(self.gap.is_none(), "{message:?} after a gap before {:?}", self.gap);
                 let client = Client { user_id: user_id.as_str().into(), client_id: client_id.as_str().into() };

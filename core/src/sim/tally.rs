@@ -36,6 +36,10 @@ pub enum Situation {
     Ack,
     /// A client read where another one's cursor is.
     Cursor,
+    /// A user fell idle.
+    Idle,
+    /// A client read that another user is back from that.
+    Back,
     /// A client was closed by the server.
     Closed,
     /// A cursor was left out for a slow reader, because a newer one followed.
@@ -66,7 +70,7 @@ pub enum Situation {
 
 impl Situation {
     /// All there are.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Schedule,
         Self::Version,
         Self::Transformed,
@@ -82,6 +86,8 @@ impl Situation {
         Self::Part,
         Self::Ack,
         Self::Cursor,
+        Self::Idle,
+        Self::Back,
         Self::Closed,
         Self::Conflated,
         Self::Replaced,

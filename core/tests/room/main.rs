@@ -14,6 +14,7 @@ mod joins;
 mod ladder;
 #[path = "../../fuzz/src/naive_inflate.rs"]
 mod naive_inflate;
+mod observer;
 mod once;
 mod order;
 mod parser;

@@ -1,10 +1,14 @@
-//! `joined` and `left`: once for each user, however many connections.
+//! `joined`, `idle`, `active` and `left`: once for each user, however many connections; numbers in a crowd.
 
-use jddb_core::room::{MemberKey, palette_color};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jddb_core::protocol::outbound::PresenceCounts;
+use jddb_core::room::{MemberKey, Presence, Status, palette_color};
 use serde_json::json;
 
 use crate::rng::{Rng, for_seeds};
-use crate::support::{House, brief, guest, insert, message};
+use crate::support::{House, IDLE_AFTER_MS, brief, guest, insert, message};
 
 #[test]
 fn joined_with_the_first_connection_and_left_with_the_last() {
@@ -40,34 +44,235 @@ fn presence_has_the_references_fields() {
     assert_eq!(joined["metadata"]["session_id"], "sess_1");
 }
 
+/// Users with their connections, each with when it did something last, and what has to be told of them.
+#[derive(Default)]
+struct Naive {
+    here: Vec<(usize, MemberKey, u64)>,
+    idle: Vec<usize>,
+    told: Vec<String>,
+}
+
+impl Naive {
+    fn is_here(&self, user: usize) -> bool {
+        self.here.iter().any(|(other, ..)| *other == user)
+    }
+
+    fn tell(&mut self, user: usize, status: &str) {
+        self.told.push(format!("user_{user} {status}"));
+    }
+
+    fn wake(&mut self, user: usize) {
+        if self.idle.contains(&user) {
+            self.idle.retain(|idle| *idle != user);
+            self.tell(user, "active");
+        }
+    }
+
+    fn tick(&mut self, now: u64) {
+        let mut last = BTreeMap::new();
+        for (user, _, at) in &self.here {
+            let last = last.entry(*user).or_insert(0);
+            *last = (*last).max(*at);
+        }
+        for (user, at) in last {
+            if now - at >= IDLE_AFTER_MS && !self.idle.contains(&user) {
+                self.idle.push(user);
+                self.tell(user, "idle");
+            }
+        }
+    }
+}
+
 #[test]
 fn each_transition_is_told_once() {
-    for_seeds(200, |seed| {
+    for_seeds(300, |seed| {
         let mut rng = Rng(seed);
         let mut house = House::new();
         let watcher = house.settle(guest("watcher"));
-        let mut here: Vec<(usize, MemberKey)> = Vec::new();
-        let mut expected = Vec::new();
-        for _ in 0..60 {
-            if rng.one_in(2) || here.is_empty() {
-                let user = rng.below(4);
-                if here.iter().all(|(other, _)| *other != user) {
-                    expected.push(format!("user_{user} joined"));
+        let mut naive = Naive::default();
+        for _ in 0..80 {
+            let at = house.now.0;
+            match rng.below(6) {
+                0 | 1 => {
+                    let user = rng.below(4);
+                    if naive.is_here(user) {
+                        naive.wake(user)
+                    } else {
+                        naive.tell(user, "joined")
+                    }
+                    let joining = guest(&format!("user_{user}"));
+                    let joining = if rng.one_in(2) { joining.viewing() } else { joining };
+                    naive.here.push((user, house.join(joining), at));
                 }
-                let mut joining = guest(&format!("user_{user}"));
-                joining = if rng.one_in(2) { joining.viewing() } else { joining };
-                here.push((user, house.join(joining)));
-            } else {
-                let (user, key) = here.swap_remove(rng.below(here.len()));
-                house.leave(key);
-                if here.iter().all(|(other, _)| *other != user) {
-                    expected.push(format!("user_{user} left"));
+                2 if !naive.here.is_empty() => {
+                    let (user, key, last) = naive.here.swap_remove(rng.below(naive.here.len()));
+                    house.leave(key);
+                    match naive.here.iter_mut().find(|(other, ..)| *other == user) {
+                        Some((.., at)) => *at = last.max(*at),
+                        None => {
+                            naive.idle.retain(|idle| *idle != user);
+                            naive.tell(user, "left");
+                        }
+                    }
+                }
+                3 if !naive.here.is_empty() => {
+                    let chosen = rng.below(naive.here.len());
+                    let (user, key, last) = &mut naive.here[chosen];
+                    *last = at;
+                    let (user, key) = (*user, *key);
+                    naive.wake(user);
+                    house.say(key, message("document.join", json!({})));
+                    // Neither of these is the user's doing.
+                    house.say(key, message("system.heartbeat", json!({})));
+                    house.say(key, message("sync.request", json!({})));
+                }
+                _ => {
+                    house.wait(rng.below(40_000) as u64);
+                    naive.tick(house.now.0);
                 }
             }
         }
         let seen: Vec<String> = house.read(watcher).iter().map(brief).collect();
-        assert_eq!(seen, expected);
+        assert_eq!(seen, naive.told);
+        let Presence { listed, counts } = house.room.presence();
+        assert_eq!(counts.total_editors + counts.total_viewers, listed.len());
+        for (user, status) in listed.iter().filter(|(user, _)| &*user.user_id != "watcher") {
+            let number: usize = user.user_id.trim_start_matches("user_").parse().unwrap();
+            assert!(naive.is_here(number), "{number} is a ghost");
+            assert_eq!(*status == Status::Idle, naive.idle.contains(&number));
+        }
     });
+}
+
+#[test]
+fn idle_after_a_minute_and_active_on_return() {
+    let mut house = House::new();
+    let ada = house.settle(guest("ada"));
+    let ben = house.join(guest("ben"));
+    house.check(ada, &["ben joined"]);
+    house.check(ben, &["state v0"]);
+    house.now = house.now.plus(IDLE_AFTER_MS / 2);
+    house.say(ada, message("cursor.position", json!({"position": 0})));
+    house.wait(IDLE_AFTER_MS / 2 - 1);
+    house.check(ada, &[]);
+    house.wait(1);
+    assert!(house.room.has_news());
+    house.check(ada, &["ben idle"]);
+    house.room.tend(house.now.plus(1_000), Duration::from_millis(house.now.0 + 1_000));
+    house.check(ada, &[]);
+    house.say(ben, message("system.heartbeat", json!({})));
+    house.check(ada, &[]);
+    house.say(ben, message("cursor.position", json!({"position": 0})));
+    house.say(ben, message("cursor.position", json!({"position": 0})));
+    house.check(ada, &["ben active"]);
+    // A new connection is a sign of life too.
+    house.wait(IDLE_AFTER_MS);
+    house.check(ada, &["ben idle"]);
+    house.join(guest("ben").viewing());
+    house.check(ada, &["ben active"]);
+    // Nobody is told of themselves.
+    house.check(ben, &["heartbeat", "ada idle"]);
+}
+
+/// A house so full that whoever only views from now on is no more than a number.
+fn crowd() -> (House, MemberKey, Vec<MemberKey>) {
+    let mut house = House::new();
+    let ada = house.settle(guest("ada"));
+    let viewers = (1..200).map(|number| house.join(guest(&format!("viewer_{number}")).viewing())).collect();
+    house.sync();
+    assert_eq!(house.read(ada).len(), 199, "all of them are told of by name");
+    (house, ada, viewers)
+}
+
+fn counts_seen(house: &mut House, key: MemberKey) -> Vec<(u64, u64, u64)> {
+    house.sync();
+    let seen = house.read(key);
+    let numbers = seen.iter().map(|message| {
+        assert_eq!(message["type"], "presence.counts", "{message}");
+        assert_eq!(message["payload"]["document_id"], "jd_12345");
+        let number = |field: &str| message["payload"][field].as_u64().unwrap();
+        (number("total_editors"), number("total_viewers"), number("unlisted_viewers"))
+    });
+    numbers.collect()
+}
+
+#[test]
+fn in_a_crowd_viewers_are_numbers_at_most_once_a_second() {
+    let (mut house, ada, _) = crowd();
+    let more: Vec<MemberKey> = (0..50).map(|number| house.join(guest(&format!("more_{number}")).viewing())).collect();
+    assert_eq!(counts_seen(&mut house, ada), []);
+    house.wait(0);
+    assert_eq!(counts_seen(&mut house, ada), [(1, 249, 50)]);
+    house.leave(more[0]);
+    house.wait(999);
+    assert_eq!(counts_seen(&mut house, ada), []);
+    house.wait(1);
+    assert_eq!(counts_seen(&mut house, ada), [(1, 248, 49)]);
+    house.wait(5_000);
+    assert_eq!(counts_seen(&mut house, ada), [], "nothing has changed");
+    // Neither idle nor active is told of those who are not known by name.
+    house.now = house.now.plus(IDLE_AFTER_MS);
+    house.say(ada, message("document.save", json!({})));
+    house.wait(0);
+    house.sync();
+    let idle = house.read(ada).iter().map(brief).filter(|told| told.ends_with("idle")).count();
+    assert_eq!(idle, 199);
+    house.say(more[1], message("document.join", json!({})));
+    house.wait(1_000);
+    assert_eq!(counts_seen(&mut house, ada), [(1, 248, 49)], "one more who wants to know");
+}
+
+#[test]
+fn who_was_told_of_by_name_is_followed_by_name() {
+    let (mut house, ada, viewers) = crowd();
+    let late = house.join(guest("late").viewing());
+    house.leave(viewers[0]);
+    house.check(ada, &["viewer_1 left"]);
+    // There is room for names again, yet who came as a number goes as one.
+    house.wait(0);
+    assert_eq!(counts_seen(&mut house, ada), [(1, 199, 1)]);
+    let ben = house.join(guest("ben"));
+    house.check(ada, &["ben joined"]);
+    house.leave(ben);
+    house.check(ada, &["ben left"]);
+    house.now = house.now.plus(1_000);
+    house.leave(late);
+    house.wait(0);
+    assert_eq!(counts_seen(&mut house, ada), [(1, 198, 0)], "the last of the numbers is gone");
+    house.now = house.now.plus(1_000);
+    house.leave(viewers[1]);
+    house.wait(0);
+    house.check(ada, &["viewer_2 left"]);
+}
+
+#[test]
+fn a_number_that_begins_to_edit_gets_a_name() {
+    let (mut house, ada, _) = crowd();
+    let late = house.join(guest("late").viewing());
+    let editing = house.join(guest("late"));
+    house.check(ada, &["late joined"]);
+    house.leave(late);
+    house.check(ada, &[]);
+    assert_eq!(
+        house.room.presence().counts,
+        PresenceCounts { total_editors: 2, total_viewers: 199, unlisted_viewers: 0 }
+    );
+    house.leave(editing);
+    house.check(ada, &["late left"]);
+}
+
+#[test]
+fn lists_have_those_who_edit_first_and_200_at_most() {
+    let (mut house, _, _) = crowd();
+    for number in 0..30 {
+        house.join(guest(&format!("z_{number:02}")));
+    }
+    let Presence { listed, counts } = house.room.presence();
+    assert_eq!(listed.len(), 200);
+    assert_eq!(counts.total_editors, 31);
+    let editors: Vec<&str> = listed[..31].iter().map(|(user, _)| &*user.user_id).collect();
+    assert_eq!((editors[0], editors[30]), ("ada", "z_29"));
+    assert!(listed[31..].iter().all(|(user, _)| user.user_id.starts_with("viewer_")));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jddb_core::document::{Change, Document, DocumentLimits, Session, Snapshot, VERSIONS_SKIPPED};
@@ -34,6 +35,8 @@ pub(crate) const LIMITS: Limits = Limits {
     heartbeat_interval_seconds: 30,
 };
 
+pub(crate) const IDLE_AFTER_MS: u64 = 60_000;
+
 /// How a room is built.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
@@ -59,7 +62,14 @@ impl Default for Plan {
 impl Plan {
     fn config(&self) -> Rc<RoomConfig> {
         let Self { durability, outbound_bytes_max, auto_save, limits, .. } = *self;
-        Rc::new(RoomConfig { durability, outbound_bytes_max, auto_save, limits })
+        Rc::new(RoomConfig {
+            durability,
+            outbound_bytes_max,
+            auto_save,
+            idle_after_ms: IDLE_AFTER_MS,
+            limits,
+            counters: Arc::default(),
+        })
     }
 }
 

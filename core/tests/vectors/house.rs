@@ -1,6 +1,7 @@
 //! A room in which everything is durable at once, and messages as JSON.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jddb_core::document::{Document, DocumentLimits};
@@ -40,7 +41,9 @@ impl House {
             durability: Durability::Strict,
             outbound_bytes_max: 4 << 20,
             auto_save: Duration::ZERO,
+            idle_after_ms: 60_000,
             limits: LIMITS,
+            counters: Arc::default(),
         };
         Self { room: Room::new(document, None, Rc::new(config)), parser: Parser::default() }
     }

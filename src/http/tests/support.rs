@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use bytes::Bytes;
+use crossbeam::utils::CachePadded;
 use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::JoinRefusal;
 use jddb_core::websocket::CloseCode;
@@ -75,9 +76,9 @@ impl Front {
         let address = listener.local_addr().unwrap();
         let (drain, drained) = watch::channel(false);
         let limits = Rc::new(LimitsInForce::new(shared.config.limits.clone()));
-        let site = Site { answer_timeout, ..Site::new(Arc::clone(&shared), drained, Rc::clone(&limits)) };
+        let site = Site { answer_timeout, ..Site::new(Arc::clone(&shared), 0, drained, Rc::clone(&limits)) };
         let listeners = Listeners { sockets: vec![listener], outlive_server: false };
-        let serving = spawn_local(serve_site(listeners, site, 0));
+        let serving = spawn_local(serve_site(listeners, site));
         Self { address, shared, drain, serving, limits, heard: Rc::default(), _data: data }
     }
 
@@ -208,6 +209,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
         snapshots: snapshotter.requests(),
         inboxes: vec![Inbox::default()],
         occupancy: Arc::new(Occupancy::default()),
+        metrics: vec![CachePadded::default()],
         unfinished_bytes: AtomicUsize::new(0),
         echoes: false,
         leaving: AtomicBool::new(false),

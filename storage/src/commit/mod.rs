@@ -85,6 +85,12 @@ impl CommitHandle {
         self.shared.lanes[self.core].durable.load(Ordering::Acquire)
     }
 
+    /// What has been committed so far, of all cores.
+    #[must_use]
+    pub fn figures(&self) -> CommitFigures {
+        self.shared.statistics.figures()
+    }
+
     /// Whether a commit has failed: nothing more will become durable.
     #[must_use]
     pub fn poisoned(&self) -> bool {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{Editor, SETTLING_ROUNDS_MAX, World};
 use crate::sim::chance::Dice;
 use crate::sim::checked::{Broken, Checked, ensure};
+use crate::sim::people::People;
 use crate::sim::say::{Say, Sent};
 use crate::sim::tally::Situation;
 
@@ -16,14 +17,14 @@ impl World {
             let readable = self.server.readable(key);
             self.read(who, readable - dice.below(readable + 1))?;
             if let Some((key, _)) = self.editors[who].disconnect() {
-                self.server.leave(key);
+                self.leave(key);
             }
         }
         for ghost in std::mem::take(&mut self.ghosts) {
-            self.server.leave(ghost.key);
+            self.leave(ghost.key);
         }
         if let Some(key) = self.blurter.take() {
-            self.server.leave(key);
+            self.leave(key);
         }
         Ok(())
     }
@@ -33,6 +34,7 @@ impl World {
         self.poster.request = None;
         let before = self.mirror.head().version;
         self.server.reopen(snapshot, before_max, &mut self.mirror)?;
+        self.people = People::default();
         if self.mirror.head().version != before {
             self.tally.meet(Situation::Lost);
         }
@@ -138,12 +140,14 @@ impl World {
     pub(super) fn check(&self) -> Checked {
         for (who, editor) in self.editors.iter().enumerate() {
             editor.check(&self.mirror).map_err(|Broken(what)| Broken(format!("{what}; client {who} has diverged")))?;
+            editor.connection().map_or(Ok(()), |key| self.people.check_all_told(key))?;
             for done in editor.done.iter().filter(|done| done.is_acknowledged) {
                 self.check_made_once(&done.sent, Some(done.version))?;
             }
         }
         self.poster.done.iter().try_for_each(|sent| self.check_made_once(sent, None))?;
         self.server.check(&self.mirror)?;
+        self.people.check(&self.server.room)?;
         self.server.check_answered()?;
         self.server.check_disk(&self.mirror)
     }

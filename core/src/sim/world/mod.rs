@@ -5,13 +5,14 @@ mod outcome;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::room::{Durability, LadderCounts, MemberKey};
+use crate::room::{Durability, Greeting, LadderCounts, MemberKey};
 use crate::sim::chance::Dice;
 use crate::sim::checked::{Broken, Checked, ensure};
 use crate::sim::editor::{Editor, Role};
 use crate::sim::heard::Heard;
 use crate::sim::mirror::Mirror;
 use crate::sim::outsiders::Poster;
+use crate::sim::people::People;
 use crate::sim::say::{Client, Say};
 use crate::sim::schedule::{Act, Event, Schedule, Setup};
 use crate::sim::server::{Guest, Plan, Server};
@@ -35,6 +36,7 @@ pub(in crate::sim) struct World {
     setup: Setup,
     server: Server,
     mirror: Mirror,
+    people: People,
     editors: Vec<Editor>,
     ghosts: Vec<Ghost>,
     poster: Poster,
@@ -72,6 +74,7 @@ impl World {
         Ok(Self {
             server: Server::new(plan)?,
             mirror: Mirror::new(history_versions_max),
+            people: People::default(),
             editors: setup.members.iter().enumerate().map(editor).collect(),
             setup: setup.clone(),
             ghosts: Vec::new(),
@@ -157,10 +160,7 @@ impl World {
             Act::Crash => self.crash(dice)?,
             Act::Fail => self.disk_fails(dice)?,
             Act::Stop => self.stop(dice)?,
-            Act::Wait => {
-                let most = dice.pick(&[600_000, 12_000, 12_000]);
-                self.server.wait(dice.below(most) as u64);
-            }
+            Act::Wait => self.wait(dice),
             Act::Squeeze => drop(self.server.room.relieve(dice.below(2_000))),
         }
         self.server.now = self.server.now.plus(1);
@@ -196,14 +196,35 @@ impl World {
     }
 
     fn connect(&mut self, who: usize, dice: &mut Dice) -> Checked {
-        let editor = &mut self.editors[who];
+        let editor = &self.editors[who];
         let greeting = editor.choose_greeting(Dice(dice.below(3) as u64));
         let Role { client, edits, dialect, .. } = editor.role.clone();
         let bytes_max = self.setup.members[who].bytes_max;
-        let key = self.server.join(&Guest { client, edits, dialect, greeting, bytes_max })?;
+        let key = self.join(&Guest { client, edits, dialect, greeting, bytes_max })?;
+        let editor = &mut self.editors[who];
         editor.connected(key, greeting, Dice(dice.below(100) as u64));
         self.tell(|| format!("{who} connects, greeted {greeting:?}"));
         Ok(())
+    }
+
+    fn join(&mut self, guest: &Guest) -> Checked<MemberKey> {
+        let key = self.server.join(guest)?;
+        self.people.come(self.server.now, key, &guest.client.user_id, guest.greeting == Greeting::OnConnect);
+        Ok(key)
+    }
+
+    fn leave(&mut self, key: MemberKey) {
+        self.server.leave(key);
+        self.people.go(key);
+    }
+
+    /// Time passes, and the server notices.
+    fn wait(&mut self, mut dice: Dice) {
+        let most = dice.pick(&[600_000, 12_000, 12_000]);
+        self.server.wait(dice.below(most) as u64);
+        for _ in 0..self.people.tick(self.server.now) {
+            self.tally.meet(Situation::Idle);
+        }
     }
 
     fn turn(&mut self) -> Checked {
@@ -234,10 +255,13 @@ impl World {
             let Some(message) = self.server.read(key, &self.mirror)? else { break };
             self.tell(|| format!("{who} reads {message:?}"));
             self.meet(&message);
+            if let Heard::Presence { user_id, status } = &message {
+                self.people.check_told(key, user_id, status)?;
+            }
             let blame = |Broken(what)| Broken(format!("{what}; for client {who}"));
             self.editors[who].take(message, &self.mirror).map_err(blame)?;
             if self.editors[who].connection().is_none() {
-                self.server.leave(key);
+                self.leave(key);
             }
         }
         Ok(())
@@ -250,6 +274,7 @@ impl World {
             Heard::Part(part) if part.parts.is_some() => Situation::Part,
             Heard::Ack { .. } => Situation::Ack,
             Heard::Pointer { .. } => Situation::Cursor,
+            Heard::Presence { status, .. } if status == "active" => Situation::Back,
             Heard::Close { .. } => Situation::Closed,
             Heard::Error { field: Some(field), .. } if field == "metadata.correlation_id" => Situation::KeyReused,
             _ => return,
@@ -269,7 +294,7 @@ impl World {
     fn reap(&mut self) -> Checked {
         for Ghost { key, outgoing } in std::mem::take(&mut self.ghosts) {
             outgoing.iter().try_for_each(|say| self.hear(key, say))?;
-            self.server.leave(key);
+            self.leave(key);
         }
         Ok(())
     }

@@ -20,6 +20,9 @@ impl World {
     pub(super) fn hear(&mut self, key: MemberKey, say: &Say) -> Checked {
         let json = say.to_json();
         self.tell(|| format!("the server hears from {}: {json}", key.index()));
+        if self.server.room.is_heard(key) {
+            self.notice(key, say);
+        }
         if let Say::Point(pointer) = say
             && self.server.room.is_heard(key)
         {
@@ -49,6 +52,16 @@ impl World {
             self.server.expect(key, name, codes, self.server.version() != before);
         }
         Ok(())
+    }
+
+    /// A message is more than itself: its user is there, and may want to be told of the others.
+    fn notice(&mut self, key: MemberKey, say: &Say) {
+        if !matches!(say, Say::Beat { .. } | Say::Sync { .. }) {
+            self.people.act(self.server.now, key);
+        }
+        if matches!(say, Say::Join) {
+            self.people.listens(key);
+        }
     }
 
     /// Whether what was predicted has come true; `refusal` is the code of one that is known at once. The codes of
@@ -122,13 +135,14 @@ impl World {
                 let client = Client { user_id: "user_0".into(), client_id: "blurter".into() };
                 let dialect = Dialect { encoding, over_document: false };
                 let guest = Guest { client, edits: true, dialect, greeting: Greeting::OnJoin, bytes_max: 1 << 30 };
-                *self.blurter.insert(self.server.join(&guest)?)
+                let key = self.join(&guest)?;
+                *self.blurter.insert(key)
             }
         };
         let sent = Rc::new(blurt(&self.mirror, &names(&self.setup), self.blurted, encoding, dice));
         self.hear(key, &Say::Change(sent))?;
         if self.blurted % 3 == 2 {
-            self.server.leave(key);
+            self.leave(key);
             self.blurter = None;
         }
         self.blurted += 1;

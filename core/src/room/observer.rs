@@ -1,0 +1,323 @@
+//! Somebody who watches the server and not one document: who is present where, or how the server is doing.
+//!
+//! An observer is sent a whole picture first, and what changes in it after that. If it reads too slowly for the
+//! changes, these are dropped, and it gets a new whole picture when it has read what it has; a picture that is
+//! due while the last one is unread replaces that. So what waits for an observer is bounded, and always true.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::counters::{Counters, Sent};
+use super::forms::Forms;
+use super::frame;
+use super::outbox::{Class, Outbox};
+use super::rates::{TOO_MANY_REFUSALS, attempt, displaced_frame, exceeded_frame};
+use super::refusal::{
+    MALFORMED_IN_ROW_MAX, STOPPING_MESSAGE, TOO_MANY_MALFORMED, error_frame, is_malformed, stopping_reason,
+};
+use crate::ids::UnixMillis;
+use crate::limits::{Attempt, Exceeded, GrantedLimits, LimitMode, RateLimits, Rates, RefusalCounts};
+use crate::protocol::outbound::{ErrorMessage, Heartbeat, Metadata};
+use crate::protocol::{ClientTime, ErrorCode, Inbound, InboundError, Message, Parser, Severity, close};
+use crate::websocket::{CloseCode, Compression, Deflater, encode_close};
+
+/// An observer that has something to read has to read this much of it, or all, in each [`DRAIN_TIME_MS`].
+const DRAIN_BYTES_MIN: u64 = 64 << 10;
+/// See [`DRAIN_BYTES_MIN`].
+const DRAIN_TIME_MS: u64 = 10_000;
+/// Changes in a batch, which no message of an observer has.
+const BATCH_CHANGES: usize = 1;
+
+/// What all observers of a core have in common.
+#[derive(Clone, Debug)]
+pub struct ObserverConfig {
+    /// The most bytes of changes that wait for it to read them.
+    pub outbound_bytes_max: usize,
+    /// The largest message it may send.
+    pub message_bytes_max: usize,
+    /// Whether it is held to the rates, or only counted.
+    pub mode: LimitMode,
+    /// How often it may say something.
+    pub rates: RateLimits,
+    /// What compresses for all observers.
+    pub deflater: Rc<RefCell<Deflater>>,
+    /// Where it is counted what is heard and said.
+    pub counters: Arc<Counters>,
+}
+
+/// Somebody who has come to watch.
+#[derive(Clone, Debug)]
+pub struct Watching {
+    /// The connection's name, `conn_…`.
+    pub connection_id: Box<str>,
+    /// What of compression was negotiated with them.
+    pub compression: Option<Compression>,
+    /// What their token grants instead of the server's limits.
+    pub granted: GrantedLimits,
+}
+
+/// One connection that watches.
+#[derive(Debug)]
+pub struct Observer {
+    watching: Watching,
+    config: ObserverConfig,
+    outbox: Outbox,
+    rates: Rates,
+    /// What was refused since [`Self::take_refusals`].
+    refusals: RefusalCounts,
+    malformed_in_row: u32,
+    /// A whole picture is to be sent as soon as there is nothing unread.
+    picture_due: bool,
+    /// Bytes that were ever queued, and of these dropped.
+    queued_bytes: u64,
+    dropped_bytes: u64,
+    /// When it was last seen that enough had been read, and how many bytes had been by then.
+    drained_at: (UnixMillis, u64),
+}
+
+impl Observer {
+    /// Somebody who has just come, and waits for a picture.
+    #[must_use]
+    pub fn new(now: UnixMillis, watching: Watching, config: ObserverConfig) -> Self {
+        Self {
+            watching,
+            config,
+            outbox: Outbox::default(),
+            rates: Rates::default(),
+            refusals: RefusalCounts::default(),
+            malformed_in_row: 0,
+            picture_due: true,
+            queued_bytes: 0,
+            dropped_bytes: 0,
+            drained_at: (now, 0),
+        }
+    }
+
+    /// What waits to be sent to it.
+    #[must_use]
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// The socket took `written` bytes of that, and no more for now.
+    pub fn sent(&mut self, written: usize) {
+        self.outbox.sent(written, 0);
+    }
+
+    /// What of compression was negotiated with it.
+    #[must_use]
+    pub const fn compression(&self) -> Option<Compression> {
+        self.watching.compression
+    }
+
+    /// Goes by another configuration from now on.
+    pub fn configure(&mut self, config: ObserverConfig) {
+        self.config = config;
+    }
+
+    /// Whether anything that it still sends matters: it is not being closed.
+    #[must_use]
+    pub const fn is_heard(&self) -> bool {
+        !self.outbox.is_closing()
+    }
+
+    /// A new whole picture is to replace what it has.
+    pub const fn expect_picture(&mut self) {
+        self.picture_due = true;
+    }
+
+    /// Whether to send it a whole picture now.
+    #[must_use]
+    pub fn wants_picture(&self) -> bool {
+        self.picture_due && self.outbox.is_empty() && self.is_heard()
+    }
+
+    /// Queues a whole picture, however large.
+    pub fn show_picture(&mut self, sent: Sent, picture: &Forms) {
+        if !self.is_heard() {
+            return;
+        }
+        self.picture_due = false;
+        self.config.counters.count_sent(sent, 1);
+        let frame = picture.form(self.compression(), &self.config.deflater);
+        self.queue(frame, Class::Excerpt);
+    }
+
+    /// Queues a change of the picture it was sent; drops it where a new picture will show it.
+    pub fn show_change(&mut self, sent: Sent, change: &Forms) {
+        if !self.is_heard() || self.picture_due {
+            return;
+        }
+        let frame = change.form(self.compression(), &self.config.deflater);
+        if self.outbox.bytes() + frame.len() > self.config.outbound_bytes_max {
+            let before = self.unread_bytes();
+            self.outbox.discard();
+            self.dropped_bytes += before - self.unread_bytes();
+            self.picture_due = true;
+            return;
+        }
+        self.config.counters.count_sent(sent, 1);
+        self.push(frame);
+    }
+
+    /// Queues a ping or pong.
+    pub fn send_control(&mut self, frame: Bytes) {
+        self.push(frame);
+    }
+
+    /// Closes the connection, after all that is queued; what it still sends is ignored.
+    pub fn close(&mut self, code: CloseCode, reason: &str) {
+        let frame = encode_close(code, reason);
+        if self.is_heard() {
+            self.queued_bytes += frame.len() as u64;
+            self.outbox.push_close(frame);
+        }
+    }
+
+    /// The server stops: it is told, and closed with 1001.
+    pub fn shut_down(&mut self, now: UnixMillis, retry_ms: u64) {
+        let error = ErrorMessage::new(ErrorCode::ShuttingDown, STOPPING_MESSAGE, Severity::Critical);
+        self.config.counters.count_sent(Sent::Error, 1);
+        self.push(frame("system.error", &error, &Metadata::of_server(now, None)));
+        self.close(CloseCode::GOING_AWAY, &stopping_reason(retry_ms));
+    }
+
+    /// Closes it if it has read too little for too long. To be called about once a second.
+    pub fn tick(&mut self, now: UnixMillis) {
+        let read_bytes = self.queued_bytes - self.dropped_bytes - self.unread_bytes();
+        let (at, then) = self.drained_at;
+        if self.outbox.is_empty() || read_bytes - then >= DRAIN_BYTES_MIN {
+            self.drained_at = (now, read_bytes);
+        } else if now.since(at) >= DRAIN_TIME_MS && self.is_heard() {
+            self.outbox.discard();
+            self.close(CloseCode::TRY_AGAIN_LATER, "SLOW_READER: reconnect");
+        }
+    }
+
+    /// Takes one message, an envelope or an array of them; the bytes are garbled by reading. All that an
+    /// observer may say is that it is there.
+    pub fn receive(&mut self, now: UnixMillis, bytes: &mut [u8], parser: &mut Parser) {
+        let expected_bytes = self.config.message_bytes_max;
+        if bytes.len() > expected_bytes {
+            let expected = format!("at most {expected_bytes} bytes");
+            let error =
+                InboundError { code: ErrorCode::MessageTooLarge, ..InboundError::invalid(String::new(), expected) };
+            self.config.counters.count_received(None);
+            return self.refuse(now, &error);
+        }
+        let mut is_large = self.config.rates.is_large(bytes.len());
+        parser.read(bytes, BATCH_CHANGES, |read| {
+            if !self.is_heard() {
+                return;
+            }
+            self.config.counters.count_received(read.as_ref().ok().map(|inbound| &inbound.message));
+            if !self.admits(now, &read, &mut is_large) {
+                return;
+            }
+            match read {
+                Ok(inbound) => match inbound.message {
+                    Message::Heartbeat { client_time, document: _ } => {
+                        self.malformed_in_row = 0;
+                        self.heartbeat(now, client_time, inbound.correlation_id);
+                    }
+                    _ => self.refuse(now, &not_here(inbound.correlation_id)),
+                },
+                Err(error) => self.refuse(now, &error),
+            }
+        });
+    }
+
+    fn heartbeat(&mut self, now: UnixMillis, client_time: Option<ClientTime<'_>>, correlation_id: Option<&str>) {
+        let connection_id = &self.watching.connection_id;
+        let payload = Heartbeat { server_time: now, connection_id, client_time, document: None };
+        let frame = frame("system.heartbeat", &payload, &Metadata::of_server(now, correlation_id));
+        self.config.counters.count_sent(Sent::Heartbeat, 1);
+        self.push(frame);
+    }
+
+    /// Whether it may say this now; if not it is told. A frame that `is_large` needs that only once.
+    fn admits(&mut self, now: UnixMillis, read: &Result<Inbound<'_>, InboundError>, is_large: &mut bool) -> bool {
+        let rates = self.config.rates.granting(&self.watching.granted);
+        let Err(exceeded) = self.rates.admit(now, &rates, Attempt { is_large: *is_large, ..attempt(read) }) else {
+            *is_large = false;
+            return true;
+        };
+        self.refusals.count_message(exceeded.limit);
+        self.refusals.closed += u64::from(exceeded.closes);
+        if self.config.mode == LimitMode::Observe {
+            return true;
+        }
+        self.tell_exceeded(now, read, &exceeded);
+        false
+    }
+
+    fn tell_exceeded(&mut self, now: UnixMillis, read: &Result<Inbound<'_>, InboundError>, exceeded: &Exceeded) {
+        self.tell_limit(exceeded_frame(now, read, exceeded, exceeded.closes));
+        if exceeded.closes {
+            self.close(close::RATE_LIMITED, TOO_MANY_REFUSALS);
+        }
+    }
+
+    fn tell_limit(&mut self, frame: Bytes) {
+        self.config.counters.count_error(ErrorCode::RateLimitExceeded);
+        self.config.counters.count_sent(Sent::Error, 1);
+        self.push(frame);
+    }
+
+    /// Closes it, since nothing was heard of it and a newer connection of the same user was let in.
+    pub fn displace(&mut self, now: UnixMillis) {
+        self.tell_limit(displaced_frame(now));
+        self.close(close::RATE_LIMITED, ErrorCode::RateLimitExceeded.name());
+    }
+
+    /// Gives back memory where it has been silent for a minute.
+    pub fn release_rates(&mut self, now: UnixMillis) {
+        self.rates.release(now);
+    }
+
+    /// What was refused since the last call.
+    pub fn take_refusals(&mut self) -> RefusalCounts {
+        std::mem::take(&mut self.refusals)
+    }
+
+    fn refuse(&mut self, now: UnixMillis, error: &InboundError) {
+        self.malformed_in_row = if is_malformed(error.code) { self.malformed_in_row + 1 } else { 0 };
+        let too_many = self.malformed_in_row >= MALFORMED_IN_ROW_MAX;
+        self.config.counters.count_error(error.code);
+        self.config.counters.count_sent(Sent::Error, 1);
+        self.push(error_frame(now, error, if too_many { Severity::Critical } else { Severity::Error }));
+        if too_many {
+            self.close(close::RATE_LIMITED, TOO_MANY_MALFORMED);
+        }
+    }
+
+    fn push(&mut self, frame: Bytes) {
+        self.queue(frame, Class::Answer);
+    }
+
+    fn queue(&mut self, frame: Bytes, class: Class) {
+        if self.is_heard() {
+            self.queued_bytes += frame.len() as u64;
+            self.outbox.push(frame, 0, class);
+        }
+    }
+
+    /// Bytes on the wire's way, without what frames cost beside them.
+    fn unread_bytes(&self) -> u64 {
+        self.outbox.sendable(0).map(|frame| frame.len() as u64).sum()
+    }
+}
+
+/// A message that has its place in documents only.
+fn not_here(correlation_id: Option<&str>) -> InboundError {
+    InboundError {
+        code: ErrorCode::UnknownMessageType,
+        message: "this connection only watches: send document messages to /ws/document/{document_id}".to_owned(),
+        field: Some("type".to_owned()),
+        expected: Some("system.heartbeat".to_owned()),
+        correlation_id: correlation_id.map(str::to_owned),
+    }
+}

@@ -1,0 +1,159 @@
+//! Who is here, counted the slow way: from the connections there are, and from what came on each of them when.
+
+use super::checked::{Checked, ensure, there};
+use crate::ids::UnixMillis;
+use crate::room::{MemberKey, Presence, Room, Status};
+
+/// After so long without activity a user is idle.
+pub(super) const IDLE_AFTER_MS: u64 = 60_000;
+
+/// One connection.
+#[derive(Clone, Debug)]
+struct Connection {
+    key: MemberKey,
+    user_id: String,
+    active_at: UnixMillis,
+}
+
+/// What all connections of the other users have to be told, in this order.
+#[derive(Clone, Debug)]
+struct Told {
+    user_id: String,
+    status: &'static str,
+}
+
+/// A connection that is told, and how much of it it has been.
+#[derive(Clone, Debug)]
+struct Listener {
+    key: MemberKey,
+    user_id: String,
+    heard: usize,
+}
+
+/// The connections, what has to be told of the users behind them, and who has heard how much of it.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    connections: Vec<Connection>,
+    idle: Vec<String>,
+    told: Vec<Told>,
+    listeners: Vec<Listener>,
+}
+
+impl People {
+    fn is_here(&self, user_id: &str) -> bool {
+        self.connections.iter().any(|connection| connection.user_id == user_id)
+    }
+
+    fn tell(&mut self, user_id: &str, status: &'static str) {
+        self.told.push(Told { user_id: user_id.to_owned(), status });
+    }
+
+    /// A connection has come; it is told of the others at once, or when it asks for that.
+    pub(super) fn come(&mut self, now: UnixMillis, key: MemberKey, user_id: &str, listens: bool) {
+        let is_first = !self.is_here(user_id);
+        self.connections.push(Connection { key, user_id: user_id.to_owned(), active_at: now });
+        if listens {
+            self.listens(key);
+        }
+        if is_first {
+            self.tell(user_id, "joined");
+        } else {
+            self.wake(user_id);
+        }
+    }
+
+    /// From here on the connection is told of the others.
+    pub(super) fn listens(&mut self, key: MemberKey) {
+        let connection = self.connections.iter().find(|connection| connection.key == key);
+        if let Some(Connection { user_id, .. }) = connection
+            && self.listeners.iter().all(|listener| listener.key != key)
+        {
+            self.listeners.push(Listener { key, user_id: user_id.clone(), heard: self.told.len() });
+        }
+    }
+
+    /// A connection has gone.
+    pub(super) fn go(&mut self, key: MemberKey) {
+        self.listeners.retain(|listener| listener.key != key);
+        let Some(at) = self.connections.iter().position(|connection| connection.key == key) else { return };
+        let gone = self.connections.remove(at);
+        if !self.is_here(&gone.user_id) {
+            self.idle.retain(|idle| *idle != gone.user_id);
+            self.tell(&gone.user_id, "left");
+        } else if let Some(other) = self.connections.iter_mut().find(|other| other.user_id == gone.user_id) {
+            // What the user did on it was done all the same.
+            other.active_at = other.active_at.max(gone.active_at);
+        }
+    }
+
+    /// A user has done something by way of a connection.
+    pub(super) fn act(&mut self, now: UnixMillis, key: MemberKey) {
+        let Some(connection) = self.connections.iter_mut().find(|connection| connection.key == key) else { return };
+        connection.active_at = now;
+        let user_id = connection.user_id.clone();
+        self.wake(&user_id);
+    }
+
+    fn wake(&mut self, user_id: &str) {
+        if let Some(at) = self.idle.iter().position(|idle| idle == user_id) {
+            self.idle.remove(at);
+            self.tell(user_id, "active");
+        }
+    }
+
+    /// Time has passed; how many users have become idle by that.
+    pub(super) fn tick(&mut self, now: UnixMillis) -> usize {
+        let last = |user_id: &str| {
+            let of_user = self.connections.iter().filter(|connection| connection.user_id == user_id);
+            of_user.map(|connection| connection.active_at).max()
+        };
+        let mut fallen: Vec<String> = self.connections.iter().map(|connection| connection.user_id.clone()).collect();
+        fallen.sort();
+        fallen.dedup();
+        fallen.retain(|user_id| {
+            let is_silent = last(user_id).is_some_and(|at| now.since(at) >= IDLE_AFTER_MS);
+            is_silent && !self.idle.contains(user_id)
+        });
+        fallen.iter().for_each(|user_id| self.tell(user_id, "idle"));
+        let count = fallen.len();
+        self.idle.extend(fallen);
+        count
+    }
+
+    /// A connection is sent a message about somebody: it has to be the next one that it has not been sent.
+    pub(super) fn check_told(&mut self, key: MemberKey, user_id: &str, status: &str) -> Checked {
+        let listener = self.listeners.iter_mut().find(|listener| listener.key == key);
+        let listener = there(listener, "whoever is told of others")?;
+        let next = self.told[listener.heard..].iter().position(|told| told.user_id != listener.user_id);
+        let next = listener.heard + there(next, "the reason for a message about somebody")?;
+        let told = &self.told[next];
+        ensure!((&*told.user_id, told.status) == (user_id, status), "{user_id} {status} instead of {told:?}");
+        listener.heard = next + 1;
+        Ok(())
+    }
+
+    /// Whether a connection has been told everything, if it is told of others at all.
+    pub(super) fn check_all_told(&self, key: MemberKey) -> Checked {
+        let Some(listener) = self.listeners.iter().find(|listener| listener.key == key) else { return Ok(()) };
+        let missed = self.told[listener.heard..].iter().find(|told| told.user_id != listener.user_id);
+        ensure!(missed.is_none(), "somebody was never told {missed:?}");
+        Ok(())
+    }
+
+    /// Whether the room counts the same people, each as active or idle as they are.
+    pub(super) fn check(&self, room: &Room) -> Checked {
+        let mut here: Vec<(String, Status)> = Vec::new();
+        for Connection { user_id, .. } in &self.connections {
+            let status = if self.idle.contains(user_id) { Status::Idle } else { Status::Active };
+            here.push((user_id.clone(), status));
+        }
+        here.sort_by(|(one, _), (other, _)| one.cmp(other));
+        here.dedup();
+        let Presence { listed, counts } = room.presence();
+        let mut listed: Vec<_> = listed.iter().map(|(user, status)| (user.user_id.to_string(), *status)).collect();
+        listed.sort_by(|(one, _), (other, _)| one.cmp(other));
+        ensure!(listed == here, "the room counts {listed:?}, not {here:?}");
+        ensure!(counts.total_editors + counts.total_viewers == here.len(), "{counts:?} of {here:?}");
+        Ok(())
+    }
+}

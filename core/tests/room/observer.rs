@@ -1,0 +1,149 @@
+//! Those who watch the server: what waits for them is bounded and true, and what they may say is little.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jddb_core::ids::UnixMillis;
+use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
+use jddb_core::protocol::Parser;
+use jddb_core::room::{Counters, Forms, Observer, ObserverConfig, Sent, Watching};
+use jddb_core::websocket::Compression;
+
+use crate::support::START;
+
+const OUTBOUND_BYTES_MAX: usize = 2_000;
+
+fn observer() -> Observer {
+    observer_at(RateLimits::OFF, None)
+}
+
+fn observer_at(rates: RateLimits, compression: Option<Compression>) -> Observer {
+    let config = ObserverConfig {
+        outbound_bytes_max: OUTBOUND_BYTES_MAX,
+        message_bytes_max: 1_000,
+        mode: LimitMode::Enforce,
+        rates,
+        deflater: Rc::default(),
+        counters: Arc::new(Counters::default()),
+    };
+    let watching = Watching { connection_id: "conn_1".into(), compression, granted: GrantedLimits::default() };
+    Observer::new(START, watching, config)
+}
+
+fn picture(number: u8, length: usize) -> Forms {
+    Forms::new(Bytes::from(vec![number; length]))
+}
+
+fn change(number: u8) -> Forms {
+    picture(number, 100)
+}
+
+/// Reads so many bytes; what they were.
+fn read(observer: &mut Observer, bytes_max: usize) -> Vec<u8> {
+    let waiting: Vec<u8> = observer.outbox().sendable(0).flat_map(|frame| frame.to_vec()).collect();
+    let taken = bytes_max.min(waiting.len());
+    observer.sent(taken);
+    waiting[..taken].to_vec()
+}
+
+fn hear(observer: &mut Observer, json: &str) -> String {
+    observer.receive(START, &mut json.as_bytes().to_vec(), &mut Parser::default());
+    String::from_utf8_lossy(&read(observer, usize::MAX)).into_owned()
+}
+
+#[test]
+fn changes_come_after_the_picture_and_never_before_it() {
+    let mut observer = observer();
+    assert!(observer.wants_picture());
+    observer.show_change(Sent::Presence, &change(1));
+    assert!(read(&mut observer, usize::MAX).is_empty(), "a picture that is still to come shows it");
+    observer.show_picture(Sent::Snapshot, &picture(9, 10 * OUTBOUND_BYTES_MAX));
+    assert!(!observer.wants_picture());
+    observer.show_change(Sent::Presence, &change(2));
+    let seen = read(&mut observer, usize::MAX);
+    assert_eq!((seen[0], *seen.last().unwrap(), seen.len()), (9, 2, 10 * OUTBOUND_BYTES_MAX + 100));
+}
+
+#[test]
+fn who_reads_too_slowly_gets_a_new_picture_in_the_place_of_what_is_dropped() {
+    let mut observer = observer();
+    observer.show_picture(Sent::Snapshot, &change(0));
+    assert_eq!(read(&mut observer, 50).len(), 50);
+    for number in 1..200 {
+        observer.show_change(Sent::Presence, &change(number));
+        assert!(observer.outbox().bytes() <= OUTBOUND_BYTES_MAX);
+    }
+    assert!(!observer.wants_picture(), "what is begun has to be finished first");
+    assert_eq!(read(&mut observer, usize::MAX), [0; 50]);
+    assert!(observer.wants_picture());
+    observer.show_picture(Sent::Snapshot, &change(200));
+    observer.show_change(Sent::Presence, &change(201));
+    let seen = read(&mut observer, usize::MAX);
+    assert_eq!((seen[0], seen[100], seen.len()), (200, 201, 200));
+}
+
+#[test]
+fn who_reads_nothing_for_ten_seconds_is_closed() {
+    let after = |seconds: u64| UnixMillis(START.0 + seconds * 1_000);
+    let mut idle = observer();
+    (0..100).for_each(|second| idle.tick(after(second)));
+    assert!(idle.is_heard(), "there was nothing to read");
+
+    let mut stuck = observer();
+    stuck.show_picture(Sent::Snapshot, &picture(9, 1 << 20));
+    let mut steady = observer();
+    steady.show_picture(Sent::Snapshot, &picture(9, 1 << 20));
+    for second in 0..10 {
+        for observer in [&mut stuck, &mut steady] {
+            observer.tick(after(second));
+            assert!(observer.is_heard());
+        }
+        read(&mut stuck, 6_000);
+        read(&mut steady, 7_000);
+    }
+    stuck.tick(after(10));
+    steady.tick(after(10));
+    assert!(!stuck.is_heard() && steady.is_heard());
+    // What is on the wire is finished, and the close comes at once behind it.
+    let rest = read(&mut stuck, usize::MAX);
+    let code = u16::from_be_bytes(*rest[rest.len() - "SLOW_READER: reconnect".len() - 2..].first_chunk().unwrap());
+    assert_eq!(code, 1013);
+
+    // What is dropped was not read.
+    let mut flooded = observer();
+    flooded.show_picture(Sent::Snapshot, &change(0));
+    for second in 0..=10 {
+        (0..255).for_each(|number| flooded.show_change(Sent::Presence, &change(number)));
+        flooded.tick(after(second));
+    }
+    assert!(!flooded.is_heard() || flooded.wants_picture(), "{flooded:?}");
+}
+
+#[test]
+fn only_heartbeats_are_answered() {
+    let mut observer = observer();
+    let beat = hear(&mut observer, r#"{"type":"system.heartbeat","payload":{"client_time":5}}"#);
+    assert!(beat.contains(r#""connection_id":"conn_1","client_time":5"#), "{beat}");
+    let refused = hear(&mut observer, r#"{"type":"document.save","payload":{},"metadata":{"correlation_id":"c1"}}"#);
+    assert!(refused.contains("UNKNOWN_MESSAGE_TYPE") && refused.contains(r#""correlation_id":"c1""#), "{refused}");
+    let large = hear(&mut observer, &" ".repeat(1_001));
+    assert!(large.contains("MESSAGE_TOO_LARGE"), "{large}");
+    for _ in 0..7 {
+        hear(&mut observer, "nonsense");
+        assert!(observer.is_heard());
+    }
+    let last = hear(&mut observer, "nonsense");
+    assert!(last.contains("critical") && !observer.is_heard(), "{last}");
+    assert_eq!(hear(&mut observer, r#"{"type":"system.heartbeat","payload":{}}"#), "");
+}
+
+#[test]
+fn the_end_of_the_server_is_told() {
+    let mut observer = observer();
+    observer.shut_down(START, 1_234);
+    let seen = String::from_utf8_lossy(&read(&mut observer, usize::MAX)).into_owned();
+    assert!(seen.contains("SHUTTING_DOWN") && seen.ends_with("SHUTTING_DOWN retry_ms=1234"), "{seen}");
+    observer.show_picture(Sent::Snapshot, &change(1));
+    assert!(observer.outbox().is_empty(), "nothing comes after a close");
+}

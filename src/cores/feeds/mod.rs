@@ -1,0 +1,137 @@
+//! What is told to those who watch the server: who is present where, and how it is doing.
+//!
+//! A watcher stays on the core that its name leads to, for there is no document to move to. What it is told
+//! comes from all cores: `presence` by queues that hold what has changed and nothing of what is edited,
+//! `monitoring` by counters that each core writes for itself and anybody may read.
+
+mod monitoring;
+mod presence;
+mod subscription;
+
+use std::cell::RefCell;
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jddb_core::room::{Observer, ObserverConfig, Watching};
+
+use super::core::{Core, now};
+use crate::auth::Identity;
+use crate::connection::{self, Connection, Home};
+use crate::metrics::Figure;
+use crate::occupancy::Seat;
+pub use monitoring::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN};
+pub use subscription::Subscription;
+
+/// What cores and fronts ask of a core about its feeds.
+#[derive(Debug)]
+pub enum FeedMessage {
+    /// Somebody watches; here is their socket.
+    Watch(Box<Watch>),
+    /// A core has watchers who want to know who is here, from now on.
+    Subscribe(Arc<Subscription>),
+}
+
+/// See [`FeedMessage::Watch`].
+#[derive(Debug)]
+pub struct Watch {
+    /// Who.
+    pub watching: Watching,
+    /// What is watched.
+    pub feed: Feed,
+    /// The socket, non-blocking and free of any runtime.
+    pub stream: TcpStream,
+    /// What the client sent right behind its request.
+    pub read: Bytes,
+    /// The connection's place among all connections.
+    pub seat: Seat,
+}
+
+/// What can be watched.
+#[derive(Debug)]
+pub enum Feed {
+    /// Who is in the documents that the watcher may know of.
+    Presence(Box<Identity>),
+    /// How the server is doing.
+    Monitoring {
+        /// Seconds from one message to the next.
+        interval_seconds: usize,
+    },
+}
+
+/// The feeds of a core: its watchers, and those on other cores.
+#[derive(Default)]
+pub(super) struct Feeds {
+    publisher: RefCell<presence::Publisher>,
+    presence: RefCell<Option<presence::PresenceFeed>>,
+    monitoring: RefCell<monitoring::MonitoringFeed>,
+}
+
+impl Core {
+    /// Does what another thread asks for.
+    pub(super) fn serve_feed(self: &Rc<Self>, message: FeedMessage) {
+        match message {
+            FeedMessage::Watch(watch) => self.seat_watcher(*watch),
+            FeedMessage::Subscribe(subscription) => self.publish_to(subscription),
+        }
+    }
+
+    fn seat_watcher(self: &Rc<Self>, watch: Watch) {
+        let Watch { watching, feed, stream, read, seat } = watch;
+        let mut observer = Observer::new(now(), watching, self.observer_config());
+        if self.is_stopping() {
+            observer.shut_down(now(), crate::jitter::retry_ms());
+        }
+        let stream = match tokio::net::TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a watcher's socket cannot be taken over");
+                return;
+            }
+        };
+        let home = Home::Observer(Box::new(RefCell::new(observer)));
+        let connection = connection::adopt(self, stream, read, home, seat);
+        match feed {
+            Feed::Presence(identity) => self.watch_presence(&connection, *identity),
+            Feed::Monitoring { interval_seconds } => self.watch_server(&connection, interval_seconds),
+        }
+    }
+
+    fn observer_config(&self) -> ObserverConfig {
+        let limits = self.limits.get();
+        ObserverConfig {
+            outbound_bytes_max: limits.outbound_queue_bytes,
+            message_bytes_max: limits.message_bytes,
+            mode: limits.mode,
+            rates: limits.rates(),
+            deflater: Rc::clone(&self.deflater),
+            counters: Arc::clone(&self.metrics().messages),
+        }
+    }
+
+    /// Other limits are in force, for who watches already too.
+    pub(super) fn configure_watchers(&self) {
+        let config = self.observer_config();
+        for connection in self.connections_now() {
+            if let Home::Observer(observer) = &connection.home {
+                observer.borrow_mut().configure(config.clone());
+            }
+        }
+    }
+
+    /// A watcher has gone.
+    pub(super) fn forget_watcher(&self, connection: &Connection) {
+        self.forget_presence_watcher(connection.number());
+        if self.feeds.monitoring.borrow_mut().forget(connection.number()) {
+            self.metrics().of(Figure::MonitoringConnections).subtract(1);
+        }
+    }
+
+    /// A second has passed.
+    pub(super) fn tick_feeds(self: &Rc<Self>) {
+        self.catch_up_subscribers();
+        self.tick_presence();
+        self.tick_monitoring();
+    }
+}

@@ -1,0 +1,122 @@
+//! From a request to a WebSocket that watches the server: `/ws/presence` and `/ws/monitoring`.
+
+use std::rc::Rc;
+
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use jddb_core::room::{JoinRefusal, Watching};
+use jddb_core::websocket::Compression;
+use tokio::net::TcpStream;
+use tokio::task::spawn_local;
+
+use super::caller::authenticate;
+use super::error::HttpError;
+use super::handshake::Handshake;
+use super::ids;
+use super::query::Query;
+use super::refusal;
+use super::response::HttpResponse;
+use super::route::Endpoint;
+use super::site::Site;
+use super::slots::Slot;
+use super::upgrade::{granted, send_patiently, take_apart};
+use crate::auth::{Identity, Scope};
+use crate::cores::{CoreMessage, Feed, FeedMessage, Watch};
+use crate::occupancy::Seat;
+
+/// Answers at once: whoever watches is sent everything first, so there is nothing that could be missed.
+pub(super) fn feed(
+    site: &Rc<Site>,
+    slot: Rc<Slot>,
+    mut request: Parts,
+    body: &Incoming,
+    endpoint: Endpoint,
+) -> Result<HttpResponse, HttpError> {
+    let mut handshake = Handshake::check(&mut request, body)?;
+    let compression = if site.shared.config.compression { handshake.take_compression() } else { None };
+    let watcher = Watcher::admit(site, &request, endpoint, compression);
+    let (response, upgraded) = handshake.accept();
+    spawn_local(enter(Rc::clone(site), slot, watcher, upgraded));
+    Ok(response)
+}
+
+/// Somebody who may watch.
+struct Watcher {
+    watching: Watching,
+    feed: Feed,
+    /// Their place among all connections.
+    seat: Seat,
+}
+
+impl Watcher {
+    fn admit(
+        site: &Site,
+        request: &Parts,
+        endpoint: Endpoint,
+        compression: Option<Compression>,
+    ) -> Result<Self, JoinRefusal> {
+        if site.is_draining() {
+            return Err(refusal::shutting_down());
+        }
+        let identity = authenticate(site, request).map_err(refusal::unauthenticated)?;
+        let (user_id, granted) = (identity.user_id.clone(), granted(identity.limits));
+        let feed = feed_for(identity, Query::new(request.uri.query()), endpoint)?;
+        let seat = site.seat(&user_id, &granted)?;
+        let watching = Watching { connection_id: ids::connection_id(), compression, granted };
+        Ok(Self { watching, feed, seat })
+    }
+}
+
+/// What the caller may watch at that endpoint.
+fn feed_for(identity: Identity, query: Query<'_>, endpoint: Endpoint) -> Result<Feed, JoinRefusal> {
+    if endpoint == Endpoint::MonitoringSocket {
+        identity.has(Scope::DocumentAdmin).map_err(refusal::forbidden)?;
+        let interval_seconds = query.interval_seconds().map_err(refusal::bad_parameter)?;
+        return Ok(Feed::Monitoring { interval_seconds });
+    }
+    identity.has(Scope::PresenceRead).map_err(refusal::forbidden)?;
+    Ok(Feed::Presence(Box::new(identity)))
+}
+
+/// Leads a watcher in, or tells them why not.
+async fn enter(site: Rc<Site>, slot: Rc<Slot>, watcher: Result<Watcher, JoinRefusal>, upgraded: OnUpgrade) {
+    // The client may be gone.
+    let socket = upgraded.await.ok().and_then(take_apart);
+    if let Some((stream, read)) = socket {
+        let refused = match watcher {
+            Ok(watcher) => hand_over(&site, watcher, stream, read).await,
+            Err(refused) => Some((stream, refused)),
+        };
+        if let Some((stream, refused)) = refused {
+            refusal::refuse(&site, stream, &refused).await;
+        }
+    }
+    drop(slot);
+}
+
+/// Gives the socket to the core that its name leads to; it comes back if that has too much to do.
+async fn hand_over(
+    site: &Site,
+    watcher: Watcher,
+    stream: TcpStream,
+    read: bytes::Bytes,
+) -> Option<(TcpStream, JoinRefusal)> {
+    let Watcher { watching, feed, seat } = watcher;
+    let stream = match stream.into_std() {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "a socket cannot leave its runtime");
+            return None;
+        }
+    };
+    let core = site.shared.core_for(&watching.connection_id);
+    let watch = Box::new(Watch { watching, feed, stream, read, seat });
+    match send_patiently(&site.shared, core, CoreMessage::Feed(FeedMessage::Watch(watch))).await {
+        Err(CoreMessage::Feed(FeedMessage::Watch(watch))) => {
+            let stream = TcpStream::from_std(watch.stream).ok()?;
+            Some((stream, refusal::at_capacity()))
+        }
+        Ok(()) | Err(_) => None,
+    }
+}
