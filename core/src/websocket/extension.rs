@@ -14,6 +14,8 @@ const NAME: &str = "permessage-deflate";
 /// A message whose frame is larger than this, in bytes, is sent compressed where that was negotiated. Below, it would
 /// save no packet.
 pub const DEFLATE_BYTES_MIN: usize = 1024;
+/// Larger messages are sent as they are: a core that compresses one serves nobody else meanwhile (about 16 ms a MiB).
+pub const DEFLATE_BYTES_MAX: usize = 1 << 20;
 
 /// What a client and the server have agreed on. Displays as the value of `Sec-WebSocket-Extensions` in the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +52,8 @@ impl Compression {
     #[must_use]
     pub fn covers(self, frame_bytes: usize) -> bool {
         let fits = |bits: u8| bits == WINDOW_BITS.1 || frame_bytes <= 1 << bits;
-        frame_bytes > DEFLATE_BYTES_MIN && self.server_max_window_bits.is_none_or(fits)
+        let is_worth_it = frame_bytes > DEFLATE_BYTES_MIN && frame_bytes <= DEFLATE_BYTES_MAX;
+        is_worth_it && self.server_max_window_bits.is_none_or(fits)
     }
 }
 

@@ -32,7 +32,7 @@ pub use decoder::{Decoder, DecoderLimits, Event, Message};
 pub use deflater::Deflater;
 pub use encoder::{FrameBuilder, encode_close, encode_message, encode_ping, encode_pong};
 pub use error::ProtocolError;
-pub use extension::{Compression, DEFLATE_BYTES_MIN};
+pub use extension::{Compression, DEFLATE_BYTES_MAX, DEFLATE_BYTES_MIN};
 pub use frame::{CONTROL_PAYLOAD_BYTES_MAX, MessageKind};
 pub use handshake::{
     HandshakeError, SUBPROTOCOL, SubprotocolOffer, UpgradeHeaders, VERSION, accept_key, accept_upgrade,
