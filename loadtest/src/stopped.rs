@@ -35,8 +35,8 @@ pub(crate) struct StoppedArgs {
     /// Clients that are stopped
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
     connections: u32,
-    /// Documents they are spread over; the server's default allows 50 editors of each
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "D")]
+    /// Documents they are spread over; the server's default allows 50 editors of each, and one observes
+    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "D")]
     documents: u32,
     /// Fail (exit code 1) if the last of them is told of as gone after more than so many seconds
     #[arg(long, default_value_t = 90.0, value_name = "S")]
@@ -140,7 +140,7 @@ async fn watch(args: &StoppedArgs, target: &Target) -> Result<StoppedReport, Fai
         let request = Request {
             endpoint: &target.endpoint,
             document: &document_id(run.as_str(), document),
-            query: "&mode=view",
+            query: "",
             token: &token,
             source: None,
             compression: false,
