@@ -7,7 +7,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use support::home::{EDIT, Home};
+use support::home::{EDIT, Home, UNLIMITED};
 use support::rng::Rng;
 use support::server::Server;
 use support::socket::{Received, Socket};
@@ -130,7 +130,7 @@ impl Watcher {
 }
 
 fn watcher_token(home: &Home) -> String {
-    home.token_with("watcher", "presence:read", &[])
+    home.token_with("watcher", "presence:read", &["--limits", UNLIMITED])
 }
 
 /// The client goes, without a word.

@@ -14,7 +14,7 @@ use super::counters::{Counters, Sent};
 use super::forms::Forms;
 use super::frame;
 use super::outbox::{Class, Outbox};
-use super::rates::{TOO_MANY_REFUSALS, attempt, displaced_frame, exceeded_frame};
+use super::rates::{attempt, displaced_frame, exceeded_frame, reason_to_close};
 use super::refusal::{
     MALFORMED_IN_ROW_MAX, STOPPING_MESSAGE, TOO_MANY_MALFORMED, error_frame, is_malformed, stopping_reason,
 };
@@ -255,10 +255,10 @@ impl Observer {
     }
 
     fn tell_exceeded(&mut self, now: UnixMillis, read: &Result<Inbound<'_>, InboundError>, exceeded: &Exceeded) {
-        self.tell_limit(exceeded_frame(now, read, exceeded, exceeded.closes));
-        if exceeded.closes {
-            self.close(close::RATE_LIMITED, TOO_MANY_REFUSALS);
-        }
+        self.malformed_in_row += u32::from(read.as_ref().is_err_and(|error| is_malformed(error.code)));
+        let reason = reason_to_close(self.malformed_in_row, exceeded);
+        self.tell_limit(exceeded_frame(now, read, exceeded, reason.is_some()));
+        reason.into_iter().for_each(|reason| self.close(close::RATE_LIMITED, reason));
     }
 
     fn tell_limit(&mut self, frame: Bytes) {

@@ -14,7 +14,7 @@ use crate::protocol::{ErrorCode, Inbound, InboundError, Message, Severity, close
 const CHANGES_PER_MESSAGE: usize = 10;
 /// The reference's own words.
 const MESSAGE: &str = "Rate limit exceeded";
-pub(super) const TOO_MANY_REFUSALS: &str = "too many messages beyond the rate limits: wait, then reconnect";
+const TOO_MANY_REFUSALS: &str = "too many messages beyond the rate limits: wait, then reconnect";
 
 impl Room {
     /// Whether a member may say this now, well-formed or not; if not they are told. A frame that `is_large` needs
@@ -52,10 +52,7 @@ impl Room {
         let Some(member) = self.members.get_mut(key) else { return };
         // What is malformed is no less so for coming too fast.
         member.malformed_in_row += u32::from(read.as_ref().is_err_and(|error| is_malformed(error.code)));
-        let reason = match member.malformed_in_row {
-            MALFORMED_IN_ROW_MAX.. => Some(TOO_MANY_MALFORMED),
-            _ => exceeded.closes.then_some(TOO_MANY_REFUSALS),
-        };
+        let reason = reason_to_close(member.malformed_in_row, exceeded);
         self.members.send(key, 0, exceeded_frame(now, read, exceeded, reason.is_some()));
         self.count_limit();
         if let Some(reason) = reason {
@@ -86,6 +83,15 @@ impl Room {
     /// What was refused since the last call.
     pub fn take_refusals(&mut self) -> RefusalCounts {
         std::mem::take(&mut self.refusals)
+    }
+}
+
+/// Why a connection is closed after a message beyond a limit, if it is.
+pub(super) const fn reason_to_close(malformed_in_row: u32, exceeded: &Exceeded) -> Option<&'static str> {
+    match malformed_in_row {
+        MALFORMED_IN_ROW_MAX.. => Some(TOO_MANY_MALFORMED),
+        _ if exceeded.closes => Some(TOO_MANY_REFUSALS),
+        _ => None,
     }
 }
 

@@ -8,8 +8,9 @@ use jddb_core::ids::UnixMillis;
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::room::{Counters, Forms, Observer, ObserverConfig, Sent, Watching};
-use jddb_core::websocket::Compression;
+use jddb_core::websocket::{Compression, MessageKind, encode_message};
 
+use crate::naive_inflate::inflated;
 use crate::support::START;
 
 const OUTBOUND_BYTES_MAX: usize = 2_000;
@@ -19,16 +20,19 @@ fn observer() -> Observer {
 }
 
 fn observer_at(rates: RateLimits, compression: Option<Compression>) -> Observer {
-    let config = ObserverConfig {
+    let watching = Watching { connection_id: "conn_1".into(), compression, granted: GrantedLimits::default() };
+    Observer::new(START, watching, config(rates))
+}
+
+fn config(rates: RateLimits) -> ObserverConfig {
+    ObserverConfig {
         outbound_bytes_max: OUTBOUND_BYTES_MAX,
         message_bytes_max: 1_000,
         mode: LimitMode::Enforce,
         rates,
         deflater: Rc::default(),
         counters: Arc::new(Counters::default()),
-    };
-    let watching = Watching { connection_id: "conn_1".into(), compression, granted: GrantedLimits::default() };
-    Observer::new(START, watching, config)
+    }
 }
 
 fn picture(number: u8, length: usize) -> Forms {
@@ -146,4 +150,70 @@ fn the_end_of_the_server_is_told() {
     assert!(seen.contains("SHUTTING_DOWN") && seen.ends_with("SHUTTING_DOWN retry_ms=1234"), "{seen}");
     observer.show_picture(Sent::Snapshot, &change(1));
     assert!(observer.outbox().is_empty(), "nothing comes after a close");
+}
+
+#[test]
+fn who_speaks_too_often_is_told_and_closed_like_a_member() {
+    let rates = RateLimits {
+        messages_per_minute: 100,
+        burst_per_second: 2,
+        large_message_bytes: 500,
+        large_messages_per_second: 1,
+        refusals_per_minute: 3,
+    };
+    const BEAT: &str = r#"{"type":"system.heartbeat","payload":{},"metadata":{"correlation_id":"c1"}}"#;
+    let mut observer = observer_at(rates, None);
+    for _ in 0..2 {
+        assert!(hear(&mut observer, BEAT).contains("server_time"));
+    }
+    for severity in ["warning", "warning", "critical"] {
+        assert!(observer.is_heard());
+        let told = hear(&mut observer, BEAT);
+        let expected = [r#""limit_type":"burst_rate""#, r#""correlation_id":"c1""#, severity];
+        assert!(expected.iter().all(|part| told.contains(part)), "{told}");
+    }
+    assert!(!observer.is_heard());
+    let refusals = observer.take_refusals();
+    assert_eq!((refusals.burst_rate, refusals.closed), (3, 1));
+    assert!(observer.take_refusals().is_zero());
+}
+
+#[test]
+fn who_is_only_counted_is_heard_however_often_it_speaks() {
+    let rates = RateLimits { burst_per_second: 1, refusals_per_minute: 1, ..RateLimits::OFF };
+    let mut observer = observer_at(rates, None);
+    observer.configure(ObserverConfig { mode: LimitMode::Observe, ..config(rates) });
+    for _ in 0..5 {
+        let told = hear(&mut observer, r#"{"type":"system.heartbeat","payload":{}}"#);
+        assert!(told.contains("server_time"), "{told}");
+    }
+    assert_eq!(observer.take_refusals().burst_rate, 4);
+}
+
+#[test]
+fn whoever_loses_its_seat_is_told() {
+    let mut observer = observer();
+    observer.displace(START);
+    let told = String::from_utf8_lossy(&read(&mut observer, usize::MAX)).into_owned();
+    assert!(told.contains(r#""limit_type":"user_connections""#) && !observer.is_heard(), "{told}");
+}
+
+#[test]
+fn a_picture_is_compressed_once_for_all_who_have_negotiated_that() {
+    let compression = Compression::negotiate(&["permessage-deflate"]).unwrap();
+    let mut observers = [RateLimits::OFF; 2].map(|rates| observer_at(rates, compression));
+    let text = vec![b'a'; 4_000];
+    let plain = encode_message(MessageKind::Text, false, &text);
+    let picture = Forms::new(plain.clone());
+    let sent = observers.each_mut().map(|observer| {
+        observer.show_picture(Sent::Snapshot, &picture);
+        Bytes::clone(observer.outbox().sendable(0).next().unwrap())
+    });
+    assert!(sent[0].len() < 100, "{} bytes", sent[0].len());
+    assert_eq!(sent[0].as_ptr(), sent[1].as_ptr());
+    let payload = &sent[0][2..];
+    assert_eq!(inflated(payload, 1 << 20).unwrap(), text);
+    let mut other = observer();
+    other.show_picture(Sent::Snapshot, &picture);
+    assert_eq!(other.outbox().sendable(0).next(), Some(&plain));
 }
