@@ -5,7 +5,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::client::Client;
-use support::home::Home;
+use support::home::{EDIT, Home};
 use support::server::Server;
 use support::socket::Socket;
 use support::{http, within};
@@ -182,6 +182,40 @@ async fn refusals_come_after_the_upgrade_and_are_counted() {
     let refused = |code: &str, count: u64| (format!("{refused}/{code}/total"), json!(count));
     let expected = [refused("UNAUTHENTICATED", 1), refused("FORBIDDEN", 1), refused("VALIDATION_ERROR", 6)];
     let expected: Vec<(&str, Value)> = expected.iter().map(|(pointer, count)| (&**pointer, count.clone())).collect();
+    reaches(&mut monitor, &expected).await;
+}
+
+#[tokio::test]
+async fn what_is_beyond_a_limit_and_texts_that_differ_are_counted() {
+    let home = Home::in_memory();
+    let server = home.start().env("JDDB_LIMITS__USER_CONNECTIONS", "1").ready().await;
+    let mut monitor = open(&server, &admin(&home), "").await;
+    let token = home.token_with("ann", EDIT, &[]);
+    let (mut socket, state) = Socket::joined(server.port(), "doc_1", &token).await;
+    let mut second = open(&server, &token, "").await;
+    second.error("FORBIDDEN").await;
+    let mut third = Socket::open(server.port(), &format!("/ws/document/doc_1?token={token}")).await;
+    assert_eq!(third.error("RATE_LIMIT_EXCEEDED").await["limit_type"], "user_connections");
+    let wrong = json!({"version": state["version"], "crc32": 1});
+    socket.send(&json!({"type": "system.heartbeat", "payload": {"document": wrong}}));
+    // The limit is of any second, so of two times what a second allows some are beyond it.
+    (0..20).for_each(|_| socket.send(&json!({"type": "system.heartbeat", "payload": {}})));
+    let mut told = 0;
+    for _ in 0..22 {
+        let message = socket.message().await;
+        told += u64::from(message["payload"]["limit_type"] == "burst_rate");
+    }
+    assert!(told > 0);
+    let expected = [
+        ("/errors/beyond_limits/burst_rate/total", json!(told)),
+        ("/errors/beyond_limits/user_connections/total", json!(1)),
+        ("/errors/beyond_limits/message_rate/total", json!(0)),
+        ("/errors/divergences/total", json!(1)),
+        ("/errors/slow_readers/closed/total", json!(0)),
+        ("/errors/messages_refused/RATE_LIMIT_EXCEEDED/total", json!(told)),
+        ("/errors/connections_refused/RATE_LIMIT_EXCEEDED/total", json!(1)),
+        ("/throughput/received/system.heartbeat/total", json!(21)),
+    ];
     reaches(&mut monitor, &expected).await;
 }
 

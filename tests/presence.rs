@@ -277,6 +277,37 @@ async fn watchers_count_among_the_connections_and_leave_with_the_server() {
     }
 }
 
+#[tokio::test]
+async fn a_watcher_that_is_silent_gives_its_seat_to_the_next_of_its_user() {
+    let home = Home::in_memory();
+    let start = home.start().env("JDDB_LIMITS__USER_CONNECTIONS", "1").env("JDDB_LIMITS__USER_SILENCE_SECONDS", "1");
+    let server = start.ready().await;
+    let token = home.token_with("watcher", "presence:read", &[]);
+    let mut first = Watcher::open(&server, &token).await;
+    let (answer, _second) = loop {
+        let mut second = Socket::open(server.port(), &format!("/ws/presence?token={token}")).await;
+        let answer = second.message().await;
+        if answer["type"] == "presence.snapshot" {
+            break (answer, second);
+        }
+        assert_eq!(answer["payload"]["limit_type"], "user_connections", "{answer}");
+    };
+    assert_eq!(answer["payload"]["counts"]["users"], 0);
+    assert_eq!(first.socket.error("RATE_LIMIT_EXCEEDED").await["limit_type"], "user_connections");
+    assert_eq!(first.socket.closed().await.1, 4000);
+}
+
+#[tokio::test]
+async fn watchers_are_held_to_the_rates() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let mut watcher = Watcher::open(&server, &home.token_with("watcher", "presence:read", &[])).await;
+    (0..400).for_each(|_| watcher.socket.send(&json!({"type": "system.heartbeat", "payload": {}})));
+    let (messages, code, _) = watcher.socket.closed().await;
+    let refused = messages.iter().filter(|message| message["payload"]["limit_type"] == "burst_rate").count();
+    assert_eq!((refused, code), (20, 4000), "{messages:?}");
+}
+
 /// Users who come and go while watchers do: every one of these ends with the same picture, which is the truth, and none
 /// has been told anything that did not fit into its own.
 #[tokio::test]

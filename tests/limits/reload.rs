@@ -45,6 +45,20 @@ async fn limits(socket: &mut Socket) -> Value {
     socket.next("document.state").await["payload"]["limits"].clone()
 }
 
+/// Of so many heartbeats sent at once, those that were answered.
+async fn beats_answered(socket: &mut Socket, count: usize) -> usize {
+    (0..count).for_each(|_| socket.send(&json!({"type": "system.heartbeat", "payload": {}})));
+    let (mut answered, mut refused) = (0, 0);
+    while answered + refused < count {
+        match socket.message().await["type"].as_str() {
+            Some("system.heartbeat") => answered += 1,
+            Some("system.error") => refused += 1,
+            _ => {}
+        }
+    }
+    answered
+}
+
 const READ: &str = "the configuration was read again";
 
 #[tokio::test]
@@ -57,11 +71,15 @@ async fn live_connections_get_other_limits_at_once() {
     let (mut other, _) = configured.joined("doc_1", "ben").await;
     send_inserts(&socket, 7);
     assert_eq!(acknowledged(&answers(&mut socket, 7).await), 5);
+    let watches = home.token_with("cyd", "presence:read", &[]);
+    let mut watcher = Socket::open(configured.server.port(), &format!("/ws/presence?token={watches}")).await;
+    assert_eq!(beats_answered(&mut watcher, 7).await, 5);
     configured.reload("[limits]\nburst_per_second = 60\nsections = 2\nmessage_bytes = 2000\n", READ).await;
     let log = configured.server.log();
     for line in ["limits.burst_per_second was 5 and is 60", "limits.user_connections was 1 and is 10"] {
         assert!(log.contains(line), "{log}");
     }
+    assert_eq!(beats_answered(&mut watcher, 50).await, 50);
     for socket in [&mut socket, &mut other] {
         let limits = limits(socket).await;
         assert_eq!((&limits["burst_per_second"], &limits["sections"]), (&json!(60), &json!(2)), "{limits}");
