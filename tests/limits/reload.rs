@@ -149,8 +149,7 @@ async fn a_server_at_a_terminal_stops_when_that_is_closed_and_not_before() {
     server.hang_up();
     until("the configuration to be read", async || server.log().contains(READ).then_some(())).await;
     drop(terminal);
-    server.hang_up();
-    assert_eq!(server.wait().await.code(), Some(0));
+    assert_eq!(server.hang_up_until_it_ends().await.code(), Some(0));
 }
 
 #[tokio::test]

@@ -216,6 +216,19 @@ impl Server {
         self.signal(Signal::HUP);
     }
 
+    /// Tells it that its terminal was closed, until it has ended. Once may be too early: a child that another test is
+    /// starting has a copy of the terminal's other end for a moment.
+    pub(crate) async fn hang_up_until_it_ends(&mut self) -> ExitStatus {
+        until("the server to exit", async || {
+            let ended = self.child.try_wait().expect("a child can be waited for");
+            if ended.is_none() {
+                self.hang_up();
+            }
+            ended
+        })
+        .await
+    }
+
     /// Ends it at once, in whatever it is doing.
     pub(crate) fn kill_nine(mut self) {
         self.signal(Signal::KILL);
