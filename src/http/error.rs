@@ -31,11 +31,11 @@ pub(super) struct HttpError {
 }
 
 /// The header that tells a client what to do instead.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Hint {
     None,
     /// The methods there are.
-    Allow(&'static str),
+    Allow(String),
     /// Seconds to wait.
     RetryAfter(u64),
     /// The WebSocket version to speak.
@@ -67,9 +67,9 @@ impl HttpError {
     }
 
     /// The route takes other methods only.
-    pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
+    pub(super) fn method_not_allowed(allowed: &str) -> Self {
         let error = Self::new(ErrorCode::MethodNotAllowed, format!("this route takes {allowed} only"));
-        Self { hint: Hint::Allow(allowed), ..error }
+        Self { hint: Hint::Allow(allowed.to_owned()), ..error }
     }
 
     /// The page that asks is none of those that may.
@@ -132,10 +132,11 @@ impl HttpError {
         if self.status == StatusCode::UNAUTHORIZED {
             set(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        match self.hint {
+        match &self.hint {
             Hint::None => {}
-            Hint::Allow(methods) => set(ALLOW, HeaderValue::from_static(methods)),
-            Hint::RetryAfter(seconds) => set(RETRY_AFTER, seconds.into()),
+            // The names of methods are always fit for a header.
+            Hint::Allow(methods) => HeaderValue::from_str(methods).into_iter().for_each(|value| set(ALLOW, value)),
+            Hint::RetryAfter(seconds) => set(RETRY_AFTER, (*seconds).into()),
             Hint::WebSocketVersion => {
                 set(UPGRADE, HeaderValue::from_static("websocket"));
                 set(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(websocket::VERSION));

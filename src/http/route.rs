@@ -10,7 +10,7 @@ const COMPARED_BYTES_MAX: usize = 128;
 /// How many routes an error names.
 const NAMED_MAX: usize = 2;
 
-/// What a path leads to.
+/// What a request leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
     /// Whether the process lives.
@@ -29,67 +29,72 @@ pub(super) enum Endpoint {
     MonitoringSocket,
 }
 
-/// A path that leads somewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Route<'a> {
-    /// Where.
-    pub(super) endpoint: Endpoint,
-    /// The document's id as it stands in the path; empty where there is none.
-    pub(super) document: &'a str,
+/// A path, in which a name in braces stands for one segment, and where each method on it leads. HEAD goes where GET goes.
+struct Route {
+    template: &'static str,
+    methods: &'static [(Method, Endpoint)],
+    /// Whether HEAD is left out: an upgrade is no answer to it.
+    upgrades: bool,
 }
 
-/// The paths, in which `{document_id}` stands for one segment.
-const ROUTES: [(Endpoint, &str); 7] = [
-    (Endpoint::Health, "/healthz"),
-    (Endpoint::Ready, "/readyz"),
-    (Endpoint::State, "/api/documents/{document_id}/state"),
-    (Endpoint::Changes, "/api/documents/{document_id}/changes"),
-    (Endpoint::DocumentSocket, "/ws/document/{document_id}"),
-    (Endpoint::PresenceSocket, "/ws/presence"),
-    (Endpoint::MonitoringSocket, "/ws/monitoring"),
+const fn plain(template: &'static str, methods: &'static [(Method, Endpoint)]) -> Route {
+    Route { template, methods, upgrades: false }
+}
+
+const fn socket(template: &'static str, methods: &'static [(Method, Endpoint)]) -> Route {
+    Route { template, methods, upgrades: true }
+}
+
+const ROUTES: &[Route] = &[
+    plain("/healthz", &[(Method::GET, Endpoint::Health)]),
+    plain("/readyz", &[(Method::GET, Endpoint::Ready)]),
+    plain("/api/documents/{document_id}/state", &[(Method::GET, Endpoint::State)]),
+    plain("/api/documents/{document_id}/changes", &[(Method::POST, Endpoint::Changes)]),
+    socket("/ws/document/{document_id}", &[(Method::GET, Endpoint::DocumentSocket)]),
+    socket("/ws/presence", &[(Method::GET, Endpoint::PresenceSocket)]),
+    socket("/ws/monitoring", &[(Method::GET, Endpoint::MonitoringSocket)]),
 ];
-const PLACEHOLDER: &str = "{document_id}";
 
-impl<'a> Route<'a> {
-    /// Where `path` leads.
-    ///
-    /// # Errors
-    /// Nowhere; the error names the paths that are most like it.
-    pub(super) fn find(path: &'a str) -> Result<Self, HttpError> {
-        let found = ROUTES.iter().find_map(|(endpoint, template)| {
-            let document = document_in(path, template)?;
-            Some(Self { endpoint: *endpoint, document })
-        });
-        found.ok_or_else(|| not_found(path))
+/// Where a request of that method and path leads, and the path's segment that stands for a name in braces; that is empty
+/// where there is none.
+///
+/// # Errors
+/// Nowhere; the error names the paths that are most like it, or the methods that the path takes.
+pub(super) fn find<'a>(method: &Method, path: &'a str) -> Result<(Endpoint, &'a str), HttpError> {
+    let found = ROUTES.iter().find_map(|route| Some((route, segment_in(path, route.template)?)));
+    let (route, segment) = found.ok_or_else(|| not_found(path))?;
+    let endpoint = route.endpoint(method).ok_or_else(|| HttpError::method_not_allowed(&route.allowed()))?;
+    Ok((endpoint, segment))
+}
+
+impl Route {
+    fn endpoint(&self, method: &Method) -> Option<Endpoint> {
+        let method = if *method == Method::HEAD && !self.upgrades { &Method::GET } else { method };
+        self.methods.iter().find(|(known, _)| known == method).map(|(_, endpoint)| *endpoint)
     }
 
-    /// Checks that the route takes requests of this method.
-    ///
-    /// # Errors
-    /// It does not; the error names those that it takes.
-    pub(super) fn check_method(self, method: &Method) -> Result<(), HttpError> {
-        let allowed = match self.endpoint {
-            Endpoint::Health | Endpoint::Ready | Endpoint::State => "GET, HEAD",
-            Endpoint::Changes => "POST",
-            Endpoint::DocumentSocket | Endpoint::PresenceSocket | Endpoint::MonitoringSocket => "GET",
-        };
-        if allowed.split(", ").any(|name| name == method.as_str()) {
-            return Ok(());
+    /// The methods it takes, as in the header `Allow`.
+    fn allowed(&self) -> String {
+        let mut names: Vec<&str> = self.methods.iter().map(|(method, _)| method.as_str()).collect();
+        if !self.upgrades && names.contains(&"GET") {
+            names.push("HEAD");
         }
-        Err(HttpError::method_not_allowed(allowed))
+        names.join(", ")
     }
 }
 
-/// The segment of `path` at the template's placeholder, empty if it has none; `None` if `path` is another one.
-fn document_in<'a>(path: &'a str, template: &str) -> Option<&'a str> {
-    let Some((before, after)) = template.split_once(PLACEHOLDER) else { return (path == template).then_some("") };
-    let document = path.strip_prefix(before)?.strip_suffix(after)?;
-    (!document.contains('/')).then_some(document)
+/// The segment of `path` at the template's name in braces, empty if it has none; `None` if `path` is another one.
+fn segment_in<'a>(path: &'a str, template: &str) -> Option<&'a str> {
+    let Some((before, rest)) = template.split_once('{') else { return (path == template).then_some("") };
+    let (_, after) = rest.split_once('}')?;
+    let segment = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!segment.contains('/')).then_some(segment)
 }
 
 fn not_found(path: &str) -> HttpError {
     let path = &path[..path.floor_char_boundary(COMPARED_BYTES_MAX)];
-    let mut templates = ROUTES.map(|(_, template)| (strsim::damerau_levenshtein(path, template), template));
+    let distance = |route: &Route| (strsim::damerau_levenshtein(path, route.template), route.template);
+    let mut templates: Vec<(usize, &str)> = ROUTES.iter().map(distance).collect();
     templates.sort_unstable();
     let nearest: Vec<&str> = templates.iter().take(NAMED_MAX).map(|(_, template)| *template).collect();
     HttpError::new(ErrorCode::NotFound, format!("there is no such route; the nearest are {}", nearest.join(" and ")))
@@ -100,8 +105,8 @@ mod tests {
     use super::*;
 
     fn check(path: &str, expected: Option<(Endpoint, &str)>) {
-        let found = Route::find(path).ok().map(|route| (route.endpoint, route.document));
-        assert_eq!(found, expected, "{path}");
+        let method = if path.ends_with("/changes") { Method::POST } else { Method::GET };
+        assert_eq!(find(&method, path).ok(), expected, "{path}");
     }
 
     #[test]
@@ -143,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_told_what_is_near() {
-        let error = |path: &str| format!("{:?}", Route::find(path).unwrap_err());
+        let error = |path: &str| format!("{:?}", find(&Method::GET, path).unwrap_err());
         assert!(error("/health").contains("/healthz"));
         assert!(error("/ws/documents/jd_1").contains("/ws/document/{document_id}"));
         assert!(error("/api/document/jd_12345/state").contains("/api/documents/{document_id}/state"));
@@ -152,12 +157,21 @@ mod tests {
 
     #[test]
     fn methods_are_held_against_the_route() {
-        let allows = |path, method: Method| Route::find(path).unwrap().check_method(&method).is_ok();
+        let allows = |path, method: Method| find(&method, path).is_ok();
         assert!(allows("/healthz", Method::GET));
         assert!(allows("/api/documents/a/state", Method::HEAD));
         assert!(allows("/api/documents/a/changes", Method::POST));
         assert!(!allows("/api/documents/a/changes", Method::GET));
         assert!(!allows("/ws/document/a", Method::HEAD));
         assert!(!allows("/healthz", Method::from_bytes(b"get").unwrap()));
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_ones() {
+        let error = |method, path: &str| format!("{:?}", find(&method, path).unwrap_err());
+        assert!(error(Method::PUT, "/healthz").contains("GET, HEAD"));
+        let socket = error(Method::HEAD, "/ws/presence");
+        assert!(socket.contains("GET") && !socket.contains("HEAD,") && !socket.contains(", HEAD"), "{socket}");
+        assert!(error(Method::GET, "/api/documents/a/changes").contains("POST"));
     }
 }

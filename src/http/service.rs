@@ -16,7 +16,7 @@ use super::error::HttpError;
 use super::health;
 use super::ids;
 use super::response::HttpResponse;
-use super::route::{Endpoint, Route};
+use super::route::{self, Endpoint};
 use super::site::Site;
 use super::slots::Slot;
 use super::upgrade;
@@ -60,15 +60,14 @@ pub(super) async fn answer(
 async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming) -> Result<HttpResponse, HttpError> {
     check_host(&parts)?;
     let path = parts.uri.path().to_owned();
-    let Route { endpoint, document } = Route::find(&path)?;
-    Route { endpoint, document }.check_method(&parts.method)?;
+    let (endpoint, segment) = route::find(&parts.method, &path)?;
     check_origin(site, &parts)?;
     match endpoint {
         Endpoint::Health => Ok(health::health()),
         Endpoint::Ready => Ok(health::readiness(site)),
-        Endpoint::State => documents::state(site, &parts, document).await,
-        Endpoint::Changes => documents::changes(site, &parts, body, document).await,
-        Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, document).await,
+        Endpoint::State => documents::state(site, &parts, segment).await,
+        Endpoint::Changes => documents::changes(site, &parts, body, segment).await,
+        Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
         Endpoint::PresenceSocket | Endpoint::MonitoringSocket => watch::feed(site, slot, parts, &body, endpoint),
     }
 }
