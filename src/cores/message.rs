@@ -4,13 +4,13 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jddb_core::ids::{DocumentId, PositionEncoding};
+use jddb_core::ids::DocumentId;
 use jddb_core::limits::GrantedLimits;
-use jddb_core::protocol::InboundError;
 use jddb_core::room::{Dialect, Greeting, JoinRefusal, User};
 use jddb_core::websocket::Compression;
 use tokio::sync::oneshot;
 
+use super::calls::Call;
 use super::feeds::FeedMessage;
 use crate::config::Limits;
 use crate::occupancy::Seat;
@@ -24,10 +24,8 @@ pub enum CoreMessage {
     Adopt(Adopt),
     /// Their upgrade did not come to pass.
     Abandon(Reservation),
-    /// `GET …/state` of the current version.
-    ReadState(ReadState),
-    /// `POST …/changes`.
-    PostChanges(Box<PostChanges>),
+    /// What is asked of a document over HTTP.
+    Call(Box<Call>),
     /// Other limits are in force from now on.
     Reload(Arc<Limits>),
     /// About those who watch the server.
@@ -81,36 +79,4 @@ pub struct Adopt {
     pub read: Bytes,
     /// Its place among all connections.
     pub seat: Seat,
-}
-
-/// See [`CoreMessage::ReadState`].
-#[derive(Debug)]
-pub struct ReadState {
-    /// The document.
-    pub document_id: DocumentId,
-    /// How positions are counted.
-    pub encoding: PositionEncoding,
-    /// Whether `metadata` is wanted.
-    pub with_metadata: bool,
-    /// Where the JSON body, or what is wrong, goes.
-    pub reply: oneshot::Sender<Result<Bytes, InboundError>>,
-}
-
-/// See [`CoreMessage::PostChanges`].
-#[derive(Debug)]
-pub struct PostChanges {
-    /// The document.
-    pub document_id: DocumentId,
-    /// Who asks.
-    pub user_id: Box<str>,
-    /// Whether they may act for others.
-    pub is_admin: bool,
-    /// How they count positions.
-    pub encoding: PositionEncoding,
-    /// The header `Idempotency-Key`.
-    pub idempotency_key: Option<Box<str>>,
-    /// The request's body.
-    pub body: Vec<u8>,
-    /// Where the JSON body, or what is wrong, goes.
-    pub reply: oneshot::Sender<Result<Bytes, InboundError>>,
 }

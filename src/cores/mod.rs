@@ -4,25 +4,30 @@
 //! message. Other threads reach a core through its [`Inbox`] only.
 //!
 //! In reading order: `message` and `inbox` are what cores ask of one another; `worker` is a core's thread;
-//! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents; `limits` are those in force; `batch`
+//! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents, which `requests` wait for and `calls` are
+//! made to; `places` wait for their sockets; `limits` are those in force; `batch`
 //! is what waits to be durable; `feeds` tells those who watch the server; `machine` says which processors there are.
 
 mod batch;
+mod calls;
 mod core;
 mod feeds;
 mod inbox;
 mod limits;
 mod machine;
 mod message;
+mod places;
+mod requests;
 mod rooms;
 mod slowness;
 mod worker;
 
+pub use calls::{Ask, Call, PostChanges, ReadState};
 pub use feeds::{Feed, FeedMessage, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Subscription, Watch};
 pub use inbox::Inbox;
 pub use limits::LimitsInForce;
 pub use machine::{available_processors, cores_granted};
-pub use message::{Adopt, CoreMessage, PostChanges, ReadState, Reservation, Reserve};
+pub use message::{Adopt, CoreMessage, Reservation, Reserve};
 pub use worker::{Parts, Worker, WorkerError};
 
 pub(crate) use self::core::{Core, now};

@@ -9,38 +9,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use jddb_core::document::{Document, Session};
 use jddb_core::ids::{DocumentId, UnixMillis, Version};
-use jddb_core::protocol::{ErrorCode, InboundError, Parser, close};
-use jddb_core::room::{Caller, JoinRefusal, Joining, MemberKey, Room};
-use jddb_core::websocket::CloseCode;
+use jddb_core::protocol::InboundError;
+use jddb_core::room::{MemberKey, Room};
 use jddb_storage::LoadError;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, spawn_local};
 
+use super::calls;
 use super::core::{Core, now};
-use super::message::{Adopt, CoreMessage, PostChanges, ReadState, Reservation, Reserve};
+use super::message::CoreMessage;
+use super::requests::{Request, Trouble};
 use crate::clock;
-use crate::connection::{self, Connection, Home, Receiver};
+use crate::connection::{Connection, Home, Receiver};
 use crate::metrics::Figure;
 
 /// The most requests that wait for one document to be loaded.
 const LOAD_WAITERS_MAX: usize = 1024;
-/// How long a place is kept for a socket that does not come.
-const PLACE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A document that is asked for.
 pub(super) enum Slot {
     /// It is being read; these wait for it.
-    Loading(Vec<CoreMessage>),
+    Loading(Vec<Request>),
     /// It is here.
     Open(Rc<RoomCell>),
-}
-
-/// A member whose socket has not come yet.
-pub(super) struct Place {
-    cell: Rc<RoomCell>,
-    member: MemberKey,
-    since: Duration,
 }
 
 /// A room with its sockets.
@@ -114,7 +105,7 @@ impl RoomCell {
         }
     }
 
-    fn promise(&self, reply: oneshot::Sender<Result<Bytes, InboundError>>) -> u64 {
+    pub(super) fn promise(&self, reply: oneshot::Sender<Result<Bytes, InboundError>>) -> u64 {
         let request = self.answer_number.get() + 1;
         self.answer_number.set(request);
         self.answers.borrow_mut().insert(request, reply);
@@ -135,96 +126,62 @@ struct Stored {
 impl Core {
     /// Does what another thread asks for.
     pub(super) fn serve(self: &Rc<Self>, message: CoreMessage) {
-        let document_id = match &message {
-            CoreMessage::Reserve(reserve) => reserve.document_id.clone(),
-            CoreMessage::ReadState(read) => read.document_id.clone(),
-            CoreMessage::PostChanges(post) => post.document_id.clone(),
-            CoreMessage::Adopt(_)
-            | CoreMessage::Abandon(_)
-            | CoreMessage::Reload(_)
-            | CoreMessage::Feed(_)
-            | CoreMessage::ShutDown => {
-                return self.settle(message);
-            }
-        };
-        if let Some(trouble) = self.trouble(&message) {
-            return refuse(message, &trouble);
+        match message {
+            CoreMessage::Reserve(reserve) => self.serve_request(Request::Reserve(reserve)),
+            CoreMessage::Call(call) => self.serve_request(Request::Call(call)),
+            CoreMessage::Adopt(adopt) => self.adopt(adopt),
+            CoreMessage::Abandon(reservation) => self.abandon(reservation),
+            CoreMessage::Reload(limits) => self.reload(limits),
+            CoreMessage::Feed(message) => self.serve_feed(message),
+            // Whoever runs the inbox has seen to it.
+            CoreMessage::ShutDown => {}
+        }
+    }
+
+    fn serve_request(self: &Rc<Self>, request: Request) {
+        if let Some(trouble) = self.trouble(&request) {
+            return request.refuse(&trouble);
         }
         let mut slots = self.slots.borrow_mut();
-        match slots.get_mut(&document_id) {
+        match slots.get_mut(request.document_id()) {
             Some(Slot::Open(cell)) => {
                 let cell = Rc::clone(cell);
                 drop(slots);
-                self.attend(&cell, message);
+                self.attend(&cell, request);
             }
-            Some(Slot::Loading(waiting)) if waiting.len() < LOAD_WAITERS_MAX => waiting.push(message),
-            Some(Slot::Loading(_)) => refuse(message, &Trouble::Busy),
+            Some(Slot::Loading(waiting)) if waiting.len() < LOAD_WAITERS_MAX => waiting.push(request),
+            Some(Slot::Loading(_)) => request.refuse(&Trouble::Busy),
             None => {
                 drop(slots);
-                self.load(document_id, message);
+                self.load(request);
             }
         }
     }
 
     /// Why nothing of this kind can be done at the moment.
-    fn trouble(&self, message: &CoreMessage) -> Option<Trouble> {
-        let reads_only = matches!(message, CoreMessage::ReadState(_));
+    fn trouble(&self, request: &Request) -> Option<Trouble> {
         if self.is_stopping() {
             Some(Trouble::Stopping)
-        } else if self.shared.store.poisoned() && !reads_only {
+        } else if self.shared.store.poisoned() && !request.reads_only() {
             Some(Trouble::Storage)
-        } else if self.batch.borrow().is_full() && !reads_only {
+        } else if self.batch.borrow().is_full() && !request.reads_only() {
             Some(Trouble::Busy)
         } else {
             None
         }
     }
 
-    /// What has to do with places that were reserved, or with no document.
-    fn settle(self: &Rc<Self>, message: CoreMessage) {
-        match message {
-            CoreMessage::Adopt(Adopt { reservation, stream, read, seat }) => {
-                let place = self.places.borrow_mut().remove(&reservation.number);
-                match (place, TcpStream::from_std(stream)) {
-                    (Some(place), Ok(stream)) => {
-                        let home = Home::Member { cell: place.cell, key: place.member };
-                        connection::adopt(self, stream, read, home, seat);
-                    }
-                    (place, _) => {
-                        tracing::warn!("a socket came too late for its place, or cannot be taken over");
-                        place.into_iter().for_each(|place| self.give_up(&place));
-                    }
-                }
-            }
-            CoreMessage::Abandon(reservation) => {
-                let place = self.places.borrow_mut().remove(&reservation.number);
-                place.into_iter().for_each(|place| self.give_up(&place));
-            }
-            CoreMessage::Reload(limits) => self.reload(limits),
-            CoreMessage::Feed(message) => self.serve_feed(message),
-            CoreMessage::Reserve(_)
-            | CoreMessage::ReadState(_)
-            | CoreMessage::PostChanges(_)
-            | CoreMessage::ShutDown => {}
-        }
-    }
-
-    /// The socket for a place will not come. Until it comes whoever asked for the place has the connection's seat.
-    fn give_up(&self, place: &Place) {
-        place.cell.disconnect(place.member, now());
-        self.touch(&place.cell);
-    }
-
     /// Reads a document from disk, away from this thread, and goes on with who waits for it.
-    fn load(self: &Rc<Self>, document_id: DocumentId, message: CoreMessage) {
+    fn load(self: &Rc<Self>, request: Request) {
         let documents_max = self.documents_max();
         if self.slots.borrow().len() >= documents_max {
             self.evict_idle(Duration::MAX, documents_max);
         }
         if self.slots.borrow().len() >= documents_max {
-            return refuse(message, &Trouble::Busy);
+            return request.refuse(&Trouble::Busy);
         }
-        self.slots.borrow_mut().insert(document_id.clone(), Slot::Loading(vec![message]));
+        let document_id = request.document_id().clone();
+        self.slots.borrow_mut().insert(document_id.clone(), Slot::Loading(vec![request]));
         let core = Rc::clone(self);
         spawn_local(async move {
             let (shared, limits) = (Arc::clone(&core.shared), core.document_limits.get());
@@ -244,21 +201,21 @@ impl Core {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::error!(document = %document_id, %error, "a document cannot be read");
-                return waiting.into_iter().for_each(|message| refuse(message, &Trouble::Unreadable));
+                return waiting.into_iter().for_each(|request| request.refuse(&Trouble::Unreadable));
             }
         };
-        if !exists && !waiting.iter().any(|message| self.may_create(message)) {
-            return waiting.into_iter().for_each(|message| refuse(message, &Trouble::NotFound));
+        if !exists && !waiting.iter().any(|request| self.may_create(request)) {
+            return waiting.into_iter().for_each(|request| request.refuse(&Trouble::NotFound));
         }
         let cell = self.open(document, session, snapshot_version);
         let mut exists = exists;
-        for message in waiting {
-            exists |= self.may_create(&message);
+        for request in waiting {
+            exists |= self.may_create(&request);
             // Much may have happened while the document was read.
-            match self.trouble(&message) {
-                Some(trouble) => refuse(message, &trouble),
-                None if exists => self.attend(&cell, message),
-                None => refuse(message, &Trouble::NotFound),
+            match self.trouble(&request) {
+                Some(trouble) => request.refuse(&trouble),
+                None if exists => self.attend(&cell, request),
+                None => request.refuse(&Trouble::NotFound),
             }
         }
     }
@@ -274,77 +231,19 @@ impl Core {
         cell
     }
 
-    /// Whether a document comes to be by this request; a viewer never makes one.
-    fn may_create(&self, message: &CoreMessage) -> bool {
-        let writes = match message {
-            CoreMessage::Reserve(reserve) => reserve.edits,
-            CoreMessage::PostChanges(_) => true,
-            CoreMessage::ReadState(_)
-            | CoreMessage::Adopt(_)
-            | CoreMessage::Abandon(_)
-            | CoreMessage::Reload(_)
-            | CoreMessage::Feed(_)
-            | CoreMessage::ShutDown => false,
-        };
-        writes && self.shared.config.documents.create_on_open
+    /// Whether a document comes to be by this request.
+    fn may_create(&self, request: &Request) -> bool {
+        request.creates() && self.shared.config.documents.create_on_open
     }
 
     /// Serves a request on an open document.
-    fn attend(&self, cell: &Rc<RoomCell>, message: CoreMessage) {
+    fn attend(&self, cell: &Rc<RoomCell>, request: Request) {
         cell.used_at.set(clock::monotonic());
-        match message {
-            CoreMessage::Reserve(reserve) => self.reserve(cell, *reserve),
-            CoreMessage::ReadState(ReadState { encoding, with_metadata, reply, .. }) => {
-                let request = cell.promise(reply);
-                cell.room.borrow_mut().answer_state(request, encoding, with_metadata);
-            }
-            CoreMessage::PostChanges(post) => post_changes(cell, *post),
-            CoreMessage::Adopt(_)
-            | CoreMessage::Abandon(_)
-            | CoreMessage::Reload(_)
-            | CoreMessage::Feed(_)
-            | CoreMessage::ShutDown => {}
+        match request {
+            Request::Reserve(reserve) => self.reserve(cell, *reserve),
+            Request::Call(call) => calls::serve(cell, *call),
         }
         self.touch(cell);
-    }
-
-    fn reserve(&self, cell: &Rc<RoomCell>, reserve: Reserve) {
-        let Reserve {
-            document_id: _,
-            connection_id,
-            session_id,
-            user,
-            edits,
-            dialect,
-            greeting,
-            compression,
-            granted,
-            reply,
-        } = reserve;
-        // Whoever no longer waits would be a ghost in the room until the place is forgotten.
-        if reply.is_closed() {
-            return;
-        }
-        let user = Rc::new(user);
-        let joining = Joining { connection_id, user, edits, dialect, greeting, compression, session_id, granted };
-        let joined = cell.room.borrow_mut().join(now(), joining);
-        let reserved = joined.map(|member| {
-            let number = self.place_number.get() + 1;
-            self.place_number.set(number);
-            let place = Place { cell: Rc::clone(cell), member, since: clock::monotonic() };
-            self.places.borrow_mut().insert(number, place);
-            Reservation { core: self.index, number }
-        });
-        // Whoever no longer waits never sends a socket, and the place is forgotten in time.
-        let _ = reply.send(reserved);
-    }
-
-    /// Forgets the places whose sockets did not come in time.
-    pub(super) fn forget_places(&self, now: Duration) {
-        let late = |place: &Place| now.saturating_sub(place.since) > PLACE_TIMEOUT;
-        let forgotten: Vec<Place> =
-            self.places.borrow_mut().extract_if(|_, place| late(place)).map(|(_, place)| place).collect();
-        forgotten.iter().for_each(|place| self.give_up(place));
     }
 
     /// Forgets documents that nobody has used for long; all that have no members where there are
@@ -431,16 +330,6 @@ impl Core {
     }
 }
 
-fn post_changes(cell: &RoomCell, post: PostChanges) {
-    let PostChanges { document_id: _, user_id, is_admin, encoding, idempotency_key, mut body, reply } = post;
-    let request = cell.promise(reply);
-    let caller = Caller { user_id: &user_id, is_admin, encoding, idempotency_key: idempotency_key.as_deref() };
-    let mut room = cell.room.borrow_mut();
-    if let Err(error) = room.answer_changes(now(), request, caller, &mut body, &mut Parser::default()) {
-        room.answer_refusal(request, error);
-    }
-}
-
 /// Reads a document with its session. On a thread that may wait for the disk.
 fn read_stored(
     shared: &crate::shared::Shared,
@@ -460,86 +349,4 @@ fn read_stored(
         .map_err(|error| error.to_string())?;
     document.skip_versions(loaded.skip_versions);
     Ok(Stored { document, session, snapshot_version, exists })
-}
-
-/// Why a request cannot be served, whatever it says.
-enum Trouble {
-    /// There is no such document.
-    NotFound,
-    /// Too much is under way.
-    Busy,
-    /// The disk takes no writes.
-    Storage,
-    /// The server stops.
-    Stopping,
-    /// The document's records are damaged.
-    Unreadable,
-}
-
-impl Trouble {
-    const fn code(&self) -> ErrorCode {
-        match self {
-            Self::NotFound => ErrorCode::DocumentNotFound,
-            Self::Busy => ErrorCode::CapacityExceeded,
-            Self::Storage => ErrorCode::StorageUnavailable,
-            Self::Stopping => ErrorCode::ShuttingDown,
-            Self::Unreadable => ErrorCode::InternalError,
-        }
-    }
-
-    const fn message(&self) -> &'static str {
-        match self {
-            Self::NotFound => "there is no such document; somebody with document:write creates it by opening it",
-            Self::Busy => "the server has too much to do; retry in a few seconds",
-            Self::Storage => "the server cannot write to its disk and takes no changes until it is restarted",
-            Self::Stopping => "the server is stopping; retry in a few seconds",
-            Self::Unreadable => "the document cannot be read; the operator finds the reason in the server's log",
-        }
-    }
-
-    const fn close(&self) -> CloseCode {
-        match self {
-            Self::NotFound => close::NOT_FOUND,
-            Self::Busy => CloseCode::TRY_AGAIN_LATER,
-            Self::Storage | Self::Unreadable => CloseCode::INTERNAL_ERROR,
-            Self::Stopping => CloseCode::GOING_AWAY,
-        }
-    }
-
-    fn error(&self) -> InboundError {
-        InboundError {
-            code: self.code(),
-            message: self.message().to_owned(),
-            field: None,
-            expected: None,
-            correlation_id: None,
-        }
-    }
-}
-
-fn refuse(message: CoreMessage, trouble: &Trouble) {
-    match message {
-        CoreMessage::Reserve(reserve) => {
-            let _ = reserve.reply.send(Err(JoinRefusal {
-                code: trouble.code(),
-                message: trouble.message().to_owned(),
-                field: None,
-                expected: None,
-                limit_type: None,
-                close: trouble.close(),
-                retry_after: matches!(trouble, Trouble::Busy).then_some(5),
-            }));
-        }
-        CoreMessage::ReadState(ReadState { reply, .. }) => {
-            let _ = reply.send(Err(trouble.error()));
-        }
-        CoreMessage::PostChanges(post) => {
-            let _ = post.reply.send(Err(trouble.error()));
-        }
-        CoreMessage::Adopt(_)
-        | CoreMessage::Abandon(_)
-        | CoreMessage::Reload(_)
-        | CoreMessage::Feed(_)
-        | CoreMessage::ShutDown => {}
-    }
 }

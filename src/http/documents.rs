@@ -6,10 +6,9 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use jddb_core::ids::DocumentId;
-use jddb_core::protocol::{ErrorCode, InboundError};
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::ask::{ask, check_open};
 use super::body::read_json;
 use super::caller::admit;
 use super::error::HttpError;
@@ -18,7 +17,7 @@ use super::query::Query;
 use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
 use crate::auth::Scope;
-use crate::cores::{CoreMessage, PostChanges, ReadState};
+use crate::cores::{Ask, PostChanges, ReadState};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
@@ -29,15 +28,14 @@ pub(super) async fn state(site: &Site, request: &Parts, segment: &str) -> Result
     let (_, document_id) = admit(site, request, segment, Scope::DocumentRead)?;
     let query = Query::new(request.uri.query());
     let (encoding, with_metadata) = (query.position_encoding()?, query.include_metadata()?);
-    let (reply, answer) = oneshot::channel();
-    let current = ReadState { document_id: document_id.clone(), encoding, with_metadata, reply };
+    let current = ReadState { encoding, with_metadata };
     let body = match query.version()? {
-        None => ask_for_state(site, current, answer).await?,
+        None => ask_for_state(site, &document_id, current).await?,
         Some(version) => match history::read(site, &document_id, version, with_metadata).await? {
             Some(body) => body,
             None => {
                 // There is no such version; or else there is no such document, which its core then says.
-                ask_for_state(site, current, answer).await?;
+                ask_for_state(site, &document_id, current).await?;
                 history::unstored(&document_id, version, with_metadata)?
             }
         },
@@ -59,64 +57,25 @@ pub(super) async fn changes(
     let body = read_json(&request.headers, body, site).await?;
     // Bodies take their time, and the document's core may stop meanwhile.
     check_open(site)?;
-    let (reply, answer) = oneshot::channel();
-    let message = CoreMessage::PostChanges(Box::new(PostChanges {
-        document_id: document_id.clone(),
+    let post = PostChanges {
         is_admin: identity.allows(Scope::DocumentAdmin, document_id.as_str()).is_ok(),
         user_id: identity.user_id.into(),
         encoding,
         idempotency_key,
         body,
-        reply,
-    }));
-    Ok(json_of_now(StatusCode::OK, ask(site, &document_id, message, answer).await?))
-}
-
-fn check_open(site: &Site) -> Result<(), HttpError> {
-    if site.is_draining() { Err(HttpError::shutting_down()) } else { Ok(()) }
+    };
+    Ok(json_of_now(StatusCode::OK, ask(site, &document_id, Ask::Changes(post)).await?))
 }
 
 /// Asks for a state, when it is its turn: it may be large. Where clients who do not read hold much already it is not even
 /// made, since that takes the time of the document's core.
-async fn ask_for_state(
-    site: &Site,
-    read: ReadState,
-    answer: oneshot::Receiver<Result<Bytes, InboundError>>,
-) -> Result<Bytes, HttpError> {
+async fn ask_for_state(site: &Site, document_id: &DocumentId, read: ReadState) -> Result<Bytes, HttpError> {
     let permit = timeout(site.answer_timeout, site.state_reads.acquire()).await;
     let _permit = permit.map_err(|_| HttpError::at_capacity())?.map_err(|_| HttpError::internal())?;
     if site.answers.is_crowded() {
         return Err(HttpError::at_capacity());
     }
-    let document_id = read.document_id.clone();
-    ask(site, &document_id, CoreMessage::ReadState(read), answer).await
-}
-
-/// Asks the core that owns the document, and waits for what it says, but not for ever.
-async fn ask(
-    site: &Site,
-    document_id: &DocumentId,
-    message: CoreMessage,
-    answer: oneshot::Receiver<Result<Bytes, InboundError>>,
-) -> Result<Bytes, HttpError> {
-    site.shared.send(document_id, message).map_err(|_| HttpError::at_capacity())?;
-    match timeout(site.answer_timeout, answer).await {
-        Ok(Ok(answer)) => Ok(answer?),
-        // A core that stops lets go of what it was asked.
-        Ok(Err(_)) if site.is_draining() => Err(HttpError::shutting_down()),
-        Ok(Err(_)) => {
-            tracing::error!(%document_id, "a core let go of a request without an answer");
-            Err(HttpError::internal())
-        }
-        Err(_) => {
-            tracing::warn!(%document_id, timeout = ?site.answer_timeout, "a core did not answer in time");
-            Err(HttpError::new(
-                ErrorCode::CapacityExceeded,
-                "the document did not answer in time, changes may have been applied nevertheless: repeat them with the same \
-                 Idempotency-Key only",
-            ))
-        }
-    }
+    ask(site, document_id, Ask::State(read)).await
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<Box<str>>, HttpError> {

@@ -7,11 +7,12 @@
 //!
 //! In reading order: `accept` is the loop and its bounds; `connection` one client's connection over `socket` (with
 //! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
-//! `route`, `query`, `body` and `caller` take apart; `health` and `documents` are the answers, `response` and `error`
-//! their form; `handshake`, `upgrade`, `watch` and `refusal` lead a WebSocket in, or out.
+//! `route`, `query`, `body` and `caller` take apart; `health` and `documents` are the answers, which `ask` gets from the
+//! documents' cores, `response` and `error` their form; `handshake`, `upgrade`, `watch` and `refusal` lead a WebSocket in, or out.
 
 mod accept;
 mod answers;
+mod ask;
 mod body;
 mod caller;
 mod connection;

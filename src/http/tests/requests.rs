@@ -185,7 +185,7 @@ fn draining_finishes_what_is_in_flight_and_takes_nothing_new() {
             let headers = format!("Authorization: Bearer {token}\r\n");
             let asking = front.request("GET /api/documents/jd_1/state", &headers, "");
             let draining = async {
-                let CoreMessage::ReadState(asked) = front.shared.inboxes[0].receive().await else { panic!() };
+                let CoreMessage::Call(asked) = front.shared.inboxes[0].receive().await else { panic!() };
                 front.drain.send(true).unwrap();
                 // The idle one is closed while the other is still being answered.
                 assert_eq!(idle.read(&mut [0; 512]).await.unwrap(), 0);

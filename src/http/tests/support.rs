@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-use bytes::Bytes;
 use crossbeam::utils::CachePadded;
 use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::JoinRefusal;
@@ -25,7 +24,7 @@ use tokio::time::timeout;
 use crate::auth::{Authority, Grant, ScopeSet};
 use crate::clock;
 use crate::config::{Config, Secret};
-use crate::cores::{Adopt, CoreMessage, Inbox, LimitsInForce, Reservation, Reserve};
+use crate::cores::{Adopt, Ask, Call, CoreMessage, Inbox, LimitsInForce, Reservation, Reserve};
 use crate::http::accept::serve_site;
 use crate::http::site::Site;
 use crate::listen::Listeners;
@@ -236,34 +235,37 @@ fn answer(message: CoreMessage) -> Option<CoreMessage> {
             }
             Some(CoreMessage::Reserve(reserve))
         }
-        CoreMessage::ReadState(read) => {
-            let id = read.document_id.as_str();
-            let told = format!("{id} {} {}", read.encoding.name(), read.with_metadata);
-            let missing = InboundError {
-                code: ErrorCode::DocumentNotFound,
-                ..InboundError::invalid(String::new(), "a document that exists")
-            };
-            let told = if says(id, "big_") { "x".repeat(BIG_BYTES) } else { told };
-            let answer = if says(id, "missing_") { Err(missing) } else { Ok(Value::from(told).to_string().into()) };
-            // Nobody waits where the client has gone.
-            let _ = if says(id, "gone_") { Ok(()) } else { read.reply.send(answer) };
-            None
-        }
-        CoreMessage::PostChanges(post) => {
-            let told = format!(
-                "{} by {}{} {} key {:?} body {}",
-                post.document_id,
-                post.user_id,
-                if post.is_admin { " (admin)" } else { "" },
-                post.encoding.name(),
-                post.idempotency_key,
-                String::from_utf8_lossy(&post.body),
-            );
-            let _ = post.reply.send(Ok(Bytes::from(Value::from(told).to_string())));
+        CoreMessage::Call(call) => {
+            answer_call(*call);
             None
         }
         other => Some(other),
     }
+}
+
+fn answer_call(call: Call) {
+    let id = call.document_id.as_str();
+    let says = |prefix: &str| id.starts_with(prefix);
+    let missing = || InboundError {
+        code: ErrorCode::DocumentNotFound,
+        ..InboundError::invalid(String::new(), "a document that exists")
+    };
+    let told = match call.ask {
+        _ if says("gone_") => return,
+        _ if says("missing_") => Err(missing()),
+        Ask::State(_) if says("big_") => Ok("x".repeat(BIG_BYTES)),
+        Ask::State(read) => Ok(format!("{id} {} {}", read.encoding.name(), read.with_metadata)),
+        Ask::Changes(post) => Ok(format!(
+            "{id} by {}{} {} key {:?} body {}",
+            post.user_id,
+            if post.is_admin { " (admin)" } else { "" },
+            post.encoding.name(),
+            post.idempotency_key,
+            String::from_utf8_lossy(&post.body),
+        )),
+    };
+    // Nobody waits where the client has gone.
+    let _ = call.reply.send(told.map(|told| Value::from(told).to_string().into()));
 }
 
 fn document_full() -> JoinRefusal {

@@ -1,0 +1,121 @@
+//! What a document is asked for that has to be open for it, and why that may not be possible.
+
+use jddb_core::ids::DocumentId;
+use jddb_core::protocol::{ErrorCode, InboundError, close};
+use jddb_core::room::JoinRefusal;
+use jddb_core::websocket::CloseCode;
+
+use super::calls::Call;
+use super::message::Reserve;
+
+/// A request that waits for its document, or is served by it.
+pub(super) enum Request {
+    /// A place for a WebSocket.
+    Reserve(Box<Reserve>),
+    /// A call over HTTP.
+    Call(Box<Call>),
+}
+
+impl Request {
+    pub(super) const fn document_id(&self) -> &DocumentId {
+        match self {
+            Self::Reserve(reserve) => &reserve.document_id,
+            Self::Call(call) => &call.document_id,
+        }
+    }
+
+    /// Whether it can be served while nothing can be written.
+    pub(super) fn reads_only(&self) -> bool {
+        match self {
+            Self::Reserve(_) => false,
+            Self::Call(call) => call.ask.reads_only(),
+        }
+    }
+
+    /// Whether a document comes to be by it, where opening one makes it; a viewer never makes one.
+    pub(super) fn creates(&self) -> bool {
+        match self {
+            Self::Reserve(reserve) => reserve.edits,
+            Self::Call(call) => call.ask.creates(),
+        }
+    }
+
+    /// Tells whoever asked that it cannot be done. They may no longer wait.
+    pub(super) fn refuse(self, trouble: &Trouble) {
+        match self {
+            Self::Reserve(reserve) => {
+                let _ = reserve.reply.send(Err(trouble.refusal()));
+            }
+            Self::Call(call) => {
+                let _ = call.reply.send(Err(trouble.error()));
+            }
+        }
+    }
+}
+
+/// Why a request cannot be served, whatever it says.
+pub(super) enum Trouble {
+    /// There is no such document.
+    NotFound,
+    /// Too much is under way.
+    Busy,
+    /// The disk takes no writes.
+    Storage,
+    /// The server stops.
+    Stopping,
+    /// The document's records are damaged.
+    Unreadable,
+}
+
+impl Trouble {
+    const fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound => ErrorCode::DocumentNotFound,
+            Self::Busy => ErrorCode::CapacityExceeded,
+            Self::Storage => ErrorCode::StorageUnavailable,
+            Self::Stopping => ErrorCode::ShuttingDown,
+            Self::Unreadable => ErrorCode::InternalError,
+        }
+    }
+
+    const fn message(&self) -> &'static str {
+        match self {
+            Self::NotFound => "there is no such document; somebody with document:write creates it by opening it",
+            Self::Busy => "the server has too much to do; retry in a few seconds",
+            Self::Storage => "the server cannot write to its disk and takes no changes until it is restarted",
+            Self::Stopping => "the server is stopping; retry in a few seconds",
+            Self::Unreadable => "the document cannot be read; the operator finds the reason in the server's log",
+        }
+    }
+
+    const fn close(&self) -> CloseCode {
+        match self {
+            Self::NotFound => close::NOT_FOUND,
+            Self::Busy => CloseCode::TRY_AGAIN_LATER,
+            Self::Storage | Self::Unreadable => CloseCode::INTERNAL_ERROR,
+            Self::Stopping => CloseCode::GOING_AWAY,
+        }
+    }
+
+    pub(super) fn error(&self) -> InboundError {
+        InboundError {
+            code: self.code(),
+            message: self.message().to_owned(),
+            field: None,
+            expected: None,
+            correlation_id: None,
+        }
+    }
+
+    fn refusal(&self) -> JoinRefusal {
+        JoinRefusal {
+            code: self.code(),
+            message: self.message().to_owned(),
+            field: None,
+            expected: None,
+            limit_type: None,
+            close: self.close(),
+            retry_after: matches!(self, Self::Busy).then_some(5),
+        }
+    }
+}

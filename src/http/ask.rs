@@ -1,0 +1,46 @@
+//! Asks the core that owns a document.
+
+use bytes::Bytes;
+use jddb_core::ids::DocumentId;
+use jddb_core::protocol::ErrorCode;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::error::HttpError;
+use super::site::Site;
+use crate::cores::{Ask, Call, CoreMessage};
+
+/// A server that stops begins nothing new.
+///
+/// # Errors
+/// It stops.
+pub(super) fn check_open(site: &Site) -> Result<(), HttpError> {
+    if site.is_draining() { Err(HttpError::shutting_down()) } else { Ok(()) }
+}
+
+/// Asks the core that owns the document, and waits for what it says, but not for ever.
+///
+/// # Errors
+/// What the core says, or that it says nothing.
+pub(super) async fn ask(site: &Site, document_id: &DocumentId, ask: Ask) -> Result<Bytes, HttpError> {
+    let (reply, answer) = oneshot::channel();
+    let message = CoreMessage::Call(Box::new(Call { document_id: document_id.clone(), ask, reply }));
+    site.shared.send(document_id, message).map_err(|_| HttpError::at_capacity())?;
+    match timeout(site.answer_timeout, answer).await {
+        Ok(Ok(answer)) => Ok(answer?),
+        // A core that stops lets go of what it was asked.
+        Ok(Err(_)) if site.is_draining() => Err(HttpError::shutting_down()),
+        Ok(Err(_)) => {
+            tracing::error!(%document_id, "a core let go of a request without an answer");
+            Err(HttpError::internal())
+        }
+        Err(_) => {
+            tracing::warn!(%document_id, timeout = ?site.answer_timeout, "a core did not answer in time");
+            Err(HttpError::new(
+                ErrorCode::CapacityExceeded,
+                "the document did not answer in time, changes may have been applied nevertheless: repeat them with the same \
+                 Idempotency-Key only",
+            ))
+        }
+    }
+}
