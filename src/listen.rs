@@ -120,7 +120,7 @@ pub fn listen(
     };
     let sockets = if outlive_server { handed_over } else { bind_all(config.listen, cores).map_err(failed)? };
     let address = sockets[0].local_addr().map_err(failed)?;
-    if outlive_server && config.auth.key.is_none() && config.auth.key_file.is_none() {
+    if outlive_server && !config.auth.has_key() {
         let addresses = sockets.iter().filter_map(|socket| socket.local_addr().ok());
         let reached = addresses.into_iter().find(|address| !address.ip().is_loopback());
         reached.map_or(Ok(()), |address| Err(ListenError::NeedsKey(address)))?;

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::config::{self, Config, Sources};
+use crate::auth::Authority;
+use crate::config::{self, Auth, Config, Sources};
 use crate::cores::CoreMessage;
 use crate::logging::FilterHandle;
 use crate::shared::Shared;
@@ -39,6 +40,8 @@ impl Reloader {
     }
 
     fn adopt(&mut self, read: &Config, shared: &Shared) {
+        // The settings may be as they were and the files that they name not.
+        let read = &Config { auth: self.adopt_keys(read, shared), ..read.clone() };
         let (mut applied, mut waiting) = (0, 0);
         for (setting, before, after) in config::changed(&self.config, read) {
             if setting.is_live() {
@@ -49,6 +52,7 @@ impl Reloader {
                 tracing::warn!("reload: {} stays {before} until a restart makes it {after}", setting.key);
             }
         }
+        self.config.auth = read.auth.clone();
         if self.config.limits != read.limits {
             self.config.limits = read.limits.clone();
             let limits = Arc::new(read.limits.clone());
@@ -60,6 +64,22 @@ impl Reloader {
             match self.log.set(&read.log.filter) {
                 Ok(()) => self.config.log.filter.clone_from(&read.log.filter),
                 Err(error) => tracing::error!("reload: {error}"),
+            }
+        }
+    }
+
+    /// Reads the keys again. Connections that are open stay; what they showed was good. Returns the settings that are in
+    /// force now: where the keys cannot be read, those that were.
+    fn adopt_keys(&self, read: &Config, shared: &Shared) -> Auth {
+        match Authority::open(read) {
+            Ok(authority) => {
+                tracing::info!(keys = %authority.keys(), "reload: the keys were read again");
+                shared.authority.store(Arc::new(authority));
+                read.auth.clone()
+            }
+            Err(error) => {
+                tracing::error!("reload: {error}; the keys and all of [auth] stay as they are");
+                self.config.auth.clone()
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use crossbeam::utils::CachePadded;
 use jddb_core::document::{Document, DocumentLimits};
 use jddb_storage::{
@@ -95,7 +96,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let mut reloader = Reloader::new(config.clone(), sources, log);
     let shared = Arc::new(Shared {
         config,
-        authority,
+        authority: ArcSwap::from_pointee(authority),
         store: Arc::clone(&store),
         snapshots: snapshotter.requests(),
         inboxes: (0..core_count).map(|_| Inbox::default()).collect(),
@@ -111,7 +112,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
         .map_err(|error| ServeError::System { what: "start the commit thread", error })?;
     let (drain, draining) = watch::channel(false);
     let workers = start_cores(&shared, listeners, handles, &draining)?;
-    tracing::info!(%address, cores = core_count, "serving");
+    tracing::info!(%address, cores = core_count, keys = %shared.authority.load().keys(), "serving");
     welcome::print(&shared, address);
 
     signals.wait(|| reloader.reload(&shared));

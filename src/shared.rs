@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use arc_swap::ArcSwap;
 use crossbeam::utils::CachePadded;
 use jddb_core::ids::DocumentId;
 use jddb_storage::{SnapshotRequests, Store};
@@ -24,8 +25,8 @@ const UNFINISHED_BYTES_SMALL: usize = 16 << 10;
 pub struct Shared {
     /// The settings at the start. What is read again while the server runs reaches each core by its inbox.
     pub config: Config,
-    /// Who checks tokens.
-    pub authority: Authority,
+    /// Who checks tokens: another one after the keys were read again. Looking at it takes no lock.
+    pub authority: ArcSwap<Authority>,
     /// The documents on disk.
     pub store: Arc<Store>,
     /// Where to ask for snapshots.

@@ -17,7 +17,7 @@ pub(crate) fn print(shared: &Shared, address: SocketAddr) {
         let _ = writeln!(std::io::stdout(), "{}", echo(shared, address));
         return;
     }
-    let own_key = shared.config.auth.key.is_none() && shared.config.auth.key_file.is_none();
+    let own_key = !shared.config.auth.has_key();
     let text = if own_key { with_token(shared, address) } else { without_token(address) };
     // Nobody reads it if the output is closed, which is no reason not to serve.
     let _ = writeln!(std::io::stdout(), "{text}");
@@ -39,7 +39,7 @@ fn token(shared: &Shared) -> Option<String> {
         limits: None,
         expires_in_seconds: TOKEN_SECONDS,
     };
-    let token = shared.authority.issue(&grant, clock::now_unix_seconds()).ok()?;
+    let token = shared.authority.load().issue(&grant, clock::now_unix_seconds()).ok()?;
     Some(token.expose().to_owned())
 }
 

@@ -1,20 +1,23 @@
-//! The holder of the key: verifies tokens, and issues them for the command line.
+//! The holder of the keys: verifies tokens, and issues them.
 
 use serde_json::{Map, Value, json};
 
 use super::claims::Rules;
 use super::error::AuthError;
 use super::identity::Identity;
-use super::key::Key;
-use super::key_file::{self, KeyError};
+use super::key::SigningKey;
+use super::key_file::KeyError;
+use super::key_sources;
+use super::ring::KeyRing;
 use super::scope::ScopeSet;
 use super::token::Token;
 use crate::config::Config;
 
-/// The key in force and what claims are held against.
+/// The keys in force and what claims are held against.
 #[derive(Debug)]
 pub struct Authority {
-    key: Key,
+    keys: KeyRing,
+    signing: Option<SigningKey>,
     rules: Rules,
 }
 
@@ -38,6 +41,9 @@ pub struct Grant {
 /// Why a token could not be issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
+    /// There is no key to sign with.
+    #[error("there is no key to sign with: set auth.signing_key_file (JDDB_AUTH__SIGNING_KEY_FILE), or auth.key")]
+    NoKey,
     /// The server would refuse it.
     #[error("the server would refuse this token: {0}")]
     Refused(#[from] AuthError),
@@ -47,25 +53,21 @@ pub enum IssueError {
 }
 
 impl Authority {
-    /// Takes the configured key (`auth.key`, `auth.key_file`), or that of the data directory, which is made if missing.
+    /// Takes the keys that are configured (`[auth]`), or else that of the data directory, which is made if missing.
     ///
     /// # Errors
-    /// If a key file cannot be read or written, or holds no key.
+    /// If a key file cannot be read or written, holds no key or a weak one, or two keys fit the same tokens.
     pub fn open(config: &Config) -> Result<Self, KeyError> {
         let auth = &config.auth;
-        let secret = match (&auth.key, &auth.key_file) {
-            (Some(key), _) => key.clone(),
-            (None, Some(path)) => key_file::read_given(path)?,
-            (None, None) => key_file::read_or_create(&config.data)?,
-        };
-        Ok(Self {
-            key: Key::hs256(&secret),
-            rules: Rules {
-                audience: auth.audience.clone(),
-                issuer: auth.issuer.clone(),
-                leeway_seconds: auth.leeway_seconds,
-            },
-        })
+        let (keys, signing) = key_sources::open(config)?;
+        let rules =
+            Rules { audience: auth.audience.clone(), issuer: auth.issuer.clone(), leeway_seconds: auth.leeway_seconds };
+        Ok(Self { keys, signing, rules })
+    }
+
+    /// The algorithms and names of the keys, for the log.
+    pub(crate) fn keys(&self) -> impl std::fmt::Display {
+        &self.keys
     }
 
     /// Says who a token stands for at `now` (Unix seconds).
@@ -73,16 +75,17 @@ impl Authority {
     /// # Errors
     /// If signature, times, issuer, audience or a claim are not what they have to be.
     pub fn verify(&self, token: &Token, now: u64) -> Result<Identity, AuthError> {
-        let claims = self.key.verify(token)?;
+        let claims = self.keys.verify(token)?;
         self.rules.identity(&claims, now)
     }
 
     /// Signs a token issued at `now` (Unix seconds), with the configured audience and issuer.
     ///
     /// # Errors
-    /// If [`Authority::verify`] would refuse it, e.g. for a user id that is too long.
+    /// If there is no key for it, or [`Authority::verify`] would refuse it, e.g. for a user id that is too long.
     pub fn issue(&self, grant: &Grant, now: u64) -> Result<Token, IssueError> {
-        let token = Token::new(&self.key.sign(&self.claims(grant, now))?)?;
+        let signing = self.signing.as_ref().ok_or(IssueError::NoKey)?;
+        let token = Token::new(&signing.sign(&self.claims(grant, now))?)?;
         self.verify(&token, now)?;
         Ok(token)
     }

@@ -1,5 +1,6 @@
 //! Why a token was refused.
 
+use super::key::Algorithms;
 use super::token::TOKEN_BYTES_MAX;
 
 /// Why a caller is not known: answered with 401 by HTTP, with close 1008 by WebSocket.
@@ -15,15 +16,23 @@ pub enum AuthError {
     /// More than 8 KiB.
     #[error("the token has more than {TOKEN_BYTES_MAX} bytes: ask the issuer for one with fewer claims")]
     TooLong,
-    /// Not three base64url parts with JSON in them.
+    /// Not three base64url parts with JSON in them, or with a name in the JSON that stands there twice.
     #[error("the token is not a signed JWT (three base64url parts separated by dots): send it as the issuer gave it")]
     Malformed,
     /// The header names another algorithm than the key's, or `none`.
     #[error("the token's `alg` is not {expected}: ask the issuer for a token signed with {expected}")]
     WrongAlgorithm {
-        /// The key's algorithm.
-        expected: &'static str,
+        /// The algorithm of the key that the token can be for, or of each of several.
+        expected: Algorithms,
     },
+    /// The header's `kid` is the name of none of the keys, and none is without a name.
+    #[error("the token's `kid` names no key of this server, which may have other keys by now: get a new token")]
+    UnknownKey,
+    /// Several keys could be the right one.
+    #[error(
+        "the token has no `kid`, and this server has several keys for its `alg`: ask the issuer for one with a `kid`"
+    )]
+    AmbiguousKey,
     /// The header has `crit`: extensions that must be understood, and are not (RFC 7515, section 4.1.11).
     #[error(
         "the token's header has `crit` extensions, of which none is supported: ask the issuer for a token without them"

@@ -1,10 +1,12 @@
-//! The key in a file: one given by the operator, or the data directory's own, made at the first start.
+//! Files with keys in them: as texts, and the data directory's own, made at the first start.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::key::UnfitKey;
+use super::ring::Ambiguous;
 use crate::config::{Secret, SecretError};
 
 /// The key's name in the data directory.
@@ -16,6 +18,11 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 const ADVICE_OWN: &str = "Restore it from a backup, or delete it to have the server make a new one (all tokens signed \
                           with the old one then become invalid)";
 const ADVICE_GIVEN: &str = "Put the key shared with the issuer into it";
+
+/// Keys that are read of one file.
+pub(super) const KEYS_MAX: usize = 64;
+/// The longest `kid` of a key.
+pub(super) const KEY_ID_BYTES_MAX: usize = 128;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +47,9 @@ pub enum KeyError {
         /// What to do.
         advice: &'static str,
     },
+    /// Two keys fit the same tokens.
+    #[error("the keys of [auth] cannot stand together: {0}")]
+    Ambiguous(#[from] Ambiguous),
     /// The system gave no random bytes.
     #[error("cannot make a key: the system gives no random bytes: {0}")]
     Random(getrandom::Error),
@@ -54,6 +64,75 @@ pub enum ContentError {
     /// Too short, or not base64.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// A PEM file without what is looked for.
+    #[error("it has no PEM block {0}")]
+    NoPem(&'static str),
+    /// A key in a PEM file.
+    #[error("its PEM block {number}: {reason}")]
+    Pem {
+        /// Its number, from 1.
+        number: usize,
+        /// What is wrong with it.
+        reason: PemError,
+    },
+    /// Not a JWKS (RFC 7517, section 5).
+    #[error("it is not a JSON object with a list `keys`")]
+    NotJwks,
+    /// A key in a JWKS.
+    #[error("keys[{index}]: {reason}")]
+    Jwk {
+        /// Its place in `keys`.
+        index: usize,
+        /// What is wrong with it.
+        reason: JwkError,
+    },
+    /// Nothing in a JWKS can be used.
+    #[error(
+        "none of its keys can be used: expected RS256, ES256 (P-256), EdDSA (Ed25519) or HS256 keys for signatures"
+    )]
+    NoneUsable,
+    /// More keys than anybody has.
+    #[error("it has more than {KEYS_MAX} keys")]
+    TooMany,
+}
+
+/// What is wrong with a key in a PEM file.
+#[derive(Debug, thiserror::Error)]
+pub enum PemError {
+    /// Something else.
+    #[error(
+        "expected PUBLIC KEY; of a private key write it with: openssl pkey -in key.pem -pubout, of a certificate with: \
+             openssl x509 -in cert.pem -noout -pubkey"
+    )]
+    NotPublic,
+    /// Something else, or in another form.
+    #[error(
+        "expected PRIVATE KEY, unencrypted; other forms are made that by: openssl pkcs8 -topk8 -nocrypt -in key.pem"
+    )]
+    NotPrivate,
+    /// Of another kind than we use.
+    #[error("expected a key of RSA, P-256 or Ed25519")]
+    Kind,
+    /// Too weak.
+    #[error(transparent)]
+    Unfit(#[from] UnfitKey),
+}
+
+/// What is wrong with a key in a JWKS.
+#[derive(Debug, thiserror::Error)]
+pub enum JwkError {
+    /// Not an object.
+    #[error("expected an object")]
+    NotObject,
+    /// A name that is none.
+    #[error("`kid`: expected a text of 1 to {KEY_ID_BYTES_MAX} bytes")]
+    KeyId,
+    /// A member that its kind needs is missing or wrong.
+    #[error("it is not a JWK of its kind (RFC 7518, section 6)")]
+    Malformed,
+    /// Too weak.
+    #[error(transparent)]
+    Unfit(#[from] UnfitKey),
 }
 
 /// Reads the key of the data directory; makes directory and key if they are not there.
@@ -72,25 +151,38 @@ pub(super) fn read_given(path: &Path) -> Result<Secret, KeyError> {
     read(path, ADVICE_GIVEN)
 }
 
-/// Space around the key is not part of it. Warns where others may read the file.
+/// Space around the key is not part of it.
 fn read(path: &Path, advice: &'static str) -> Result<Secret, KeyError> {
-    let failed = failed("read the key file", path);
-    let file = File::open(path).map_err(&failed)?;
-    let mode = file.metadata().map_err(&failed)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        tracing::warn!(path = %path.display(), "other users may read the key file: run chmod 600 on it");
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(&failed)?;
-    parse(&bytes).map_err(|reason| KeyError::Content { path: path.to_owned(), reason, advice })
+    let text = read_private(path, advice)?;
+    let refused = |error: SecretError| KeyError::Content { path: path.to_owned(), reason: error.into(), advice };
+    Secret::parse(text.trim()).map_err(refused)
 }
 
-fn parse(bytes: &[u8]) -> Result<Secret, ContentError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| ContentError::NotText)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(ContentError::NotText);
+/// Reads a file that only the server's user should be able to read; warns where others may.
+pub(super) fn read_private(path: &Path, advice: &'static str) -> Result<String, KeyError> {
+    warn_if_readable(path)?;
+    read_public(path, advice)
+}
+
+/// Warns where other users may read the file.
+pub(super) fn warn_if_readable(path: &Path) -> Result<(), KeyError> {
+    let metadata = std::fs::metadata(path).map_err(failed("read the key file", path))?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "other users may read the key file: run chmod 600 on it");
     }
-    Ok(Secret::parse(text.trim())?)
+    Ok(())
+}
+
+/// Reads a file that anybody may read.
+pub(super) fn read_public(path: &Path, advice: &'static str) -> Result<String, KeyError> {
+    let failed = failed("read the key file", path);
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(&failed)?;
+    let refused = || KeyError::Content { path: path.to_owned(), reason: ContentError::NotText, advice };
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(refused());
+    }
+    String::from_utf8(bytes).map_err(|_| refused())
 }
 
 /// Writes a new key beside its place and moves it there whole, unless another process was first.

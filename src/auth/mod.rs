@@ -1,6 +1,6 @@
 //! Who is calling, and what they may do.
 //!
-//! A caller shows a [`Token`] (a JWT, RFC 7519), found in a request by [`find_token`]. The [`Authority`] holds the key and
+//! A caller shows a [`Token`] (a JWT, RFC 7519), found in a request by [`find_token`]. The [`Authority`] holds the keys and
 //! turns a token into an [`Identity`], which says what it [allows](Identity::allows). The time is an argument throughout.
 //!
 //! It is not a store of users: all it knows of a caller is what the issuer signed.
@@ -11,15 +11,19 @@ mod error;
 mod identity;
 mod key;
 mod key_file;
+mod key_sources;
 mod pattern;
+mod ring;
 mod scope;
 mod token;
 
 pub use authority::{Authority, Grant, IssueError};
 pub use error::AuthError;
 pub use identity::{Identity, Refusal, TokenLimits};
-pub use key_file::{ContentError, KeyError};
+pub use key::{Algorithms, UnfitKey};
+pub use key_file::{ContentError, JwkError, KeyError, PemError};
 pub use pattern::DocumentPattern;
+pub use ring::Ambiguous;
 pub use scope::{Scope, ScopeSet, UnknownScope};
 pub(crate) use token::percent_decode;
 pub use token::{SUBPROTOCOL_PREFIX, TOKEN_BYTES_MAX, Token, find_token};

@@ -64,7 +64,7 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct ServeArgs {
-    /// Address and port to listen on; anything but loopback needs auth.key or auth.key_file [default: 127.0.0.1:8000]
+    /// Address and port to listen on; anything but loopback needs a key in [auth] [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
     /// Directory of the database and the signing key, created if missing [default: ./data]

@@ -1,10 +1,10 @@
-//! `token`: signs a token with the key the server uses.
+//! `token`: signs a token with the key that the server signs with.
 
 use clap::Args;
 use serde_json::Value;
 
 use super::{ConfigArgs, Failure, print};
-use crate::auth::{Authority, DocumentPattern, Grant, Scope, ScopeSet, TokenLimits};
+use crate::auth::{Authority, DocumentPattern, Grant, IssueError, Scope, ScopeSet, TokenLimits};
 use crate::{clock, logging};
 
 const EXPIRES_IN_SECONDS_MAX: u64 = 10 * 365 * 86_400;
@@ -65,7 +65,14 @@ impl TokenArgs {
         logging::init(&config.log).map_err(Failure::runtime)?;
         let authority = Authority::open(&config).map_err(Failure::runtime)?;
         let token = authority.issue(&grant, clock::now_unix_seconds());
-        print(token.map_err(|error| Failure::Usage(error.to_string()))?.expose())
+        print(token.map_err(failure)?.expose())
+    }
+}
+
+fn failure(error: IssueError) -> Failure {
+    match error {
+        IssueError::Refused(error) => Failure::Usage(error.to_string()),
+        other => Failure::runtime(other),
     }
 }
 

@@ -218,14 +218,13 @@ impl Check<'_> {
 /// Settings that are each valid and cannot stand together.
 fn contradictions(config: &Config) -> Vec<Problem> {
     let Config { auth, limits, heartbeat, listen, .. } = config;
-    let has_key = auth.key.is_some() || auth.key_file.is_some();
     let rules = [
         (
-            listen.ip().is_loopback() || has_key,
+            listen.ip().is_loopback() || auth.has_key(),
             "listen",
             format!(
-                "{listen} can be reached from other machines, which needs a key of your own: set auth.key or auth.key_file \
-                 (JDDB_AUTH__KEY, JDDB_AUTH__KEY_FILE), made with: echo \"base64:$(openssl rand -base64 32)\"; or listen on 127.0.0.1"
+                "{listen} can be reached from other machines, which needs a key of your own: set auth.key, auth.key_file \
+                 (JDDB_AUTH__KEY, JDDB_AUTH__KEY_FILE) or another of the keys in [auth], made with: echo \"base64:$(openssl rand -base64 32)\"; or listen on 127.0.0.1"
             ),
         ),
         (

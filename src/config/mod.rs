@@ -5,7 +5,7 @@
 //! reports every mistake at once; `secret`, `document_id` and `origins` are the settings with a
 //! type of their own.
 //!
-//! Those of `[limits]` and `log.filter` may change while the server runs; see [`Setting::is_live`].
+//! Those of `[auth]` and `[limits]` and `log.filter` may change while the server runs; see [`Setting::is_live`].
 //!
 //! Byte sizes are plain numbers of bytes, times are whole seconds; the unit is the last word of the name.
 
@@ -123,14 +123,21 @@ pub enum LogFormat {
     Json,
 }
 
-/// Who may connect: the key of the tokens and what their claims must say.
+/// Who may connect: the keys of the tokens and what their claims must say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
-    /// The HS256 key shared with the issuer; `None` uses `signing.key` in the data directory. Excludes `key_file`.
+    /// The HS256 key shared with the issuer. Excludes `key_file`. Without any key `signing.key` in the data directory is
+    /// used.
     pub key: Option<Secret>,
     /// A file with that key, written as in `key`.
     pub key_file: Option<PathBuf>,
+    /// A PEM file with public keys of the issuer.
+    pub public_key_file: Option<PathBuf>,
+    /// A JWKS file (RFC 7517) with keys of the issuer.
+    pub jwks_file: Option<PathBuf>,
+    /// A PEM file with the private key that this server signs tokens with; it accepts them too.
+    pub signing_key_file: Option<PathBuf>,
     /// What a token's `aud` must contain; `None` leaves `aud` unchecked.
     pub audience: Option<String>,
     /// What a token's `iss` must be; `None` leaves `iss` unchecked.
@@ -141,7 +148,28 @@ pub struct Auth {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { key: None, key_file: None, audience: None, issuer: None, leeway_seconds: 30 }
+        Self {
+            key: None,
+            key_file: None,
+            public_key_file: None,
+            jwks_file: None,
+            signing_key_file: None,
+            audience: None,
+            issuer: None,
+            leeway_seconds: 30,
+        }
+    }
+}
+
+impl Auth {
+    /// Whether a key is configured, of whatever kind.
+    #[must_use]
+    pub const fn has_key(&self) -> bool {
+        self.key.is_some()
+            || self.key_file.is_some()
+            || self.public_key_file.is_some()
+            || self.jwks_file.is_some()
+            || self.signing_key_file.is_some()
     }
 }
 

@@ -33,14 +33,23 @@ pub enum SecretError {
         /// How many bytes there were.
         bytes: usize,
     },
+    /// A key that everybody may know would be used as a secret.
+    #[error(
+        "this is a PEM or JSON key, not a secret: give public keys by auth.public_key_file or auth.jwks_file, a private \
+         one by auth.signing_key_file"
+    )]
+    NotSecret,
 }
 
 impl Secret {
     /// Reads a key from its text.
     ///
     /// # Errors
-    /// If it has fewer than 32 bytes, or begins with `base64:` and is not base64.
+    /// If it has fewer than 32 bytes, begins with `base64:` and is not base64, or is a key of another kind.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
+        if text.contains("-----BEGIN ") || (text.starts_with('{') && text.contains("\"kty\"")) {
+            return Err(SecretError::NotSecret);
+        }
         let bytes = match text.strip_prefix(BASE64_PREFIX) {
             Some(encoded) => decode(encoded.trim())?,
             None => text.as_bytes().to_vec(),
@@ -110,6 +119,11 @@ mod tests {
         assert_eq!(Secret::parse("base64:AAAA"), Err(SecretError::TooShort { bytes: 3 }));
         assert_eq!(Secret::parse("base64:@@@@"), Err(SecretError::NotBase64));
         assert_eq!(Secret::parse(""), Err(SecretError::TooShort { bytes: 0 }));
+        for public in
+            ["-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n", r#"{"keys": [{"kty": "RSA", "n": "…", "e": "AQAB"}]}"#]
+        {
+            assert_eq!(Secret::parse(public), Err(SecretError::NotSecret));
+        }
     }
 
     #[test]

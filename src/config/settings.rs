@@ -69,6 +69,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("compression", Boolean),
     setting("auth.key", Expects::Secret),
     setting("auth.key_file", Text),
+    setting("auth.public_key_file", Text),
+    setting("auth.jwks_file", Text),
+    setting("auth.signing_key_file", Text),
     setting("auth.audience", Text),
     setting("auth.issuer", Text),
     integer("auth.leeway_seconds", 0, 300),
@@ -174,7 +177,7 @@ impl Setting {
     /// Whether a running server takes it over when it reads its configuration again; others need a restart.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.key.starts_with("limits.") || self.key == "log.filter"
+        self.key.starts_with("auth.") || self.key.starts_with("limits.") || self.key == "log.filter"
     }
 
     /// What a value must be, as the phrase that follows "expected", e.g. "a whole number from 1 to 1024".

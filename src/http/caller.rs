@@ -18,7 +18,7 @@ pub(super) fn authenticate(site: &Site, request: &Parts) -> Result<Identity, Aut
     let authorization = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let subprotocols = lines(&request.headers, &SEC_WEBSOCKET_PROTOCOL).join(",");
     let token = find_token(authorization, Some(&subprotocols), request.uri.query())?;
-    site.shared.authority.verify(&token, clock::now_unix_seconds())
+    site.shared.authority.load().verify(&token, clock::now_unix_seconds())
 }
 
 /// The document that is named in a path.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY};
 use hyper::http::request::Parts;
 use hyper::{Request, Version};
 
@@ -46,6 +46,8 @@ pub(super) async fn answer(
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(HeaderName::from_static(ids::REQUEST_ID), value);
     }
+    // An address may have a token in it, which no other site is to be told.
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     tracing::debug!(
         %method,
         target = %redact_query(&uri.to_string()),

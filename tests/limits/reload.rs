@@ -128,17 +128,30 @@ async fn a_broken_file_is_refused_as_a_whole() {
 async fn what_needs_a_restart_is_said_each_time_and_not_done() {
     let home = Home::new();
     let configured = Configured::start(&home, "").await;
-    let key = "0123456789abcdef0123456789abcdef";
-    let text = format!("durability = \"fast\"\n[auth]\nkey = \"{key}\"\n");
     for _ in 0..2 {
-        configured.reload(&text, READ).await;
+        configured.reload("durability = \"fast\"\n", READ).await;
     }
     let log = configured.server.log();
     let waits = "durability stays \"strict\" until a restart makes it \"fast\"";
     assert_eq!(log.matches(waits).count(), 2, "{log}");
-    assert!(log.contains("auth.key stays") && !log.contains(key), "{log}");
-    // The key in force is still that of the start.
-    let (_socket, _) = configured.joined("doc", "ada").await;
+}
+
+#[tokio::test]
+async fn another_key_is_in_force_at_once_and_in_no_log() {
+    let home = Home::new();
+    let configured = Configured::start(&home, "").await;
+    let (mut socket, _) = configured.joined("doc", "ada").await;
+    let key = "0123456789abcdef0123456789abcdef";
+    configured.reload(&format!("[auth]\nkey = \"{key}\"\n"), READ).await;
+    let log = configured.server.log();
+    assert!(log.contains("auth.key was null") && !log.contains(key), "{log}");
+    // Whoever is here stays; whoever comes with a token of the old key does not.
+    send_inserts(&socket, 1);
+    assert_eq!(acknowledged(&answers(&mut socket, 1).await), 1);
+    let mut refused = Socket::document(configured.server.port(), "doc", &token(&home, "ada")).await;
+    assert_eq!(refused.closed().await.1, 1008);
+    configured.reload("", READ).await;
+    let (_socket, _) = configured.joined("doc", "ben").await;
 }
 
 #[tokio::test]

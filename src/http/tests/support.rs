@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use crossbeam::utils::CachePadded;
 use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::JoinRefusal;
@@ -110,7 +111,7 @@ impl Front {
             limits: None,
             expires_in_seconds: 60,
         };
-        self.shared.authority.issue(&grant, now).unwrap().expose().to_owned()
+        self.shared.authority.load().issue(&grant, now).unwrap().expose().to_owned()
     }
 
     pub(super) async fn connect(&self) -> TcpStream {
@@ -202,7 +203,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
     let store = Store::open(&directory, StoreOptions::default(), Durability::Strict).unwrap();
     let snapshotter = Snapshotter::start(Arc::clone(&store), Box::new(|_, _| None), 1).unwrap();
     Shared {
-        authority: Authority::open(&config).unwrap(),
+        authority: ArcSwap::from_pointee(Authority::open(&config).unwrap()),
         config,
         store,
         snapshots: snapshotter.requests(),
