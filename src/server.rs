@@ -24,6 +24,7 @@ use crate::logging::FilterHandle;
 use crate::occupancy::Occupancy;
 use crate::reload::Reloader;
 use crate::shared::Shared;
+use crate::unfinished::Unfinished;
 use crate::welcome;
 
 /// Documents that wait for a snapshot.
@@ -102,7 +103,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
         inboxes: (0..core_count).map(|_| Inbox::default()).collect(),
         occupancy: Arc::new(Occupancy::default()),
         metrics: (0..core_count).map(|_| CachePadded::default()).collect(),
-        unfinished_bytes: AtomicUsize::new(0),
+        unfinished: Unfinished::default(),
         echoes,
         leaving: AtomicBool::new(false),
         draining: AtomicBool::new(false),

@@ -13,12 +13,10 @@ use crate::config::Config;
 use crate::cores::{CoreMessage, Inbox};
 use crate::metrics::CoreMetrics;
 use crate::occupancy::Occupancy;
+use crate::unfinished::Unfinished;
 
 /// Shards that documents are hashed to, and that are dealt out to the cores. More than any machine has cores.
 const SHARDS: u32 = 4096;
-/// What any connection may hold of an unfinished message, however much the others hold: whoever fills
-/// `limits.unfinished_message_bytes` does not close those whose messages come in two reads.
-const UNFINISHED_BYTES_SMALL: usize = 16 << 10;
 
 /// What all threads of the server see.
 #[derive(Debug)]
@@ -37,8 +35,8 @@ pub struct Shared {
     pub metrics: Vec<CachePadded<CoreMetrics>>,
     /// WebSocket connections open or being opened, over all cores.
     pub occupancy: Arc<Occupancy>,
-    /// Bytes of unfinished messages and bodies held, over all connections.
-    pub unfinished_bytes: AtomicUsize,
+    /// What is held of unfinished messages and bodies, over all connections.
+    pub unfinished: Unfinished,
     /// Messages are sent back as they came: the server is there for a conformance suite.
     pub echoes: bool,
     /// The server is about to stop: it serves as ever, and says that it is not ready.
@@ -80,21 +78,6 @@ impl Shared {
                 message = refused;
                 std::thread::yield_now();
             }
-        }
-    }
-
-    /// Notes that a connection holds `after` bytes of an unfinished message or body where it held `before`; false where all
-    /// hold more than `bytes_max`. Most connections hold none before and after, and pay nothing.
-    pub fn count_unfinished(&self, before: usize, after: usize, bytes_max: usize) -> bool {
-        if after > before {
-            let grown = after - before;
-            let total = self.unfinished_bytes.fetch_add(grown, Ordering::AcqRel) + grown;
-            after <= UNFINISHED_BYTES_SMALL || total <= bytes_max
-        } else {
-            if before > after {
-                self.unfinished_bytes.fetch_sub(before - after, Ordering::AcqRel);
-            }
-            true
         }
     }
 

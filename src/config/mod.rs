@@ -327,7 +327,8 @@ impl Default for Presence {
 pub struct Http {
     /// Seconds a client may take to send a request's head, 1 to 300.
     pub header_timeout_seconds: u64,
-    /// Bytes of a body, or its rest, that a client has to send or take in `progress_seconds`, 1 to 1 MiB.
+    /// Bytes of a body, or its rest, that a client has to send or take in `progress_seconds`, 1 to 1 MiB; of a large WebSocket
+    /// message too, while others wait because of `unfinished_message_bytes`.
     pub progress_bytes: usize,
     /// Seconds in which `progress_bytes` have to be moved, 1 to 300.
     pub progress_seconds: u64,

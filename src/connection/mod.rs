@@ -29,6 +29,8 @@ pub(crate) use home::{Home, Host};
 const FRAMES_PER_WRITE_MAX: usize = 64;
 /// How often it is looked whether a client that is not read from has taken what is queued for it.
 const OVERFULL_LOOK: Duration = Duration::from_millis(50);
+/// How often it is looked whether there is room for more of an unfinished message.
+const ROOM_LOOK: Duration = Duration::from_millis(20);
 /// How long a peer may take to answer a close, and to take in what was queued before it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -117,6 +119,9 @@ async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedRead
             // Boxed, so that the timer takes no room in the tasks of ten thousand others.
             Box::pin(wait_for_room(&core, &connection)).await;
         }
+        if receiver.room(&core) == 0 {
+            Box::pin(wait_to_read_on(&core, &half, &mut receiver)).await;
+        }
         match poll_fn(|context| core.poll_read(context, &mut half, &mut receiver)).await {
             Ok(0) | Err(_) => break,
             // The others have their turn before this one reads on.
@@ -124,7 +129,7 @@ async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedRead
             Ok(_) => {}
         }
     }
-    core.forget_unfinished(&receiver);
+    receiver.forget(&core);
     core.end(&connection);
 }
 
@@ -136,7 +141,41 @@ async fn wait_for_room(core: &Core, connection: &Connection) {
     }
 }
 
+/// Waits until there is something to read, and room for it or the turn to go on without; or until the client is no longer
+/// heard. What it has begun to send is forgotten then.
+async fn wait_to_read_on(core: &Core, half: &OwnedReadHalf, receiver: &mut Receiver) {
+    // Whoever sends nothing waits for nothing. An error is found again by reading.
+    let _ = half.readable().await;
+    let waiting = core.shared.unfinished.wait();
+    let mut looks = tokio::time::interval(ROOM_LOOK);
+    while receiver.room(core) == 0 && receiver.connection.is_heard() {
+        core.take_turn(receiver.connection.number());
+        // It has said something, only that nobody listens.
+        receiver.connection.hear();
+        looks.tick().await;
+    }
+    drop(waiting);
+    if !receiver.connection.is_heard() {
+        receiver.forget(core);
+    }
+}
+
 impl Receiver {
+    /// How much may be read of it, because of what is held of unfinished messages.
+    pub(crate) fn room(&self, core: &Core) -> usize {
+        match &self.decoder {
+            Some(decoder) => core.room_to_read(self.connection.number(), decoder.pending_bytes()),
+            None => usize::MAX,
+        }
+    }
+
+    /// Nothing that it sends matters any more: what has come of a message is let go of.
+    fn forget(&mut self, core: &Core) {
+        if let Some(decoder) = self.decoder.take() {
+            core.count_unfinished(self.connection.number(), decoder.pending_bytes(), 0);
+        }
+    }
+
     /// Takes in bytes of the stream; whole messages are read where they lie.
     pub(crate) fn take_in(&mut self, core: &Core, bytes: &mut [u8], tools: &mut Tools) {
         let Self { connection, decoder } = self;
@@ -146,25 +185,16 @@ impl Receiver {
         let unfinished_before = open.pending_bytes();
         let is_heard = connection.home.with_host(|host| {
             decode(open, bytes, connection, host, tools);
-            if !core.count_unfinished(unfinished_before, open.pending_bytes()) {
-                let reason = "too many unfinished messages on this server: retry later";
-                host.close(CloseCode::TRY_AGAIN_LATER, reason);
-            }
             host.is_heard()
         });
-        if !is_heard {
-            core.count_unfinished(open.pending_bytes(), 0);
-            *decoder = None;
-        }
+        core.count_unfinished(connection.number(), unfinished_before, open.pending_bytes());
         match &connection.home {
             Home::Member { cell, .. } => core.touch_since(cell, connection.heard_at.get()),
             Home::Observer(_) => connection.flush_now(),
         }
-    }
-
-    /// Bytes of a message of which the rest has not come.
-    pub(crate) fn unfinished_bytes(&self) -> usize {
-        self.decoder.as_ref().map_or(0, Decoder::pending_bytes)
+        if !is_heard {
+            self.forget(core);
+        }
     }
 }
 
@@ -217,6 +247,12 @@ impl Connection {
             host.send_control(encode_ping(&[]));
             host.release_rates(now);
         });
+        self.have_written(core);
+    }
+
+    /// Closes it, after all that is queued for it.
+    pub(crate) fn close(self: &Rc<Self>, core: &Core, code: CloseCode, reason: &str) {
+        self.home.with_host(|host| host.close(code, reason));
         self.have_written(core);
     }
 
@@ -294,13 +330,15 @@ impl Connection {
         self.home.with_host(|host| host.compression().is_some())
     }
 
+    /// Whether anything that the client sends matters.
+    fn is_heard(&self) -> bool {
+        !self.is_cut.get() && self.home.with_host(|host| host.is_heard())
+    }
+
     /// Whether so much is queued that nothing more is read that would have to be answered: a stall of the disk, or a
     /// client that asks and does not read, must not fill the memory with answers.
     fn is_overfull(&self, core: &Core) -> bool {
-        if self.is_cut.get() {
-            return false;
-        }
-        self.home.with_host(|host| host.is_heard() && host.queued_bytes() > core.outbound_bytes_max())
+        self.is_heard() && self.home.with_host(|host| host.queued_bytes() > core.outbound_bytes_max())
     }
 
     /// Ends both directions now; the reading task notices. False if that was done before.

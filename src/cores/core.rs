@@ -26,6 +26,7 @@ use super::message::CoreMessage;
 use super::places::Place;
 use super::rooms::{RoomCell, Slot};
 use super::slowness::Slowness;
+use super::unfinished::LargeMessages;
 use crate::clock;
 use crate::config;
 use crate::connection::{Connection, Home, Host, Receiver, Tools};
@@ -34,6 +35,8 @@ use crate::shared::Shared;
 
 /// The read buffer that all connections of a core share, in bytes.
 const READ_BUFFER_BYTES: usize = 64 << 10;
+/// What is read at once at least.
+const READ_BYTES_MIN: usize = 256;
 /// How often a core that stops looks whether it may.
 const SETTLED_POLL: Duration = Duration::from_millis(10);
 /// How often a core looks for silent peers, idle rooms and forgotten places.
@@ -46,7 +49,7 @@ const LOOKS_PER_TICK_MAX: usize = 100;
 /// What a core owns. Only its own thread sees it.
 pub(crate) struct Core {
     pub(super) index: usize,
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) limits: Rc<LimitsInForce>,
     pub(super) room_config: RefCell<Rc<RoomConfig>>,
     pub(super) document_limits: Cell<DocumentLimits>,
@@ -59,6 +62,7 @@ pub(crate) struct Core {
     pub(super) deflater: Rc<RefCell<Deflater>>,
     pub(super) slowness: Slowness,
     pub(super) feeds: Feeds,
+    pub(super) large_messages: LargeMessages,
     scratch: RefCell<Scratch>,
     touched: RefCell<Vec<Rc<RoomCell>>>,
     turn_due: Cell<bool>,
@@ -96,6 +100,7 @@ impl Core {
             deflater: Rc::default(),
             slowness: Slowness::default(),
             feeds: Feeds::default(),
+            large_messages: LargeMessages::default(),
             scratch: RefCell::new(Scratch {
                 read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
                 tools: Tools::new(echoes),
@@ -204,6 +209,7 @@ impl Core {
             let now = clock::monotonic();
             self.tend_rooms(now);
             self.tick_feeds();
+            self.tend_unfinished(now);
             self.publish_figures();
             self.forget_places(now);
             self.evict_idle(now, self.documents_max());
@@ -278,7 +284,9 @@ impl Core {
         receiver: &mut Receiver,
     ) -> Poll<std::io::Result<usize>> {
         let Scratch { read_buffer, tools } = &mut *self.scratch.borrow_mut();
-        let mut buffer = ReadBuf::new(read_buffer);
+        // Where there has come to be no room since it was looked last, a little does no harm.
+        let room = receiver.room(self).clamp(READ_BYTES_MIN, READ_BUFFER_BYTES);
+        let mut buffer = ReadBuf::new(&mut read_buffer[..room]);
         ready!(std::pin::Pin::new(half).poll_read(context, &mut buffer))?;
         let bytes = buffer.filled_mut();
         let count = bytes.len();

@@ -20,6 +20,7 @@ mod places;
 mod requests;
 mod rooms;
 mod slowness;
+mod unfinished;
 mod worker;
 
 pub use calls::{Ask, Call, PostChanges, ReadState};

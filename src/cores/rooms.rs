@@ -20,7 +20,7 @@ use super::core::{Core, now};
 use super::message::CoreMessage;
 use super::requests::{Request, Trouble};
 use crate::clock;
-use crate::connection::{Connection, Home, Receiver};
+use crate::connection::{Connection, Home};
 use crate::metrics::Figure;
 
 /// The most requests that wait for one document to be loaded.
@@ -317,16 +317,6 @@ impl Core {
     /// The most bytes that may wait for one connection to read them.
     pub(crate) fn outbound_bytes_max(&self) -> usize {
         self.limits.get().outbound_queue_bytes
-    }
-
-    /// Counts what a connection holds of unfinished messages; false where there is too much in all.
-    pub(crate) fn count_unfinished(&self, before: usize, after: usize) -> bool {
-        self.shared.count_unfinished(before, after, self.limits.get().unfinished_message_bytes)
-    }
-
-    /// A connection ends: what it held no longer counts.
-    pub(crate) fn forget_unfinished(&self, receiver: &Receiver) {
-        self.count_unfinished(receiver.unfinished_bytes(), 0);
     }
 }
 

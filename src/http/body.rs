@@ -8,10 +8,11 @@ use jddb_core::protocol::ErrorCode;
 use tokio::time::timeout;
 
 use super::error::HttpError;
-use super::progress::{Pace, Progress};
+
 use super::site::Site;
 use crate::clock;
 use crate::config::Http;
+use crate::progress::{Pace, Progress};
 
 /// Reads a JSON body as a whole.
 ///
@@ -54,7 +55,9 @@ struct Held<'a> {
 impl Held<'_> {
     fn count(&self, before: usize, after: usize) -> bool {
         let bytes_max = self.site.limits.get().unfinished_message_bytes;
-        self.site.shared.count_unfinished(before, after, bytes_max)
+        let unfinished = &self.site.shared.unfinished;
+        unfinished.count(before, after, bytes_max);
+        unfinished.may_keep(after, bytes_max)
     }
 
     /// The body, complete and no longer counted.

@@ -16,12 +16,12 @@ use super::answers::HeldAnswers;
 use super::head_timer::{HeadTimer, ReadCount};
 use super::linger;
 use super::parse_error;
-use super::progress::Pace;
 use super::service::answer;
 use super::site::Site;
 use super::slots::Slot;
 use super::socket::Socket;
 use crate::config::Http;
+use crate::progress::Pace;
 
 /// How long a client may take to ask when the server is stopping already.
 const DISMISSAL_TIMEOUT: Duration = Duration::from_secs(1);

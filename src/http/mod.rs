@@ -25,7 +25,6 @@ mod history;
 mod ids;
 mod linger;
 mod parse_error;
-mod progress;
 mod query;
 mod refusal;
 mod response;

@@ -13,8 +13,9 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::answers::HeldAnswers;
 use super::head_timer::ReadCount;
 use super::parse_error;
-use super::progress::{Pace, Progress};
+
 use crate::clock;
+use crate::progress::{Pace, Progress};
 
 /// A client's socket while HTTP is spoken on it.
 ///

@@ -1,14 +1,10 @@
 //! The WebSocket protocol broken, frame by frame (RFC 6455, sections 5 and 7).
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-
 use crate::support::home::Home;
 use crate::support::http;
 use crate::support::server::Server;
-use crate::support::socket::{MASK, Socket, frame, frame_head, upgrade};
-use crate::support::{until, within};
+use crate::support::socket::{MASK, Socket, frame, frame_head};
+use crate::support::within;
 use crate::{Bystander, closed_with};
 
 const FIN: u8 = 0x80;
@@ -71,65 +67,6 @@ async fn fragments_without_end_are_not_kept() {
     }
     closed_with(&mut socket, 1002).await;
     bystander.goes_on_undisturbed().await;
-}
-
-/// A client that sends all of a message but its end, reads on until it is told to close, and does not.
-async fn hold_back_the_end(mut stream: TcpStream, told: mpsc::UnboundedSender<()>) -> TcpStream {
-    let nearly_all = frame(TEXT, Some(MASK), &vec![b'a'; 1_000_000]);
-    // A server that does not read on is as good as one that closes.
-    let (mut read, mut write) = stream.split();
-    let write = async { write.write_all(&nearly_all).await };
-    let read = async {
-        let mut bytes = Vec::new();
-        while !bytes.windows(4).any(|part| part[0] == 0x88 && part[2..] == 1013_u16.to_be_bytes()) {
-            if read.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
-                continue;
-            }
-            panic!("the connection ended without a close");
-        }
-        told.send(()).expect("the test waits for it");
-    };
-    let _ = tokio::join!(write, read);
-    stream
-}
-
-/// Of 120 messages of nearly 1 MiB, each without its end, only 2 MiB are kept, whatever the clients do.
-#[tokio::test]
-async fn unfinished_messages_are_bounded_over_all_connections() {
-    const CONNECTIONS: usize = 120;
-    const KEPT_BYTES: &str = "2097152";
-    const FIT: usize = 2;
-    /// The bound, and as much again as so many connections, their buffers and an allocator may take.
-    const GROWTH_KIB_MAX: u64 = 24 << 10;
-    let home = Home::new();
-    let server = home.start().env("JDDB_LIMITS__UNFINISHED_MESSAGE_BYTES", KEPT_BYTES).ready().await;
-    let mut bystander = Bystander::join(&home, &server, "shared").await;
-    let target = format!("/ws/document/shared?token={}", home.token("attacker"));
-    let mut streams = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let (stream, answer) = upgrade(server.port(), &target, "").await.expect("an answer");
-        assert_eq!(answer.status, 101);
-        streams.push(stream);
-    }
-    bystander.goes_on_undisturbed().await;
-    let before = server.resident_kib();
-    let (told, mut closed) = mpsc::unbounded_channel();
-    let clients: Vec<_> =
-        streams.into_iter().map(|stream| tokio::spawn(hold_back_the_end(stream, told.clone()))).collect();
-    let mut heaviest = before;
-    let mut count = 0;
-    until("the server to close them", async || {
-        heaviest = heaviest.max(server.resident_kib());
-        while closed.try_recv().is_ok() {
-            count += 1;
-        }
-        (count >= CONNECTIONS - FIT).then_some(())
-    })
-    .await;
-    bystander.goes_on_undisturbed().await;
-    let growth = heaviest.max(server.resident_kib()) - before;
-    assert!(growth < GROWTH_KIB_MAX, "the server grew by {growth} KiB for {CONNECTIONS} unfinished messages");
-    drop(clients);
 }
 
 #[tokio::test]

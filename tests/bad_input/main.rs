@@ -2,7 +2,8 @@
 //! wrong configurations, damaged records, disks that are full or fail. And nobody else notices.
 //!
 //! [`frames`] is the WebSocket protocol broken, [`messages`] what is inside of frames, [`tokens`] who may
-//! not come in, [`requests`] is HTTP, [`startup`] what the operator gets wrong, [`storage`] what the disk does.
+//! not come in, [`requests`] is HTTP, [`startup`] what the operator gets wrong, [`storage`] what the disk does,
+//! [`unfinished`] what never comes in full.
 
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 #[path = "../support/mod.rs"]
@@ -14,6 +15,7 @@ mod requests;
 mod startup;
 mod storage;
 mod tokens;
+mod unfinished;
 
 use serde_json::{Value, json};
 

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
@@ -31,6 +30,7 @@ use crate::http::site::Site;
 use crate::listen::Listeners;
 use crate::occupancy::Occupancy;
 use crate::shared::Shared;
+use crate::unfinished::Unfinished;
 
 /// Longer than anything here takes, but for what has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -182,7 +182,7 @@ impl Front {
 
     /// Waits until so many bytes are held of bodies that have not come as a whole.
     pub(super) async fn holds(&self, bytes: usize) {
-        while self.shared.unfinished_bytes.load(Ordering::SeqCst) != bytes {
+        while self.shared.unfinished.bytes() != bytes {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -210,7 +210,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
         inboxes: vec![Inbox::default()],
         occupancy: Arc::new(Occupancy::default()),
         metrics: vec![CachePadded::default()],
-        unfinished_bytes: AtomicUsize::new(0),
+        unfinished: Unfinished::default(),
         echoes: false,
         leaving: AtomicBool::new(false),
         draining: AtomicBool::new(false),

@@ -6,21 +6,21 @@ use crate::config::Http;
 
 /// Bytes that have to be moved in a time, or the rest where less is left.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     bytes: usize,
     time: Duration,
 }
 
 impl Pace {
     /// The pace in force.
-    pub(super) fn new(config: &Http) -> Self {
+    pub(crate) fn new(config: &Http) -> Self {
         Self { bytes: config.progress_bytes, time: Duration::from_secs(config.progress_seconds) }
     }
 }
 
 /// A transfer under way. It is given up when nothing is left of its time; whoever moves enough gets the whole time again.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     pace: Pace,
     since: Duration,
     moved: usize,
@@ -28,12 +28,12 @@ pub(super) struct Progress {
 
 impl Progress {
     /// A transfer that begins at `now`.
-    pub(super) const fn begin(pace: Pace, now: Duration) -> Self {
+    pub(crate) const fn begin(pace: Pace, now: Duration) -> Self {
         Self { pace, since: now, moved: 0 }
     }
 
     /// `bytes` more have been moved at `now`.
-    pub(super) fn moved(&mut self, bytes: usize, now: Duration) {
+    pub(crate) fn moved(&mut self, bytes: usize, now: Duration) {
         self.moved += bytes;
         if self.moved >= self.pace.bytes {
             *self = Self::begin(self.pace, now);
@@ -41,7 +41,7 @@ impl Progress {
     }
 
     /// The time that is left at `now`.
-    pub(super) fn left(&self, now: Duration) -> Duration {
+    pub(crate) fn left(&self, now: Duration) -> Duration {
         (self.since + self.pace.time).saturating_sub(now)
     }
 }
