@@ -3,8 +3,9 @@
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use support::home::Home;
 
@@ -56,13 +57,35 @@ async fn the_first_session_goes_as_printed() {
     let server = home.start().ready().await;
     let token = home.token("demo");
     let readme = readme();
-    let commands: Vec<String> = blocks(&readme, "sh").into_iter().filter(|block| block.contains("curl")).collect();
+    let commands = blocks(&readme, "sh").into_iter().filter(|block| block.contains("curl"));
+    let (streams, commands): (Vec<String>, Vec<String>) = commands.partition(|block| block.contains("curl -N"));
     let answers = blocks(&readme, "json");
     assert_eq!((commands.len(), answers.len()), (2, 2), "the README's first session has two calls");
     for (command, answer) in commands.iter().zip(&answers) {
         assert_eq!(timeless(&typed(command, server.port(), &token)), timeless(answer), "{command}");
     }
+    followed(&streams[0], &readme, server.port(), &token);
     two_people(&readme, server.port(), &token, &home);
+}
+
+/// A stream begins as the README says, up to what it leaves out.
+fn followed(command: &str, readme: &str, port: u16, token: &str) {
+    let command = format!("exec {}", command.replace(ADDRESS_IN_README, &format!("127.0.0.1:{port}")));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &command]).env("TOKEN", token).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut curl = shell.spawn().expect("a shell");
+    let output = BufReader::new(curl.stdout.take().expect("its output"));
+    let expected = blocks(readme, "text").into_iter().find(|block| block.starts_with("retry: ")).expect("a stream");
+    let lines: Vec<String> = output.lines().take(expected.lines().count()).map_while(Result::ok).collect();
+    let _ = curl.kill();
+    let _ = curl.wait();
+    assert!(lines[0].starts_with("retry: "), "{lines:?}");
+    for (line, expected) in lines.iter().zip(expected.lines()).skip(1) {
+        let is_cut = expected.ends_with('…');
+        let expected = expected.trim_end_matches('…');
+        assert!(if is_cut { line.starts_with(expected) } else { line == expected }, "{line}\n{expected}");
+    }
+    assert_eq!(lines.len(), expected.lines().count(), "{lines:?}");
 }
 
 /// The Python program prints what the README says it prints.

@@ -11,7 +11,7 @@ use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
-use jddb_core::room::{Dialect, Durability, Greeting, Joining, MemberKey, Room, RoomConfig, User};
+use jddb_core::room::{Dialect, Durability, Framing, Greeting, Joining, MemberKey, Room, RoomConfig, User};
 
 const NOW: UnixMillis = UnixMillis(1_758_458_730_123);
 /// Above all that a bench sends, so that counting is part of what is measured.
@@ -73,7 +73,7 @@ impl Bench {
                 edits: true,
                 dialect: Dialect { encoding: encodings[index % encodings.len()], over_document: false },
                 greeting: Greeting::OnConnect,
-                compression: None,
+                framing: Framing::default(),
                 session_id: "sess_67890".into(),
                 granted: GrantedLimits::default(),
             };

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::Parser;
-use jddb_core::room::{Member, MemberKey, Observer, Outbox, Room};
-use jddb_core::websocket::{CloseCode, Compression, MessageKind};
+use jddb_core::room::{Framing, Member, MemberKey, Observer, Outbox, Room};
+use jddb_core::websocket::{CloseCode, MessageKind};
 
 use crate::cores::RoomCell;
 
@@ -131,11 +131,11 @@ impl Host<'_> {
         }
     }
 
-    /// What of compression was negotiated with the peer.
-    pub(super) fn compression(&self) -> Option<Compression> {
+    /// What messages for the client are wrapped in.
+    pub(super) fn framing(&self) -> Framing {
         match self {
-            Self::Room(room, key) => room.member(*key).and_then(Member::compression),
-            Self::Observer(observer) => observer.compression(),
+            Self::Room(room, key) => room.member(*key).map_or_else(Framing::default, Member::framing),
+            Self::Observer(observer) => observer.framing(),
         }
     }
 }

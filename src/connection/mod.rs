@@ -1,32 +1,36 @@
-//! A WebSocket connection on the core where it belongs: one task that reads, and writing from the core's turns.
+//! A WebSocket connection or an event stream on the core where it belongs: one task that reads, or waits for the client
+//! to go, and writing from the core's turns.
 //!
 //! An idle connection owns no buffer: reads go into the core's, and what is queued for it is shared frames.
 
 mod home;
+mod stream;
+mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io::{ErrorKind, IoSlice};
-use std::net::Shutdown;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::Parser;
-use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_ping, encode_pong};
-use socket2::SockRef;
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_pong};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::task::spawn_local;
 
 use crate::clock;
 use crate::cores::Core;
 use crate::occupancy::Seat;
 pub(crate) use home::{Home, Host};
+use stream::Stream;
+pub use stream::StreamSender;
+pub(crate) use stream::{StreamBody, stream};
+pub(crate) use wire::ArrivedLine;
+pub use wire::Line;
+use wire::Wire;
 
-/// Frames of one `writev`.
-const FRAMES_PER_WRITE_MAX: usize = 64;
 /// How often it is looked whether a client that is not read from has taken what is queued for it.
 const OVERFULL_LOOK: Duration = Duration::from_millis(50);
 /// How often it is looked whether there is room for more of an unfinished message.
@@ -37,7 +41,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection as its core sees it.
 pub(crate) struct Connection {
     pub(crate) home: Home,
-    write: OwnedWriteHalf,
+    wire: Wire,
     /// Its number among the core's connections.
     number: Cell<usize>,
     /// A task is waiting for the socket to become writable.
@@ -78,14 +82,29 @@ impl Tools {
     }
 }
 
-/// Starts serving a socket that was handed over, for a member or watcher that is there already; `read` is what the
-/// client sent right behind its request.
-pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, home: Home, seat: Seat) -> Rc<Connection> {
-    let (half, write) = stream.into_split();
+/// Starts serving a client that was handed over, for a member or watcher that is there already.
+pub(crate) fn adopt(core: &Rc<Core>, line: ArrivedLine, home: Home, seat: Seat) -> Rc<Connection> {
+    match line {
+        ArrivedLine::Socket(stream, read) => {
+            let (half, write) = stream.into_split();
+            let connection = begin(core, Wire::Socket(write), home, seat);
+            spawn_local(receive(Rc::clone(core), Rc::clone(&connection), half, read));
+            connection
+        }
+        ArrivedLine::Stream(sender) => {
+            let connection = begin(core, Wire::Stream(Stream::new(sender)), home, seat);
+            spawn_local(see_off(Rc::clone(core), Rc::clone(&connection)));
+            connection
+        }
+    }
+}
+
+/// Takes a connection in, and writes what waits for it.
+fn begin(core: &Rc<Core>, wire: Wire, home: Home, seat: Seat) -> Rc<Connection> {
     let now = clock::monotonic();
     let connection = Rc::new(Connection {
         home,
-        write,
+        wire,
         number: Cell::new(0),
         draining: Cell::new(false),
         heard_at: Cell::new(now),
@@ -101,8 +120,13 @@ pub(crate) fn adopt(core: &Rc<Core>, stream: TcpStream, read: Bytes, home: Home,
         cell.connect(*key, &connection);
     }
     connection.flush_now();
-    spawn_local(receive(Rc::clone(core), Rc::clone(&connection), half, read));
     connection
+}
+
+/// Waits until the client of a stream is gone, or its stream has ended.
+async fn see_off(core: Rc<Core>, connection: Rc<Connection>) {
+    connection.wire.over().await;
+    core.end(&connection);
 }
 
 /// Reads until the end of the stream. Nobody cancels this task: to end it the socket is shut down.
@@ -244,7 +268,7 @@ impl Connection {
     /// Asks the peer whether it is there, and gives back memory that it has not needed for long.
     pub(crate) fn ping(self: &Rc<Self>, core: &Core, now: UnixMillis) {
         self.home.with_host(|host| {
-            host.send_control(encode_ping(&[]));
+            host.send_control(host.framing().heartbeat());
             host.release_rates(now);
         });
         self.have_written(core);
@@ -300,17 +324,15 @@ impl Connection {
     fn write_queued(&self, host: &mut Host<'_>) -> std::io::Result<()> {
         loop {
             let Some((outbox, durable)) = host.outbox() else { return Ok(()) };
-            let mut frames = [IoSlice::new(&[]); FRAMES_PER_WRITE_MAX];
-            let mut count = 0;
-            for (slot, frame) in frames.iter_mut().zip(outbox.sendable(durable)) {
-                *slot = IoSlice::new(frame);
-                count += 1;
-            }
-            if count > 0 {
-                let written = self.write.try_write_vectored(&frames[..count]);
+            if outbox.is_sendable(durable) {
+                let written = self.wire.try_write(outbox.sendable(durable));
                 let taken = written.as_ref().copied().unwrap_or(0);
                 host.sent(taken);
                 self.bytes_sent.set(self.bytes_sent.get() + taken as u64);
+                // Whoever cannot say anything is alive as long as it takes what it is sent.
+                if taken > 0 && self.wire.is_stream() {
+                    self.hear();
+                }
                 written?;
             } else if !host.catch_up(crate::cores::now()) {
                 break;
@@ -319,15 +341,14 @@ impl Connection {
         if host.outbox().is_some_and(|(outbox, _)| outbox.is_closing() && outbox.is_empty()) {
             // The close frame is on its way. If it answers the peer's there is nothing left to wait for (RFC 6455,
             // section 7.1.1); otherwise the peer's end of the stream ends the reading.
-            let side = if self.peer_closed.get() { Shutdown::Both } else { Shutdown::Write };
-            let _ = SockRef::from(self.write.as_ref()).shutdown(side);
+            self.wire.finish(self.peer_closed.get());
         }
         Ok(())
     }
 
     /// Whether the client may send compressed messages.
     fn is_compressed(&self) -> bool {
-        self.home.with_host(|host| host.compression().is_some())
+        self.home.with_host(|host| host.framing().compression().is_some())
     }
 
     /// Whether anything that the client sends matters.
@@ -343,8 +364,7 @@ impl Connection {
 
     /// Ends both directions now; the reading task notices. False if that was done before.
     pub(crate) fn cut(&self) -> bool {
-        // It fails where the peer was faster, which is as good.
-        let _ = SockRef::from(self.write.as_ref()).shutdown(Shutdown::Both);
+        self.wire.cut();
         !self.is_cut.replace(true)
     }
 
@@ -401,7 +421,7 @@ impl Connection {
 /// Writes to a slow socket until its queue is empty.
 async fn drain(connection: Rc<Connection>) {
     loop {
-        let writable = connection.write.writable().await;
+        let writable = connection.wire.writable().await;
         let result = writable.and_then(|()| connection.home.with_host(|host| connection.write_queued(host)));
         match result {
             Ok(()) => break,

@@ -1,18 +1,16 @@
 //! What cores ask of one another.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jddb_core::ids::DocumentId;
 use jddb_core::limits::GrantedLimits;
-use jddb_core::room::{Dialect, Greeting, JoinRefusal, User};
-use jddb_core::websocket::Compression;
+use jddb_core::room::{Dialect, Framing, Greeting, JoinRefusal, User};
 use tokio::sync::oneshot;
 
 use super::calls::Call;
 use super::feeds::FeedMessage;
 use crate::config::Limits;
+use crate::connection::Line;
 use crate::occupancy::Seat;
 
 /// A request to the core that owns a document.
@@ -20,7 +18,7 @@ use crate::occupancy::Seat;
 pub enum CoreMessage {
     /// Somebody is at the door: make them a member before their upgrade is answered.
     Reserve(Box<Reserve>),
-    /// Their upgrade is answered; here is the socket.
+    /// Their upgrade is answered, or their stream is about to be; here is what leads to them.
     Adopt(Adopt),
     /// Their upgrade did not come to pass.
     Abandon(Reservation),
@@ -60,8 +58,8 @@ pub struct Reserve {
     pub dialect: Dialect,
     /// When they want the state.
     pub greeting: Greeting,
-    /// What of compression was negotiated with them.
-    pub compression: Option<Compression>,
+    /// What their messages are wrapped in.
+    pub framing: Framing,
     /// What their token grants instead of the server's limits.
     pub granted: GrantedLimits,
     /// Where the answer goes.
@@ -73,10 +71,8 @@ pub struct Reserve {
 pub struct Adopt {
     /// The place that was made.
     pub reservation: Reservation,
-    /// The socket, non-blocking and free of any runtime.
-    pub stream: TcpStream,
-    /// What the client sent right behind its request.
-    pub read: Bytes,
+    /// What leads to the client.
+    pub line: Line,
     /// Its place among all connections.
     pub seat: Seat,
 }

@@ -23,6 +23,7 @@ mod slowness;
 mod unfinished;
 mod worker;
 
+pub use crate::connection::{Line, StreamSender};
 pub use calls::{Ask, Call, PostChanges, ReadState};
 pub use feeds::{Feed, FeedMessage, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Subscription, Watch};
 pub use inbox::Inbox;

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jddb_core::room::{Joining, MemberKey};
-use tokio::net::TcpStream;
 
 use super::core::{Core, now};
 use super::message::{Adopt, Reservation, Reserve};
@@ -33,7 +32,7 @@ impl Core {
             edits,
             dialect,
             greeting,
-            compression,
+            framing,
             granted,
             reply,
         } = reserve;
@@ -42,7 +41,7 @@ impl Core {
             return;
         }
         let user = Rc::new(user);
-        let joining = Joining { connection_id, user, edits, dialect, greeting, compression, session_id, granted };
+        let joining = Joining { connection_id, user, edits, dialect, greeting, framing, session_id, granted };
         let joined = cell.room.borrow_mut().join(now(), joining);
         let reserved = joined.map(|member| {
             let number = self.place_number.get() + 1;
@@ -55,16 +54,16 @@ impl Core {
         let _ = reply.send(reserved);
     }
 
-    /// Takes over the socket for a place.
-    pub(super) fn adopt(self: &Rc<Self>, Adopt { reservation, stream, read, seat }: Adopt) {
+    /// Takes over what leads to the client of a place.
+    pub(super) fn adopt(self: &Rc<Self>, Adopt { reservation, line, seat }: Adopt) {
         let place = self.places.borrow_mut().remove(&reservation.number);
-        match (place, TcpStream::from_std(stream)) {
-            (Some(place), Ok(stream)) => {
+        match (place, line.arrive()) {
+            (Some(place), Ok(line)) => {
                 let home = Home::Member { cell: place.cell, key: place.member };
-                connection::adopt(self, stream, read, home, seat);
+                connection::adopt(self, line, home, seat);
             }
             (place, _) => {
-                tracing::warn!("a socket came too late for its place, or cannot be taken over");
+                tracing::warn!("a client came too late for its place, or cannot be taken over");
                 place.into_iter().for_each(|place| self.give_up(&place));
             }
         }

@@ -60,6 +60,7 @@ pub(super) async fn serve_site(listeners: Listeners, site: Site) {
     let Listeners { sockets, outlive_server } = listeners;
     let front = Rc::new(Front {
         slots: Slots::new(connections_max(&site.shared)),
+        silence: Duration::from_secs(site.shared.config.heartbeat.silence_seconds),
         site: Rc::new(site),
         outlive_server,
         files_max: files_max(),
@@ -91,6 +92,8 @@ struct Front {
     slots: Rc<Slots>,
     outlive_server: bool,
     files_max: u64,
+    /// How long a client may leave unconfirmed what it was sent: some say nothing that could be missed.
+    silence: Duration,
 }
 
 impl Front {
@@ -164,7 +167,11 @@ impl Front {
         let slot = self.slots.take().ok_or("HTTP connections")?;
         let socket = SockRef::from(&stream);
         // Only a socket that is dead already refuses; reading will tell.
-        if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES)) {
+        let options = socket
+            .set_tcp_nodelay(true)
+            .and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES))
+            .and_then(|()| socket.set_tcp_user_timeout(Some(self.silence)));
+        if let Err(error) = options {
             tracing::debug!(%error, "a socket does not take its options");
         }
         spawn_local(serve_connection(stream, Rc::clone(&self.site), Rc::new(slot)));

@@ -8,6 +8,7 @@ use hyper::header::{
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::outbound::write_json;
 use jddb_core::protocol::{ErrorCode, InboundError};
+use jddb_core::room::JoinRefusal;
 use jddb_core::websocket;
 use serde::Serialize;
 
@@ -192,6 +193,15 @@ impl From<AuthError> for HttpError {
 impl From<Refusal> for HttpError {
     fn from(refusal: Refusal) -> Self {
         Self::new(ErrorCode::Forbidden, refusal.to_string())
+    }
+}
+
+impl From<JoinRefusal> for HttpError {
+    fn from(refused: JoinRefusal) -> Self {
+        let JoinRefusal { code, message, field, expected, limit_type: _, close: _, retry_after } = refused;
+        let error = Self::new(code, message);
+        let hint = retry_after.map_or(error.hint, Hint::RetryAfter);
+        Self { field: field.map(str::to_owned), expected, hint, ..error }
     }
 }
 

@@ -1,7 +1,5 @@
 //! A request to become a WebSocket, checked, and the answer to it.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
@@ -14,7 +12,7 @@ use jddb_core::websocket::{Compression, HandshakeError, UpgradeHeaders, accept_u
 
 use super::caller::lines;
 use super::error::HttpError;
-use super::response::HttpResponse;
+use super::response::{AnswerBody, HttpResponse};
 
 /// A request that can be upgraded.
 #[derive(Debug)]
@@ -60,7 +58,7 @@ impl Handshake {
 
     /// The answer after which the connection speaks WebSocket, and the connection.
     pub(super) fn accept(self) -> (HttpResponse, OnUpgrade) {
-        let mut response = Response::new(Full::new(Bytes::new()));
+        let mut response = Response::new(AnswerBody::default());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));

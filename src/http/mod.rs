@@ -18,6 +18,7 @@ mod caller;
 mod connection;
 mod documents;
 mod error;
+mod events;
 mod handshake;
 mod head_timer;
 mod health;

@@ -1,7 +1,7 @@
 //! The parameters after the `?`.
 
 use jddb_core::ids::{PositionEncoding, Version};
-use jddb_core::room::{Dialect, Greeting};
+use jddb_core::room::{Dialect, EventId, Greeting};
 
 use super::error::HttpError;
 use crate::auth::percent_decode;
@@ -87,6 +87,11 @@ impl<'a> Query<'a> {
         }))
     }
 
+    /// `last_event_id`.
+    pub(super) fn last_event_id(self) -> Result<Option<EventId>, BadParameter> {
+        self.read("last_event_id", "the id of an event, such as 42 or 42.1, once", EventId::parse)
+    }
+
     /// `interval` of monitoring, in seconds; 1 without.
     pub(super) fn interval_seconds(self) -> Result<usize, BadParameter> {
         let seconds = |text: &str| {
@@ -133,6 +138,7 @@ mod tests {
             assert_eq!(none.include_metadata(), Ok(true));
             assert_eq!(none.dialect(), Ok(Dialect::default()));
             assert_eq!(none.only_views(), Ok(false));
+            assert_eq!(none.last_event_id(), Ok(None));
             assert_eq!(none.interval_seconds(), Ok(1));
             assert_eq!(none.greeting(config::Greeting::OnJoin), Ok(Greeting::OnJoin));
         }
@@ -146,6 +152,8 @@ mod tests {
         let dialect = Dialect { encoding: PositionEncoding::Utf32, over_document: true };
         assert_eq!(query("positions=document&position_encoding=utf-32").dialect(), Ok(dialect));
         assert_eq!(query("mode=view").only_views(), Ok(true));
+        let id = query("last_event_id=42.1").last_event_id().unwrap();
+        assert_eq!(id.map(|id| id.to_string()).as_deref(), Some("42.1"));
         assert_eq!(query("interval=60").interval_seconds(), Ok(60));
         assert_eq!(query("greeting=on-join").greeting(config::Greeting::OnConnect), Ok(Greeting::OnJoin));
     }
@@ -162,6 +170,7 @@ mod tests {
         for bad in ["", "0", "61", "1.5", "-1", "+1", "1s", "99999999999999999999", "1&interval=1"] {
             check(query(&format!("interval={bad}")).interval_seconds(), "interval");
         }
+        check(query("last_event_id=x").last_event_id(), "last_event_id");
         check(query("include_metadata=yes").include_metadata(), "include_metadata");
         check(query("position_encoding=utf16").dialect(), "position_encoding");
         check(query("positions=whole").dialect(), "positions");

@@ -1,18 +1,66 @@
 //! The form of an answer that is no error.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
-/// An answer: its body is in memory as a whole.
-pub(super) type HttpResponse = Response<Full<Bytes>>;
+use crate::connection::StreamBody;
+
+/// An answer.
+pub(super) type HttpResponse = Response<AnswerBody>;
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// The body of an answer.
+#[derive(Debug)]
+pub(super) enum AnswerBody {
+    /// In memory as a whole.
+    Whole(Full<Bytes>),
+    /// An event stream, which ends when its core says so.
+    Stream(StreamBody),
+}
+
+impl Default for AnswerBody {
+    fn default() -> Self {
+        Self::Whole(Full::default())
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(whole) => Pin::new(whole).poll_frame(context),
+            Self::Stream(stream) => Pin::new(stream).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(whole) => whole.is_end_stream(),
+            Self::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(whole) => whole.size_hint(),
+            Self::Stream(stream) => stream.size_hint(),
+        }
+    }
+}
+
 /// An answer with a JSON body.
 pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(AnswerBody::Whole(Full::new(body.into())));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
@@ -22,5 +70,16 @@ pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
 pub(super) fn json_of_now(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
     let mut response = json(status, body);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An event stream.
+pub(super) fn events(body: StreamBody) -> HttpResponse {
+    let mut response = Response::new(AnswerBody::Stream(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // What nginx takes as a word not to collect events before it passes them on.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }

@@ -23,6 +23,12 @@ pub(super) enum Endpoint {
     Changes,
     /// A document's WebSocket.
     DocumentSocket,
+    /// A document's event stream.
+    DocumentEvents,
+    /// The event stream of who is present where.
+    PresenceEvents,
+    /// The event stream of how the server is doing.
+    MonitoringEvents,
     /// The WebSocket of who is present where.
     PresenceSocket,
     /// The WebSocket of how the server is doing.
@@ -33,16 +39,16 @@ pub(super) enum Endpoint {
 struct Route {
     template: &'static str,
     methods: &'static [(Method, Endpoint)],
-    /// Whether HEAD is left out: an upgrade is no answer to it.
-    upgrades: bool,
+    /// Whether HEAD is left out: an upgrade is no answer to it, nor is a stream without an end.
+    is_live: bool,
 }
 
 const fn plain(template: &'static str, methods: &'static [(Method, Endpoint)]) -> Route {
-    Route { template, methods, upgrades: false }
+    Route { template, methods, is_live: false }
 }
 
-const fn socket(template: &'static str, methods: &'static [(Method, Endpoint)]) -> Route {
-    Route { template, methods, upgrades: true }
+const fn live(template: &'static str, methods: &'static [(Method, Endpoint)]) -> Route {
+    Route { template, methods, is_live: true }
 }
 
 const ROUTES: &[Route] = &[
@@ -50,9 +56,12 @@ const ROUTES: &[Route] = &[
     plain("/readyz", &[(Method::GET, Endpoint::Ready)]),
     plain("/api/documents/{document_id}/state", &[(Method::GET, Endpoint::State)]),
     plain("/api/documents/{document_id}/changes", &[(Method::POST, Endpoint::Changes)]),
-    socket("/ws/document/{document_id}", &[(Method::GET, Endpoint::DocumentSocket)]),
-    socket("/ws/presence", &[(Method::GET, Endpoint::PresenceSocket)]),
-    socket("/ws/monitoring", &[(Method::GET, Endpoint::MonitoringSocket)]),
+    live("/api/documents/{document_id}/events", &[(Method::GET, Endpoint::DocumentEvents)]),
+    live("/api/presence/events", &[(Method::GET, Endpoint::PresenceEvents)]),
+    live("/api/monitoring/events", &[(Method::GET, Endpoint::MonitoringEvents)]),
+    live("/ws/document/{document_id}", &[(Method::GET, Endpoint::DocumentSocket)]),
+    live("/ws/presence", &[(Method::GET, Endpoint::PresenceSocket)]),
+    live("/ws/monitoring", &[(Method::GET, Endpoint::MonitoringSocket)]),
 ];
 
 /// Where a request of that method and path leads, and the path's segment that stands for a name in braces; that is empty
@@ -69,14 +78,14 @@ pub(super) fn find<'a>(method: &Method, path: &'a str) -> Result<(Endpoint, &'a 
 
 impl Route {
     fn endpoint(&self, method: &Method) -> Option<Endpoint> {
-        let method = if *method == Method::HEAD && !self.upgrades { &Method::GET } else { method };
+        let method = if *method == Method::HEAD && !self.is_live { &Method::GET } else { method };
         self.methods.iter().find(|(known, _)| known == method).map(|(_, endpoint)| *endpoint)
     }
 
     /// The methods it takes, as in the header `Allow`.
     fn allowed(&self) -> String {
         let mut names: Vec<&str> = self.methods.iter().map(|(method, _)| method.as_str()).collect();
-        if !self.upgrades && names.contains(&"GET") {
+        if !self.is_live && names.contains(&"GET") {
             names.push("HEAD");
         }
         names.join(", ")
@@ -115,6 +124,9 @@ mod tests {
         check("/readyz", Some((Endpoint::Ready, "")));
         check("/api/documents/jd_1/state", Some((Endpoint::State, "jd_1")));
         check("/api/documents/jd%5F1/changes", Some((Endpoint::Changes, "jd%5F1")));
+        check("/api/documents/jd_1/events", Some((Endpoint::DocumentEvents, "jd_1")));
+        check("/api/presence/events", Some((Endpoint::PresenceEvents, "")));
+        check("/api/monitoring/events", Some((Endpoint::MonitoringEvents, "")));
         check("/ws/document/jd_1", Some((Endpoint::DocumentSocket, "jd_1")));
         check("/ws/presence", Some((Endpoint::PresenceSocket, "")));
         check("/ws/monitoring", Some((Endpoint::MonitoringSocket, "")));
@@ -163,6 +175,7 @@ mod tests {
         assert!(allows("/api/documents/a/changes", Method::POST));
         assert!(!allows("/api/documents/a/changes", Method::GET));
         assert!(!allows("/ws/document/a", Method::HEAD));
+        assert!(!allows("/api/documents/a/events", Method::HEAD));
         assert!(!allows("/healthz", Method::from_bytes(b"get").unwrap()));
     }
 

@@ -13,6 +13,7 @@ use super::answers::HeldAnswers;
 use super::caller::lines;
 use super::documents;
 use super::error::HttpError;
+use super::events;
 use super::health;
 use super::ids;
 use super::response::HttpResponse;
@@ -70,6 +71,8 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::State => documents::state(site, &parts, segment).await,
         Endpoint::Changes => documents::changes(site, &parts, body, segment).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
+        Endpoint::DocumentEvents => events::document(site, &parts, segment).await,
+        Endpoint::PresenceEvents | Endpoint::MonitoringEvents => events::feed(site, &parts, endpoint).await,
         Endpoint::PresenceSocket | Endpoint::MonitoringSocket => watch::feed(site, slot, parts, &body, endpoint),
     }
 }

@@ -10,7 +10,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use jddb_core::ids::DocumentId;
 use jddb_core::limits::GrantedLimits;
-use jddb_core::room::{JoinRefusal, User, palette_color};
+use jddb_core::room::{EventId, Framing, Greeting, JoinRefusal, User, palette_color};
 use jddb_core::websocket::Compression;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -28,6 +28,7 @@ use super::site::Site;
 use super::slots::Slot;
 use super::socket::Socket;
 use crate::auth::{Identity, Scope, TokenLimits};
+use crate::connection::{ArrivedLine, Line};
 use crate::cores::{Adopt, CoreMessage, Reservation, Reserve};
 use crate::occupancy::Seat;
 use crate::shared::Shared;
@@ -50,7 +51,7 @@ pub(super) async fn document(
 ) -> Result<HttpResponse, HttpError> {
     let mut handshake = Handshake::check(&mut request, body)?;
     let compression = if site.shared.config.compression { handshake.take_compression() } else { None };
-    let entrant = Entrant::admit(site, &request, segment, compression);
+    let entrant = Entrant::admit(site, &request, segment, Entry::Socket(compression));
     let (response, upgraded) = handshake.accept();
     let (decided, decision) = oneshot::channel();
     // A task of its own: hyper drops this request when the client goes, and a reservation must not be dropped with it.
@@ -59,8 +60,17 @@ pub(super) async fn document(
     Ok(response)
 }
 
+/// How somebody comes in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Entry {
+    /// By a WebSocket, with what of compression was negotiated.
+    Socket(Option<Compression>),
+    /// As the reader of an event stream, which goes on after what it has seen.
+    Stream(Option<EventId>),
+}
+
 /// Somebody who may enter a document.
-struct Entrant {
+pub(super) struct Entrant {
     reserve: Reserve,
     answer: Answer,
     /// Their place among all connections.
@@ -69,12 +79,7 @@ struct Entrant {
 
 impl Entrant {
     /// Decides all that needs no document.
-    fn admit(
-        site: &Site,
-        request: &Parts,
-        segment: &str,
-        compression: Option<Compression>,
-    ) -> Result<Self, JoinRefusal> {
+    pub(super) fn admit(site: &Site, request: &Parts, segment: &str, entry: Entry) -> Result<Self, JoinRefusal> {
         if site.is_draining() {
             return Err(refusal::shutting_down());
         }
@@ -84,18 +89,25 @@ impl Entrant {
         let may_edit = identity.allows(Scope::DocumentWrite, document_id.as_str()).is_ok();
         identity.allows(Scope::DocumentRead, document_id.as_str()).map_err(refusal::forbidden)?;
         let (reply, answer) = oneshot::channel();
-        let greeting = site.shared.config.greeting;
+        let setting = site.shared.config.greeting;
         let granted = granted(identity.limits);
         let reserve = |query: Query<'_>| -> Result<Reserve, BadParameter> {
+            let (edits, framing, greeting) = match entry {
+                Entry::Socket(compression) => {
+                    let edits = may_edit && !query.only_views()?;
+                    (edits, Framing::WebSocket(compression), query.greeting(setting)?)
+                }
+                Entry::Stream(seen) => (false, Framing::Events, seen.map_or(Greeting::OnConnect, Greeting::Resume)),
+            };
             Ok(Reserve {
                 document_id,
                 connection_id: ids::connection_id(),
                 session_id: ids::session_id(),
                 user: user(identity),
-                edits: may_edit && !query.only_views()?,
+                edits,
                 dialect: query.dialect()?,
-                greeting: query.greeting(greeting)?,
-                compression,
+                greeting,
+                framing,
                 granted,
                 reply,
             })
@@ -154,7 +166,7 @@ async fn enter(
 }
 
 /// Asks the document's core for a place in its room.
-async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservation, Seat), JoinRefusal> {
+pub(super) async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservation, Seat), JoinRefusal> {
     let Entrant { reserve, mut answer, seat } = entrant;
     let document_id: DocumentId = reserve.document_id.clone();
     let message = CoreMessage::Reserve(Box::new(reserve));
@@ -196,19 +208,19 @@ async fn hand_over(site: &Site, reservation: Reservation, seat: Seat, stream: Tc
             return abandon(shared, reservation).await;
         }
     };
-    let adopt = CoreMessage::Adopt(Adopt { reservation, stream, read, seat });
+    let adopt = CoreMessage::Adopt(Adopt { reservation, line: Line::Socket(stream, read), seat });
     let sent = send_patiently(shared, reservation.core, adopt).await;
-    if let Err(CoreMessage::Adopt(Adopt { stream, seat, .. })) = sent {
+    if let Err(CoreMessage::Adopt(Adopt { line, seat, .. })) = sent {
         drop(seat);
         abandon(shared, reservation).await;
-        if let Ok(stream) = TcpStream::from_std(stream) {
+        if let Ok(ArrivedLine::Socket(stream, _)) = line.arrive() {
             refusal::refuse(site, stream, &refusal::at_capacity()).await;
         }
     }
 }
 
 /// Gives a reservation back.
-async fn abandon(shared: &Shared, reservation: Reservation) {
+pub(super) async fn abandon(shared: &Shared, reservation: Reservation) {
     if send_patiently(shared, reservation.core, CoreMessage::Abandon(reservation)).await.is_err() {
         // The core forgets by itself what nobody comes for.
         tracing::warn!(?reservation, "a reservation could not be given back: its core's inbox stays full");

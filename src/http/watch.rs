@@ -5,8 +5,7 @@ use std::rc::Rc;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
-use jddb_core::room::{JoinRefusal, Watching};
-use jddb_core::websocket::Compression;
+use jddb_core::room::{Framing, JoinRefusal, Watching};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
@@ -22,6 +21,7 @@ use super::site::Site;
 use super::slots::Slot;
 use super::upgrade::{granted, send_patiently, take_apart};
 use crate::auth::{Identity, Scope};
+use crate::connection::{ArrivedLine, Line};
 use crate::cores::{CoreMessage, Feed, FeedMessage, Watch};
 use crate::occupancy::Seat;
 
@@ -35,26 +35,26 @@ pub(super) fn feed(
 ) -> Result<HttpResponse, HttpError> {
     let mut handshake = Handshake::check(&mut request, body)?;
     let compression = if site.shared.config.compression { handshake.take_compression() } else { None };
-    let watcher = Watcher::admit(site, &request, endpoint, compression);
+    let watcher = Watcher::admit(site, &request, endpoint, Framing::WebSocket(compression));
     let (response, upgraded) = handshake.accept();
     spawn_local(enter(Rc::clone(site), slot, watcher, upgraded));
     Ok(response)
 }
 
 /// Somebody who may watch.
-struct Watcher {
-    watching: Watching,
-    feed: Feed,
+pub(super) struct Watcher {
+    pub(super) watching: Watching,
+    pub(super) feed: Feed,
     /// Their place among all connections.
-    seat: Seat,
+    pub(super) seat: Seat,
 }
 
 impl Watcher {
-    fn admit(
+    pub(super) fn admit(
         site: &Site,
         request: &Parts,
         endpoint: Endpoint,
-        compression: Option<Compression>,
+        framing: Framing,
     ) -> Result<Self, JoinRefusal> {
         if site.is_draining() {
             return Err(refusal::shutting_down());
@@ -63,14 +63,14 @@ impl Watcher {
         let (user_id, granted) = (identity.user_id.clone(), granted(identity.limits));
         let feed = feed_for(identity, Query::new(request.uri.query()), endpoint)?;
         let seat = site.seat(&user_id, &granted)?;
-        let watching = Watching { connection_id: ids::connection_id(), compression, granted };
+        let watching = Watching { connection_id: ids::connection_id(), framing, granted };
         Ok(Self { watching, feed, seat })
     }
 }
 
 /// What the caller may watch at that endpoint.
 fn feed_for(identity: Identity, query: Query<'_>, endpoint: Endpoint) -> Result<Feed, JoinRefusal> {
-    if endpoint == Endpoint::MonitoringSocket {
+    if matches!(endpoint, Endpoint::MonitoringSocket | Endpoint::MonitoringEvents) {
         identity.has(Scope::DocumentAdmin).map_err(refusal::forbidden)?;
         let interval_seconds = query.interval_seconds().map_err(refusal::bad_parameter)?;
         return Ok(Feed::Monitoring { interval_seconds });
@@ -111,10 +111,10 @@ async fn hand_over(
         }
     };
     let core = site.shared.core_for(&watching.connection_id);
-    let watch = Box::new(Watch { watching, feed, stream, read, seat });
+    let watch = Box::new(Watch { watching, feed, line: Line::Socket(stream, read), seat });
     match send_patiently(&site.shared, core, CoreMessage::Feed(FeedMessage::Watch(watch))).await {
         Err(CoreMessage::Feed(FeedMessage::Watch(watch))) => {
-            let stream = TcpStream::from_std(watch.stream).ok()?;
+            let ArrivedLine::Socket(stream, _) = watch.line.arrive().ok()? else { return None };
             Some((stream, refusal::at_capacity()))
         }
         Ok(()) | Err(_) => None,

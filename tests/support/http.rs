@@ -101,6 +101,14 @@ pub(super) async fn read_upgrade(stream: &mut TcpStream) -> io::Result<Answer> {
     read_until(stream, |answer| answer.status == 101 || answer.is_complete()).await
 }
 
+/// Reads the head of an answer whose body may have no end; what was read of that is its `body`.
+///
+/// # Errors
+/// The connection failed, or ended before a whole head.
+pub(super) async fn read_head(stream: &mut TcpStream) -> io::Result<Answer> {
+    read_until(stream, |answer| answer.status == 200 || answer.is_complete()).await
+}
+
 async fn read_until(stream: &mut TcpStream, is_complete: impl Fn(&Answer) -> bool) -> io::Result<Answer> {
     let mut bytes = Vec::new();
     loop {

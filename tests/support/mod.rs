@@ -4,10 +4,11 @@
 //!
 //! [`Home`] is a data directory that outlives its servers, [`server`] starts and stops them, [`http`]
 //! and [`socket`] speak to them, [`editor`] is what a good client library does with a document,
-//! [`client`] is that editor on a connection that may break, and [`typists`] are many of them.
+//! [`events`] reads event streams, [`client`] is that editor on a connection that may break, and [`typists`] are many of them.
 
 pub(crate) mod client;
 pub(crate) mod editor;
+pub(crate) mod events;
 pub(crate) mod faults;
 pub(crate) mod home;
 pub(crate) mod http;

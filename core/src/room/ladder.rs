@@ -12,12 +12,13 @@ use smallvec::SmallVec;
 
 use super::counters::Sent;
 use super::forms::Forms;
+use super::framing::EventId;
 use super::member::Member;
 use super::outbox::{Class, Gate};
 use super::{MemberKey, Room, frame};
 use crate::ids::{UnixMillis, Version};
 use crate::protocol::outbound::{Content, Metadata, SyncResponse};
-use crate::websocket::{CloseCode, encode_close};
+use crate::websocket::CloseCode;
 
 /// Whoever lags has to take [`PROGRESS_BYTES_MIN`], or all there is, in each span of this length.
 const PROGRESS_SPAN: Duration = Duration::from_secs(10);
@@ -186,9 +187,10 @@ impl Delivery {
     }
 
     fn give_up(&mut self, member: &mut Member) {
+        let close = member.framing.close(CloseCode::TRY_AGAIN_LATER, "SLOW_READER: reconnect and sync");
         self.queue(member, |outbox, _| {
             outbox.discard();
-            outbox.push_close(encode_close(CloseCode::TRY_AGAIN_LATER, "SLOW_READER: reconnect and sync"));
+            outbox.push_close(close);
         });
         self.counts.closed += 1;
     }
@@ -294,7 +296,8 @@ impl Room {
                 changes_since_version: Vec::new(),
                 full_document_state: Some(Content { document: &self.document, only: None }),
             };
-            (version, Forms::new(frame("sync.response", &response, &Metadata::of_server(now, None))))
+            let frame = frame("sync.response", &response, &Metadata::of_server(now, None));
+            (version, Forms::reaching(frame, EventId::whole(version)))
         });
         self.members.send_state(key, self.version_gate(), Class::State { version }, &state);
         self.config.counters.count_sent(Sent::Sync, 1);

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use super::framing::{EventId, Framing};
 use super::ladder::Lag;
 use super::members::MemberKey;
 use super::outbox::Outbox;
 use crate::ids::{PositionEncoding, UnixMillis};
 use crate::limits::{GrantedLimits, Rates};
-use crate::websocket::Compression;
 
 /// A person as others see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Greeting {
     OnConnect,
     /// When it says `document.join`; until then it gets others' changes, its acks and its errors only.
     OnJoin,
+    /// Not at all, if what it missed since then can be told; else at once.
+    Resume(EventId),
 }
 
 /// How a connection wants positions: the unit they are counted in, and from where.
@@ -84,8 +86,8 @@ pub struct Joining {
     pub dialect: Dialect,
     /// When they want the state.
     pub greeting: Greeting,
-    /// What of compression was negotiated with them.
-    pub compression: Option<Compression>,
+    /// What their messages are wrapped in.
+    pub framing: Framing,
     /// The name of the document's session, should it need one: `sess_…`.
     pub session_id: Box<str>,
     /// What their token grants instead of the server's limits.
@@ -110,7 +112,7 @@ pub struct Member {
     pub(super) person: usize,
     pub(super) edits: bool,
     pub(super) dialect: Dialect,
-    pub(super) compression: Option<Compression>,
+    pub(super) framing: Framing,
     /// Whether it has been sent a state, and so gets presence too.
     pub(super) greeted: bool,
     pub(super) cursor: Option<Marked>,
@@ -140,7 +142,7 @@ impl Member {
             person,
             edits: joining.edits,
             dialect: joining.dialect,
-            compression: joining.compression,
+            framing: joining.framing,
             greeted: false,
             cursor: None,
             selection: None,
@@ -155,10 +157,10 @@ impl Member {
         }
     }
 
-    /// What of compression was negotiated with it.
+    /// What its messages are wrapped in.
     #[must_use]
-    pub const fn compression(&self) -> Option<Compression> {
-        self.compression
+    pub const fn framing(&self) -> Framing {
+        self.framing
     }
 
     /// What waits to be sent to it.

@@ -10,12 +10,14 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::forms::Forms;
+use super::framing::EventId;
 use super::ladder::Delivery;
 use super::member::{Dialect, Member};
 use super::outbox::{Class, Gate};
 use super::people::People;
 use super::pointers::PointerKey;
-use crate::websocket::{CloseCode, Deflater, encode_close};
+use crate::ids::Version;
+use crate::websocket::{CloseCode, Deflater};
 
 /// The frames of one message or version, mostly one.
 pub(super) type Frames = SmallVec<[Bytes; 1]>;
@@ -123,6 +125,29 @@ impl Members {
         self.deliver(key, gate, Class::Answer, &Forms::new(frame));
     }
 
+    /// Queues for one member what is in its framing already.
+    pub(super) fn send_as_it_is(&mut self, key: MemberKey, bytes: Bytes) {
+        if let Some((member, delivery)) = self.with_delivery(key) {
+            delivery.deliver(member, 0, Class::Answer, [bytes]);
+        }
+    }
+
+    /// Queues for one member the parts of a version that it has not been shown, `shown` being those that it has.
+    pub(super) fn send_version(
+        &mut self,
+        key: MemberKey,
+        gate: Gate,
+        version: Version,
+        parts: Frames,
+        shown: usize,
+    ) -> usize {
+        let Some(member) = self.slab.get_mut(key.index).filter(|member| member.key == key) else { return 0 };
+        let messages = forms_of(Class::Change { version, continues: false }, parts);
+        let framing = member.framing;
+        let frames = messages.iter().skip(shown).map(|message| message.form(framing, &self.deflater));
+        self.delivery.deliver(member, gate, Class::Change { version, continues: shown > 0 }, frames)
+    }
+
     /// Queues for one member what may be as large as the document, and is outside the outbound bound.
     pub(super) fn send_state(&mut self, key: MemberKey, gate: Gate, class: Class, message: &Forms) {
         self.deliver(key, gate, class, message);
@@ -130,7 +155,7 @@ impl Members {
 
     fn deliver(&mut self, key: MemberKey, gate: Gate, class: Class, message: &Forms) {
         if let Some(member) = self.slab.get_mut(key.index).filter(|member| member.key == key) {
-            let frame = message.form(member.compression, &self.deflater);
+            let frame = message.form(member.framing, &self.deflater);
             self.delivery.deliver(member, gate, class, [frame]);
         }
     }
@@ -138,12 +163,12 @@ impl Members {
     /// Queues the last frame for one member.
     pub(super) fn close(&mut self, key: MemberKey, code: CloseCode, reason: &str) {
         if let Some(member) = self.slab.get_mut(key.index).filter(|member| member.key == key) {
-            self.delivery.close(member, encode_close(code, reason));
+            self.delivery.close(member, member.framing.close(code, reason));
         }
     }
 
-    /// Queues what `encode` makes for each dialect in use, once, for all who are `wanted`; compressed, once, for
-    /// those of them who have negotiated that. How many frames were queued, each of them counted for each of these.
+    /// Queues what `encode` makes for each dialect in use, once, for all who are `wanted`; compressed, or as
+    /// an event, once, for those of them who want it so. How many frames were queued, each of them counted for each of these.
     pub(super) fn broadcast(
         &mut self,
         gate: Gate,
@@ -158,10 +183,10 @@ impl Members {
                 continue;
             }
             let dialect = member.dialect;
-            let make = || encode(dialect).into_iter().map(Forms::new).collect();
+            let make = || forms_of(class, encode(dialect));
             let messages = encoded[dialect.index()].get_or_insert_with(make);
-            let compression = member.compression;
-            let frames = messages.iter().map(|message| message.form(compression, &self.deflater));
+            let framing = member.framing;
+            let frames = messages.iter().map(|message| message.form(framing, &self.deflater));
             queued += self.delivery.deliver(member, gate, class, frames);
         }
         queued
@@ -208,4 +233,14 @@ impl Members {
     pub(super) fn all_with_delivery(&mut self) -> (impl Iterator<Item = &mut Member>, &mut Delivery) {
         (self.slab.iter_mut().map(|(_, member)| member), &mut self.delivery)
     }
+}
+
+/// The forms of the frames of one message or version; a version's last one is what brings a reader to it.
+fn forms_of(class: Class, frames: Frames) -> SmallVec<[Forms; 1]> {
+    let count = frames.len();
+    let form = |(index, frame)| match class {
+        Class::Change { version, .. } => Forms::reaching(frame, EventId::of_part(version, index, count)),
+        Class::Answer | Class::Pointer(_) | Class::State { .. } | Class::Excerpt | Class::Vacant => Forms::new(frame),
+    };
+    frames.into_iter().enumerate().map(form).collect()
 }

@@ -9,14 +9,15 @@
 //! fast durability for acknowledgements and saves only.
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
-//! it), `state` and `sync` (catching up), `cursor`, `people` and `presence` (who is here), `request` (HTTP),
+//! it), `state`, `sync` and `resume` (catching up), `cursor`, `people` and `presence` (who is here), `request` (HTTP),
 //! `save` and `watch` (what clients may rely on), `refusal` (what is said when something is wrong), `rates` (who
-//! speaks too often), `counters`, `members`, `forms`, `outbox` with `pointers`, and `ladder` (delivery); `roster` and
+//! speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with `pointers`, and `ladder` (delivery); `roster` and
 //! `observer` are for those who watch many documents, or none.
 
 mod counters;
 mod cursor;
 mod forms;
+mod framing;
 mod ladder;
 mod member;
 mod members;
@@ -30,6 +31,7 @@ mod receive;
 mod refusal;
 mod relay;
 mod request;
+mod resume;
 mod roster;
 mod save;
 mod state;
@@ -38,6 +40,7 @@ mod watch;
 
 pub use counters::{Counter, Counters, Sent};
 pub use forms::Forms;
+pub use framing::{EventId, Framing};
 pub use ladder::LadderCounts;
 pub use member::{Dialect, Greeting, Joining, Member, User};
 pub use members::MemberKey;
@@ -220,8 +223,10 @@ impl Room {
         self.ensure_session(now, &joining);
         let greeting = joining.greeting;
         let key = self.members.insert(|key| Member::new(key, person, now, joining));
-        if greeting == Greeting::OnConnect {
-            self.send_state(now, key, None);
+        match greeting {
+            Greeting::OnConnect => self.send_state(now, key, None),
+            Greeting::Resume(seen) => self.resume(now, key, seen),
+            Greeting::OnJoin => {}
         }
         self.has_come(now, person, shift);
         Ok(key)
@@ -241,9 +246,9 @@ impl Room {
         self.tend_people(now);
     }
 
-    /// Queues a ping or pong for a member.
+    /// Queues a ping or pong, or what stands for it, for a member.
     pub fn send_control(&mut self, key: MemberKey, frame: Bytes) {
-        self.members.send(key, 0, frame);
+        self.members.send_as_it_is(key, frame);
     }
 
     /// Queues a message for a member that says nothing of the document.

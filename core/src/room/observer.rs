@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::counters::{Counters, Sent};
 use super::forms::Forms;
 use super::frame;
+use super::framing::Framing;
 use super::outbox::{Class, Outbox};
 use super::rates::{attempt, displaced_frame, exceeded_frame, reason_to_close};
 use super::refusal::{
@@ -22,7 +23,7 @@ use crate::ids::UnixMillis;
 use crate::limits::{Attempt, Exceeded, GrantedLimits, LimitMode, RateLimits, Rates, RefusalCounts};
 use crate::protocol::outbound::{ErrorMessage, Heartbeat, Metadata};
 use crate::protocol::{ClientTime, ErrorCode, Inbound, InboundError, Message, Parser, Severity, close};
-use crate::websocket::{CloseCode, Compression, Deflater, encode_close};
+use crate::websocket::{CloseCode, Deflater};
 
 /// An observer that has something to read has to read this much of it, or all, in each [`DRAIN_TIME_MS`].
 const DRAIN_BYTES_MIN: u64 = 64 << 10;
@@ -53,8 +54,8 @@ pub struct ObserverConfig {
 pub struct Watching {
     /// The connection's name, `conn_…`.
     pub connection_id: Box<str>,
-    /// What of compression was negotiated with them.
-    pub compression: Option<Compression>,
+    /// What their messages are wrapped in.
+    pub framing: Framing,
     /// What their token grants instead of the server's limits.
     pub granted: GrantedLimits,
 }
@@ -107,10 +108,10 @@ impl Observer {
         self.outbox.sent(written, 0);
     }
 
-    /// What of compression was negotiated with it.
+    /// What its messages are wrapped in.
     #[must_use]
-    pub const fn compression(&self) -> Option<Compression> {
-        self.watching.compression
+    pub const fn framing(&self) -> Framing {
+        self.watching.framing
     }
 
     /// Goes by another configuration from now on.
@@ -142,7 +143,7 @@ impl Observer {
         }
         self.picture_due = false;
         self.config.counters.count_sent(sent, 1);
-        let frame = picture.form(self.compression(), &self.config.deflater);
+        let frame = picture.form(self.framing(), &self.config.deflater);
         self.queue(frame, Class::Excerpt);
     }
 
@@ -151,7 +152,7 @@ impl Observer {
         if !self.is_heard() || self.picture_due {
             return;
         }
-        let frame = change.form(self.compression(), &self.config.deflater);
+        let frame = change.form(self.framing(), &self.config.deflater);
         if self.outbox.bytes() + frame.len() > self.config.outbound_bytes_max {
             let before = self.unread_bytes();
             self.outbox.discard();
@@ -160,17 +161,17 @@ impl Observer {
             return;
         }
         self.config.counters.count_sent(sent, 1);
-        self.push(frame);
+        self.queue(frame, Class::Answer);
     }
 
-    /// Queues a ping or pong.
+    /// Queues a ping or pong, or what stands for it.
     pub fn send_control(&mut self, frame: Bytes) {
-        self.push(frame);
+        self.queue(frame, Class::Answer);
     }
 
     /// Closes the connection, after all that is queued; what it still sends is ignored.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
-        let frame = encode_close(code, reason);
+        let frame = self.framing().close(code, reason);
         if self.is_heard() {
             self.queued_bytes += frame.len() as u64;
             self.outbox.push_close(frame);
@@ -295,7 +296,8 @@ impl Observer {
     }
 
     fn push(&mut self, frame: Bytes) {
-        self.queue(frame, Class::Answer);
+        let form = Forms::new(frame).form(self.framing(), &self.config.deflater);
+        self.queue(form, Class::Answer);
     }
 
     fn queue(&mut self, frame: Bytes, class: Class) {

@@ -37,9 +37,29 @@ impl Room {
 fn frames(document: &Document, change: ChangeRef<'_>, dialect: Dialect, session_id: &str) -> Frames {
     let mut starts = Starts::now(document, dialect.encoding);
     starts.step_back(change);
+    encode(change, &parts(document, change, dialect, &starts), session_id)
+}
+
+/// The parts of consecutive changes, up to the document's newest one, as a client with `dialect` is told.
+pub(super) fn parts_of_each<'a>(
+    document: &'a Document,
+    changes: &[ChangeRef<'a>],
+    dialect: Dialect,
+) -> Vec<SmallVec<[ChangePart<'a>; 1]>> {
+    let mut starts = Starts::now(document, dialect.encoding);
+    let mut newest_first = Vec::new();
+    for &change in changes.iter().rev() {
+        starts.step_back(change);
+        newest_first.push(parts(document, change, dialect, &starts));
+    }
+    newest_first.reverse();
+    newest_first
+}
+
+/// The frames of a version's parts.
+pub(super) fn encode(change: ChangeRef<'_>, parts: &[ChangePart<'_>], session_id: &str) -> Frames {
     let (client_id, correlation_id) = (change.client_id(), change.correlation_id());
     let metadata = Metadata::of_user(change.at(), change.user_id(), session_id).relaying(client_id, correlation_id);
-    let parts = parts(document, change, dialect, &starts);
     parts.iter().map(|part| frame("document.change", part, &metadata)).collect()
 }
 

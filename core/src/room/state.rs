@@ -2,6 +2,7 @@
 
 use super::counters::Sent;
 use super::forms::Forms;
+use super::framing::EventId;
 use super::member::Dialect;
 use super::outbox::Class;
 use super::rates::limits_of;
@@ -39,7 +40,8 @@ impl Room {
         };
         let mut metadata = Metadata::of_server(now, correlation_id);
         metadata.session_id = Some(session_id);
-        let state = Forms::new(frame("document.state", &state, &metadata));
+        let reaches = EventId::whole(self.document.version());
+        let state = Forms::reaching(frame("document.state", &state, &metadata), reaches);
         let gate = self.version_gate();
         let class = Class::State { version: self.document.version() };
         self.members.send_state(key, gate, class, &state);

@@ -4,7 +4,7 @@ use super::counters::Sent;
 use super::forms::Forms;
 use super::member::Dialect;
 use super::outbox::Class;
-use super::relay::{self, Starts};
+use super::relay;
 use super::{MemberKey, Room, frame};
 use crate::document::ChangeRef;
 use crate::ids::{PositionEncoding, SectionName, UnixMillis, Version};
@@ -66,7 +66,12 @@ impl Room {
     }
 
     /// The changes after `base`, if they are known, can be given in the dialect, and are not larger than that.
-    fn changes_since(&self, base: Version, dialect: Dialect, bytes_max: usize) -> Option<Vec<ChangeRef<'_>>> {
+    pub(super) fn changes_since(
+        &self,
+        base: Version,
+        dialect: Dialect,
+        bytes_max: usize,
+    ) -> Option<Vec<ChangeRef<'_>>> {
         // Places in other encodings would have to be found in texts that are gone.
         if dialect.encoding != PositionEncoding::Utf16 && base != self.document.version() {
             return None;
@@ -89,15 +94,11 @@ impl Room {
         dialect: Dialect,
         sections: Option<&[SectionName]>,
     ) -> Vec<ListedChange<'a>> {
-        let mut starts = Starts::now(&self.document, dialect.encoding);
-        let mut newest_first = Vec::new();
-        for &change in changes.iter().rev() {
-            starts.step_back(change);
-            newest_first.push(relay::parts(&self.document, change, dialect, &starts));
-        }
+        let parts = relay::parts_of_each(&self.document, changes, dialect);
         let wanted = |name: &str| sections.is_none_or(|wanted| wanted.iter().any(|section| section.as_str() == name));
-        let in_order = changes.iter().zip(newest_first.into_iter().rev());
-        in_order
+        changes
+            .iter()
+            .zip(parts)
             .flat_map(|(change, parts)| parts.into_iter().map(move |part| (change, part)))
             .filter(|(_, part)| wanted(part.section))
             .map(|(change, part)| ListedChange {

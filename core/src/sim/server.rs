@@ -129,7 +129,7 @@ impl Server {
             edits: guest.edits,
             dialect: guest.dialect,
             greeting: guest.greeting,
-            compression: None,
+            framing: crate::room::Framing::default(),
             session_id: format!("sess_{number}").into(),
             granted: GrantedLimits::default(),
         };

@@ -88,6 +88,16 @@ pub(super) fn message_of(frame: &[u8]) -> Option<(MessageKind, &[u8])> {
     Some((kind, rest.get(length_bytes..)?))
 }
 
+/// The payload of a whole message's frame, uncompressed, as it is made here.
+///
+/// # Panics
+/// If `frame` is anything else.
+#[must_use]
+pub fn message_payload(frame: &[u8]) -> &[u8] {
+    let (_, payload) = message_of(frame).expect("frames of messages are made here, whole and not compressed");
+    payload
+}
+
 /// A ping with at most [`CONTROL_PAYLOAD_BYTES_MAX`] bytes, which the peer returns in its pong.
 ///
 /// # Panics

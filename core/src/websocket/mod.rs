@@ -30,7 +30,7 @@ mod pending;
 pub use close::{CloseCode, CloseFrame};
 pub use decoder::{Decoder, DecoderLimits, Event, Message};
 pub use deflater::Deflater;
-pub use encoder::{FrameBuilder, encode_close, encode_message, encode_ping, encode_pong};
+pub use encoder::{FrameBuilder, encode_close, encode_message, encode_ping, encode_pong, message_payload};
 pub use error::ProtocolError;
 pub use extension::{Compression, DEFLATE_BYTES_MAX, DEFLATE_BYTES_MIN};
 pub use frame::{CONTROL_PAYLOAD_BYTES_MAX, MessageKind};

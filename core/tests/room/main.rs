@@ -8,6 +8,7 @@ mod compression;
 mod cursors;
 mod dialects;
 mod endings;
+mod events;
 mod gates;
 mod http;
 mod joins;

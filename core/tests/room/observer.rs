@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
-use jddb_core::room::{Counters, Forms, Observer, ObserverConfig, Sent, Watching};
+use jddb_core::room::{Counters, Forms, Framing, Observer, ObserverConfig, Sent, Watching};
 use jddb_core::websocket::{Compression, MessageKind, encode_message};
 
 use crate::naive_inflate::inflated;
@@ -16,11 +16,11 @@ use crate::support::START;
 const OUTBOUND_BYTES_MAX: usize = 2_000;
 
 fn observer() -> Observer {
-    observer_at(RateLimits::OFF, None)
+    observer_at(RateLimits::OFF, Framing::default())
 }
 
-fn observer_at(rates: RateLimits, compression: Option<Compression>) -> Observer {
-    let watching = Watching { connection_id: "conn_1".into(), compression, granted: GrantedLimits::default() };
+fn observer_at(rates: RateLimits, framing: Framing) -> Observer {
+    let watching = Watching { connection_id: "conn_1".into(), framing, granted: GrantedLimits::default() };
     Observer::new(START, watching, config(rates))
 }
 
@@ -162,7 +162,7 @@ fn who_speaks_too_often_is_told_and_closed_like_a_member() {
         refusals_per_minute: 3,
     };
     const BEAT: &str = r#"{"type":"system.heartbeat","payload":{},"metadata":{"correlation_id":"c1"}}"#;
-    let mut observer = observer_at(rates, None);
+    let mut observer = observer_at(rates, Framing::default());
     for _ in 0..2 {
         assert!(hear(&mut observer, BEAT).contains("server_time"));
     }
@@ -181,7 +181,7 @@ fn who_speaks_too_often_is_told_and_closed_like_a_member() {
 #[test]
 fn who_is_only_counted_is_heard_however_often_it_speaks() {
     let rates = RateLimits { burst_per_second: 1, refusals_per_minute: 1, ..RateLimits::OFF };
-    let mut observer = observer_at(rates, None);
+    let mut observer = observer_at(rates, Framing::default());
     observer.configure(ObserverConfig { mode: LimitMode::Observe, ..config(rates) });
     for _ in 0..5 {
         let told = hear(&mut observer, r#"{"type":"system.heartbeat","payload":{}}"#);
@@ -201,7 +201,7 @@ fn whoever_loses_its_seat_is_told() {
 #[test]
 fn a_picture_is_compressed_once_for_all_who_have_negotiated_that() {
     let compression = Compression::negotiate(&["permessage-deflate"]).unwrap();
-    let mut observers = [RateLimits::OFF; 2].map(|rates| observer_at(rates, compression));
+    let mut observers = [RateLimits::OFF; 2].map(|rates| observer_at(rates, Framing::WebSocket(compression)));
     let text = vec![b'a'; 4_000];
     let plain = encode_message(MessageKind::Text, false, &text);
     let picture = Forms::new(plain.clone());

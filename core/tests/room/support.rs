@@ -10,7 +10,9 @@ use jddb_core::ids::{DocumentId, UnixMillis};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
-use jddb_core::room::{Dialect, Durability, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig, User};
+use jddb_core::room::{
+    Dialect, Durability, EventId, Framing, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig, User,
+};
 use jddb_core::websocket::Compression;
 use serde_json::{Value, json};
 
@@ -79,7 +81,7 @@ pub(crate) struct Guest {
     edits: bool,
     dialect: Dialect,
     greeting: Greeting,
-    compression: Option<Compression>,
+    framing: Framing,
     granted: GrantedLimits,
 }
 
@@ -89,7 +91,7 @@ pub(crate) fn guest(user_id: &str) -> Guest {
         edits: true,
         dialect: Dialect::default(),
         greeting: Greeting::OnConnect,
-        compression: None,
+        framing: Framing::default(),
         granted: GrantedLimits::default(),
     }
 }
@@ -110,7 +112,17 @@ impl Guest {
     /// Offers compression with the parameters `more`, such as `; server_max_window_bits=10`.
     pub(crate) fn inflating(self, more: &str) -> Self {
         let compression = Compression::negotiate(&[&format!("permessage-deflate{more}")]).unwrap();
-        Self { compression, ..self }
+        Self { framing: Framing::WebSocket(compression), ..self }
+    }
+
+    /// Reads an event stream.
+    pub(crate) fn reading_events(self) -> Self {
+        Self { framing: Framing::Events, ..self.viewing() }
+    }
+
+    /// Goes on after an event.
+    pub(crate) fn after(self, id: EventId) -> Self {
+        Self { greeting: Greeting::Resume(id), ..self }
     }
 
     pub(crate) fn granted(self, granted: GrantedLimits) -> Self {
@@ -188,7 +200,7 @@ impl House {
     }
 
     pub(crate) fn try_join(&mut self, guest: Guest) -> Result<MemberKey, JoinRefusal> {
-        let Guest { user_id, edits, dialect, greeting, compression, granted } = guest;
+        let Guest { user_id, edits, dialect, greeting, framing, granted } = guest;
         self.connections += 1;
         let number = self.connections;
         let user = User {
@@ -203,7 +215,7 @@ impl House {
             edits,
             dialect,
             greeting,
-            compression,
+            framing,
             session_id: format!("sess_{number}").into(),
             granted,
         };
@@ -297,6 +309,14 @@ impl House {
             self.skip_versions += VERSIONS_SKIPPED;
         }
         self.room = open(&self.plan, &self.disk, self.skip_versions);
+    }
+
+    /// Takes all that may leave as it is.
+    pub(crate) fn take(&mut self, key: MemberKey) -> Vec<bytes::Bytes> {
+        let durable = self.room.durable_records();
+        let frames: Vec<_> = self.room.member(key).unwrap().outbox().sendable(durable).cloned().collect();
+        self.room.sent(key, frames.iter().map(bytes::Bytes::len).sum());
+        frames
     }
 
     /// Reads at most `bytes_max` bytes; the messages that are whole by now.

@@ -9,16 +9,14 @@ mod presence;
 mod subscription;
 
 use std::cell::RefCell;
-use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jddb_core::room::{Observer, ObserverConfig, Watching};
 
 use super::core::{Core, now};
 use crate::auth::Identity;
-use crate::connection::{self, Connection, Home};
+use crate::connection::{self, Connection, Home, Line};
 use crate::metrics::Figure;
 use crate::occupancy::Seat;
 pub use monitoring::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN};
@@ -27,7 +25,7 @@ pub use subscription::Subscription;
 /// What cores and fronts ask of a core about its feeds.
 #[derive(Debug)]
 pub enum FeedMessage {
-    /// Somebody watches; here is their socket.
+    /// Somebody watches; here is what leads to them.
     Watch(Box<Watch>),
     /// A core has watchers who want to know who is here, from now on.
     Subscribe(Arc<Subscription>),
@@ -40,10 +38,8 @@ pub struct Watch {
     pub watching: Watching,
     /// What is watched.
     pub feed: Feed,
-    /// The socket, non-blocking and free of any runtime.
-    pub stream: TcpStream,
-    /// What the client sent right behind its request.
-    pub read: Bytes,
+    /// What leads to them.
+    pub line: Line,
     /// The connection's place among all connections.
     pub seat: Seat,
 }
@@ -78,20 +74,20 @@ impl Core {
     }
 
     fn seat_watcher(self: &Rc<Self>, watch: Watch) {
-        let Watch { watching, feed, stream, read, seat } = watch;
+        let Watch { watching, feed, line, seat } = watch;
         let mut observer = Observer::new(now(), watching, self.observer_config());
         if self.is_stopping() {
             observer.shut_down(now(), crate::jitter::retry_ms());
         }
-        let stream = match tokio::net::TcpStream::from_std(stream) {
-            Ok(stream) => stream,
+        let line = match line.arrive() {
+            Ok(line) => line,
             Err(error) => {
                 tracing::warn!(%error, "a watcher's socket cannot be taken over");
                 return;
             }
         };
         let home = Home::Observer(Box::new(RefCell::new(observer)));
-        let connection = connection::adopt(self, stream, read, home, seat);
+        let connection = connection::adopt(self, line, home, seat);
         match feed {
             Feed::Presence(identity) => self.watch_presence(&connection, *identity),
             Feed::Monitoring { interval_seconds } => self.watch_server(&connection, interval_seconds),

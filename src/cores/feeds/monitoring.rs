@@ -127,6 +127,7 @@ mod tests {
     use std::cell::RefCell;
     use std::time::Duration;
 
+    use jddb_core::room::Framing;
     use jddb_storage::CommitFigures;
 
     use super::*;
@@ -146,7 +147,7 @@ mod tests {
         let check = |count: u64, seconds: usize, expected: Option<&str>| {
             let mut made = HashMap::new();
             let message = report(&samples(count), seconds, &mut made);
-            let frame = message.map(|message| message.form(None, &RefCell::default()));
+            let frame = message.map(|message| message.form(Framing::default(), &RefCell::default()));
             let text = frame.map(|frame| String::from_utf8_lossy(&frame).into_owned());
             let found = text.as_deref().map(|text| {
                 let from = text.find("interval_seconds").unwrap();

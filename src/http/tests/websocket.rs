@@ -13,7 +13,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::support::{Front, Reply, run, run_with_answers_within};
-use crate::cores::CoreMessage;
+use crate::cores::{Adopt, CoreMessage, Line};
+use crate::occupancy::Seat;
 
 const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -79,9 +80,10 @@ fn a_socket_goes_to_its_documents_core() {
             assert_eq!(reply.header("upgrade"), Some("websocket"));
             assert_eq!(reply.header("connection").map(str::to_ascii_lowercase).as_deref(), Some("upgrade"));
             assert!(reply.header("x-request-id").is_some());
-            let mut adopt = front.adopted().await;
+            let adopt = front.adopted().await;
             assert_eq!((adopt.reservation.core, adopt.reservation.number), (0, 7));
-            assert_eq!(adopt.read, Bytes::new());
+            let (mut socket, read, _seat) = socket_of(adopt);
+            assert_eq!(read, Bytes::new());
             front.reserve(|reserve| {
                 assert_eq!(reserve.document_id.as_str(), "jd_1");
                 assert!(reserve.connection_id.starts_with("conn_"));
@@ -94,16 +96,24 @@ fn a_socket_goes_to_its_documents_core() {
             });
             // It works on both sides, and the document's core counts it off.
             assert_eq!(front.connections(), 1);
-            adopt.stream.write_all(b"out").unwrap();
+            socket.write_all(b"out").unwrap();
             let mut bytes = [0; 3];
             stream.read_exact(&mut bytes).await.unwrap();
             stream.write_all(b"in").await.unwrap();
-            adopt.stream.set_nonblocking(false).unwrap();
+            socket.set_nonblocking(false).unwrap();
             let mut bytes = [0; 2];
-            adopt.stream.read_exact(&mut bytes).unwrap();
+            socket.read_exact(&mut bytes).unwrap();
             assert_eq!(&bytes, b"in");
         },
     );
+}
+
+/// What was handed over of a WebSocket.
+fn socket_of(adopt: Adopt) -> (std::net::TcpStream, Bytes, Seat) {
+    match adopt.line {
+        Line::Socket(stream, read) => (stream, read, adopt.seat),
+        Line::Stream(_) => panic!("a socket was handed over"),
+    }
 }
 
 #[test]
@@ -117,7 +127,7 @@ fn what_follows_the_request_at_once_goes_with_the_socket() {
             let target = format!("/ws/document/jd_1?token={token}");
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{HANDSHAKE}\r\n\x01\x02\x03");
             stream.write_all(request.as_bytes()).await.unwrap();
-            assert_eq!(front.adopted().await.read, Bytes::from_static(b"\x01\x02\x03"));
+            assert_eq!(socket_of(front.adopted().await).1, Bytes::from_static(b"\x01\x02\x03"));
             front.reserve(|reserve| assert!(!reserve.edits));
         },
     );
@@ -344,7 +354,7 @@ async fn negotiated(front: &Front, offer: &str) -> (Option<String>, Option<Strin
     let (_stream, reply) = open(front, &format!("/ws/document/jd_1?token={token}"), &headers).await;
     assert_eq!(reply.status, 101, "{offer}");
     let mut told = None;
-    front.reserve(|reserve| told = reserve.compression.map(|compression| compression.to_string()));
+    front.reserve(|reserve| told = reserve.framing.compression().map(|compression| compression.to_string()));
     (reply.header("sec-websocket-extensions").map(str::to_owned), told)
 }
 
