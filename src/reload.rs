@@ -55,6 +55,7 @@ impl Reloader {
         self.config.auth = read.auth.clone();
         if self.config.limits != read.limits {
             self.config.limits = read.limits.clone();
+            shared.request_rates.configure(&read.limits);
             let limits = Arc::new(read.limits.clone());
             shared.tell_cores(|| CoreMessage::Reload(Arc::clone(&limits)));
         }

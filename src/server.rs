@@ -23,6 +23,7 @@ use crate::listen::{self, ListenError, Listeners};
 use crate::logging::FilterHandle;
 use crate::occupancy::Occupancy;
 use crate::reload::Reloader;
+use crate::request_rates::RequestRates;
 use crate::shared::Shared;
 use crate::unfinished::Unfinished;
 use crate::welcome;
@@ -96,6 +97,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let queue_batches = config.storage.commit_queue_batches;
     let mut reloader = Reloader::new(config.clone(), sources, log);
     let shared = Arc::new(Shared {
+        request_rates: Arc::new(RequestRates::new(&config.limits)),
         config,
         authority: ArcSwap::from_pointee(authority),
         store: Arc::clone(&store),

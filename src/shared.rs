@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::cores::{CoreMessage, Inbox};
 use crate::metrics::CoreMetrics;
 use crate::occupancy::Occupancy;
+use crate::request_rates::RequestRates;
 use crate::unfinished::Unfinished;
 
 /// Shards that documents are hashed to, and that are dealt out to the cores. More than any machine has cores.
@@ -35,6 +36,8 @@ pub struct Shared {
     pub metrics: Vec<CachePadded<CoreMetrics>>,
     /// WebSocket connections open or being opened, over all cores.
     pub occupancy: Arc<Occupancy>,
+    /// HTTP requests of the last minute, over all cores.
+    pub request_rates: Arc<RequestRates>,
     /// What is held of unfinished messages and bodies, over all connections.
     pub unfinished: Unfinished,
     /// Messages are sent back as they came: the server is there for a conformance suite.

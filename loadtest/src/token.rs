@@ -30,12 +30,18 @@ pub(crate) struct LimitsClaim {
     pub(crate) messages_per_minute: u32,
     /// Messages a connection may send a second.
     pub(crate) burst_per_second: u32,
+    /// HTTP requests of the user a minute, upgrades included.
+    pub(crate) requests_per_minute: u32,
 }
 
 impl LimitsClaim {
     /// Far above what any schedule here needs.
-    pub(crate) const RAISED: Self =
-        Self { connections: 1_000_000, messages_per_minute: 1_000_000, burst_per_second: 100_000 };
+    pub(crate) const RAISED: Self = Self {
+        connections: 1_000_000,
+        messages_per_minute: 1_000_000,
+        burst_per_second: 100_000,
+        requests_per_minute: 100_000_000,
+    };
 }
 
 /// Where tokens come from.
@@ -102,7 +108,8 @@ mod tests {
     use super::*;
     use jsonwebtoken::{DecodingKey, Validation};
 
-    const LIMITS: LimitsClaim = LimitsClaim { connections: 20, messages_per_minute: 600, burst_per_second: 60 };
+    const LIMITS: LimitsClaim =
+        LimitsClaim { connections: 20, messages_per_minute: 600, burst_per_second: 60, requests_per_minute: 6_000 };
 
     fn claims(token: &str, secret: &[u8]) -> serde_json::Value {
         let validation = Validation::new(Algorithm::HS256);

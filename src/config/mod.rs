@@ -2,8 +2,8 @@
 //!
 //! Three sources, each stronger than the one before: a TOML file, environment variables (`JDDB_…`), command line flags.
 //! Reading order: the structs below are the settings; `settings` has the range of each; `load` merges the sources and
-//! reports every mistake at once; `secret`, `document_id` and `origins` are the settings with a
-//! type of their own.
+//! reports every mistake at once; `secret`, `document_id`, `origins` and `proxies` are the settings with
+//! a type of their own.
 //!
 //! Those of `[auth]` and `[limits]` and `log.filter` may change while the server runs; see [`Setting::is_live`].
 //!
@@ -13,6 +13,7 @@ mod document_id;
 mod error;
 mod load;
 mod origins;
+mod proxies;
 mod secret;
 mod settings;
 
@@ -26,6 +27,7 @@ pub use document_id::{IdPattern, IdPatternError};
 pub use error::{ConfigErrors, Problem};
 pub use load::{Loaded, Sources, load};
 pub use origins::{OriginError, Origins};
+pub use proxies::{Proxies, ProxyError};
 pub use secret::{Secret, SecretError};
 pub use settings::{SETTINGS, Setting, changed, env_name};
 
@@ -234,6 +236,9 @@ pub struct Limits {
     pub large_messages_per_second: u32,
     /// Refused messages within 60 seconds that close a connection, up to 1,000,000; 0 closes none.
     pub refusals_per_minute: u32,
+    /// HTTP requests accepted in any 60 seconds of a user, or of an address where there is no valid token, up to
+    /// 1,000,000,000; 0 does not limit them.
+    pub requests_per_minute: u32,
     /// Bytes of one WebSocket message, 1 KiB to 64 MiB; not above `unfinished_message_bytes`.
     pub message_bytes: usize,
     /// UTF-8 bytes of one section, 1 KiB to 256 MiB; not above `document_bytes`.
@@ -265,6 +270,7 @@ impl Default for Limits {
             large_message_bytes: 10 * KIB,
             large_messages_per_second: 1,
             refusals_per_minute: 20,
+            requests_per_minute: 1_000,
             message_bytes: MIB,
             section_bytes: 4 * MIB,
             document_bytes: 16 * MIB,
@@ -321,6 +327,17 @@ impl Default for Presence {
     }
 }
 
+/// In which header proxies say where a request comes from. The other one is passed over: a proxy that does not write it
+/// lets its clients write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientAddressHeader {
+    /// `X-Forwarded-For`: addresses with commas in between (the default).
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
 /// Bounds of HTTP requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -342,6 +359,10 @@ pub struct Http {
     pub keep_alive_seconds: u64,
     /// Whose web pages may use the server; all by default.
     pub allowed_origins: Origins,
+    /// The proxies whose word is taken for where a request comes from; none by default.
+    pub trusted_proxies: Option<Proxies>,
+    /// The header in which they say so.
+    pub client_address_header: ClientAddressHeader,
 }
 
 impl Default for Http {
@@ -355,6 +376,8 @@ impl Default for Http {
             answers_bytes: 64 * MIB,
             keep_alive_seconds: 75,
             allowed_origins: Origins::default(),
+            trusted_proxies: None,
+            client_address_header: ClientAddressHeader::XForwardedFor,
         }
     }
 }

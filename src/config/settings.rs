@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::Config;
 use super::document_id::IdPattern;
 use super::origins::Origins;
+use super::proxies::Proxies;
 use super::secret::Secret;
 
 const KIB: i64 = 1024;
@@ -43,6 +44,7 @@ pub(super) enum Expects {
     LogFilter,
     OneOf(&'static [&'static str]),
     Origins,
+    Proxies,
     Secret,
     Text,
 }
@@ -93,6 +95,7 @@ pub const SETTINGS: &[Setting] = &[
     integer("limits.large_message_bytes", 1, 64 * MIB),
     integer("limits.large_messages_per_second", 0, RATE_MAX),
     integer("limits.refusals_per_minute", 0, 1_000_000),
+    integer("limits.requests_per_minute", 0, RATE_MAX),
     integer("limits.message_bytes", KIB, 64 * MIB),
     integer("limits.section_bytes", KIB, 256 * MIB),
     integer("limits.document_bytes", KIB, 256 * MIB),
@@ -112,6 +115,8 @@ pub const SETTINGS: &[Setting] = &[
     integer("http.answers_bytes", MIB, 64 * GIB),
     integer("http.keep_alive_seconds", 1, 3_600),
     setting("http.allowed_origins", Expects::Origins),
+    setting("http.trusted_proxies", Expects::Proxies),
+    setting("http.client_address_header", OneOf(&["x-forwarded-for", "forwarded"])),
     integer("storage.wal_bytes", MIB, 64 * GIB),
     integer("storage.block_cache_bytes", MIB, TIB),
     integer("storage.write_buffer_bytes", MIB, 4 * GIB),
@@ -240,6 +245,7 @@ impl Expects {
             LogFilter => reasoned(EnvFilter::try_new(text)),
             OneOf(names) => holds(names.contains(&text)),
             Self::Origins => reasoned(Origins::new(text)),
+            Self::Proxies => reasoned(Proxies::new(text)),
             Text | Self::Secret => Ok(()),
             Boolean | Integer { .. } => Err(None),
         }
@@ -280,6 +286,7 @@ impl fmt::Display for Expects {
             }
             OneOf(names) => write!(f, "{}", names.join(" or ")),
             Self::Origins => write!(f, "* or origins such as https://app.example.org, with spaces in between"),
+            Self::Proxies => write!(f, "addresses and networks such as 10.0.0.0/8 or ::1, with spaces in between"),
             Self::Secret => write!(f, "a key of at least 32 bytes, as text or as base64:…"),
             Text => write!(f, "a text of 1 to {TEXT_BYTES_MAX} bytes"),
         }

@@ -45,6 +45,11 @@ impl LimitsInForce {
         self.refusals.set(refusals);
     }
 
+    /// Counts an HTTP request that was refused, or would have been.
+    pub fn count_request(&self) {
+        self.count(RefusalCounts { request_rate: 1, ..RefusalCounts::default() });
+    }
+
     /// Counts what a room refused, or would have.
     pub fn count(&self, refused: RefusalCounts) {
         if !refused.is_zero() {

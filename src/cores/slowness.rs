@@ -110,6 +110,7 @@ impl Core {
         set(Figure::BeyondDocumentEditors, refusals.document_editors);
         set(Figure::BeyondConnections, refusals.connections);
         set(Figure::ClosedForRefusals, refusals.closed);
+        set(Figure::BeyondRequestRate, refusals.request_rate);
     }
 
     /// Where too much waits for all connections of this core, those with the most take a step down the ladder; once

@@ -4,17 +4,40 @@ use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, SEC_WEBSOCKET_PROTOCOL};
 use hyper::http::request::Parts;
 use jddb_core::ids::DocumentId;
+use jddb_core::room::JoinRefusal;
 
 use super::error::HttpError;
+use super::quota::{self, Asker};
+use super::refusal;
 use super::site::Site;
 use crate::auth::{AuthError, Identity, Scope, find_token, percent_decode};
 use crate::clock;
+
+/// The caller of a request, who is known since it was counted.
+///
+/// # Errors
+/// There is no token, or it is not valid.
+pub(super) fn authenticate(site: &Site, request: &Parts) -> Result<Identity, AuthError> {
+    let asker = request.extensions.get::<Asker>();
+    asker.map_or_else(|| verify(site, request), |asker| asker.identity.clone())
+}
+
+/// The caller of a request that is to be upgraded.
+///
+/// # Errors
+/// They ask too often, there is no token, or it is not valid.
+pub(super) fn authenticate_socket(site: &Site, request: &Parts) -> Result<Identity, JoinRefusal> {
+    if let Some(standing) = quota::exceeded(request) {
+        return Err(refusal::too_many_requests(standing));
+    }
+    authenticate(site, request).map_err(refusal::unauthenticated)
+}
 
 /// The caller of a request by its token.
 ///
 /// # Errors
 /// There is no token, or it is not valid.
-pub(super) fn authenticate(site: &Site, request: &Parts) -> Result<Identity, AuthError> {
+pub(super) fn verify(site: &Site, request: &Parts) -> Result<Identity, AuthError> {
     let authorization = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let subprotocols = lines(&request.headers, &SEC_WEBSOCKET_PROTOCOL).join(",");
     let token = find_token(authorization, Some(&subprotocols), request.uri.query())?;

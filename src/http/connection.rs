@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use super::answers::HeldAnswers;
 use super::head_timer::{HeadTimer, ReadCount};
 use super::linger;
-use super::parse_error;
+use super::quota::Peer;
 use super::service::answer;
 use super::site::Site;
 use super::slots::Slot;
@@ -29,19 +29,23 @@ const DISMISSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Serves a connection until it ends or is upgraded. When the server stops, after the request in flight. Of one that is
 /// accepted only then the first request is waited for, if it does not take long, since it is to be answered.
 pub(super) async fn serve_connection(stream: TcpStream, site: Rc<Site>, slot: Rc<Slot>) {
+    // It fails where the client is gone already.
+    let Ok(address) = stream.peer_addr() else { return };
+    let peer = Peer { rates: Arc::clone(&site.shared.request_rates), address: address.ip() };
     let comes_too_late = *site.drain.borrow();
     let reads = ReadCount::default();
     let config = &site.shared.config.http;
     let answers = HeldAnswers::new(&site.answers);
-    let socket = Socket::new(stream, reads.clone(), Pace::new(config), Arc::clone(&answers));
+    let socket = Socket::new(stream, reads.clone(), Pace::new(config), Arc::clone(&answers), peer);
     let mut drain = site.drain.clone();
     let mut builder = builder(config, reads.clone());
     if comes_too_late {
         builder.timer(HeadTimer::new(reads, DISMISSAL_TIMEOUT)).keep_alive(false);
     }
     let service_slot = Rc::clone(&slot);
-    let service =
-        service_fn(move |request| answer(Rc::clone(&site), Rc::clone(&service_slot), Arc::clone(&answers), request));
+    let service = service_fn(move |request| {
+        answer(Rc::clone(&site), Rc::clone(&service_slot), Arc::clone(&answers), address.ip(), request)
+    });
     let mut connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
     let mut is_last = comes_too_late;
     let result = loop {
@@ -64,7 +68,7 @@ pub(super) async fn serve_connection(stream: TcpStream, site: Rc<Site>, slot: Rc
         return reset(socket);
     }
     let last_words = result.err().and_then(|error| unanswered(&error, &socket, &parts.read_buf));
-    let last_words = last_words.map(|status| parse_error::error_for(status).to_bytes());
+    let last_words = last_words.map(|status| socket.last_words(status));
     let last_words: Vec<&[u8]> = last_words.iter().map(|bytes| &**bytes).collect();
     linger::close(socket.into_stream(), &last_words).await;
     drop(slot);

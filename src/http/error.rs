@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{
-    ALLOW, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
 };
 use jddb_core::ids::UnixMillis;
+use jddb_core::limits::Standing;
 use jddb_core::protocol::outbound::write_json;
 use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::JoinRefusal;
@@ -13,6 +15,7 @@ use jddb_core::websocket;
 use serde::Serialize;
 
 use super::ids;
+use super::quota;
 use super::response::{self, HttpResponse};
 use crate::auth::{AuthError, Refusal};
 use crate::{clock, jitter};
@@ -28,6 +31,7 @@ pub(super) struct HttpError {
     message: String,
     field: Option<String>,
     expected: Option<String>,
+    limit_type: Option<&'static str>,
     hint: Hint,
 }
 
@@ -52,7 +56,7 @@ impl HttpError {
             ErrorCode::ShuttingDown => Hint::RetryAfter(jitter::retry_ms().div_ceil(1_000)),
             _ => Hint::None,
         };
-        Self { status, code, message: message.into(), field: None, expected: None, hint }
+        Self { status, code, message: message.into(), field: None, expected: None, limit_type: None, hint }
     }
 
     /// A part of the request, `field`, is not what it has to be.
@@ -71,6 +75,13 @@ impl HttpError {
     pub(super) fn method_not_allowed(allowed: &str) -> Self {
         let error = Self::new(ErrorCode::MethodNotAllowed, format!("this route takes {allowed} only"));
         Self { hint: Hint::Allow(allowed.to_owned()), ..error }
+    }
+
+    /// The caller asks too often.
+    pub(super) fn too_many_requests(standing: Standing) -> Self {
+        let error = Self::new(ErrorCode::RateLimitExceeded, quota::message(standing));
+        let hint = Hint::RetryAfter(quota::retry_after(standing));
+        Self { limit_type: Some(quota::LIMIT_TYPE), hint, ..error }
     }
 
     /// The page that asks is none of those that may.
@@ -110,19 +121,22 @@ impl HttpError {
         response
     }
 
-    /// A whole answer to what is no request, after which the connection closes.
-    pub(super) fn to_bytes(&self) -> Bytes {
+    /// A whole answer to what is no request, with these headers, after which the connection closes.
+    pub(super) fn to_bytes(&self, mut headers: HeaderMap) -> Bytes {
         let request_id = ids::request_id();
         let body = self.body(&request_id);
-        let status = self.status;
-        let mut answer = format!(
-            "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n{}: {request_id}\r\n\r\n",
-            status.as_str(),
-            status.canonical_reason().unwrap_or_default(),
-            body.len(),
-            ids::REQUEST_ID,
-        )
-        .into_bytes();
+        headers.extend(self.headers());
+        headers.insert(CONTENT_TYPE, response::JSON);
+        headers.insert(CONTENT_LENGTH, body.len().into());
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let reason = self.status.canonical_reason().unwrap_or_default();
+        let mut answer = format!("HTTP/1.1 {} {reason}\r\n{}: {request_id}\r\n", self.status.as_str(), ids::REQUEST_ID);
+        for (name, value) in &headers {
+            // Ours are all ASCII.
+            answer += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
+        }
+        let mut answer = answer.into_bytes();
+        answer.extend(b"\r\n");
         answer.extend(body);
         answer.into()
     }
@@ -150,7 +164,11 @@ impl HttpError {
         let error = ErrorBody {
             code: self.code,
             message: &self.message,
-            details: Details { field: self.field.as_deref(), expected: self.expected.as_deref() },
+            details: Details {
+                field: self.field.as_deref(),
+                expected: self.expected.as_deref(),
+                limit_type: self.limit_type,
+            },
             request_id,
             timestamp: UnixMillis(clock::now_unix_ms()),
         };
@@ -182,6 +200,8 @@ struct Details<'a> {
     field: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_type: Option<&'a str>,
 }
 
 impl From<AuthError> for HttpError {

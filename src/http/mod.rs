@@ -7,14 +7,16 @@
 //!
 //! In reading order: `accept` is the loop and its bounds; `connection` one client's connection over `socket` (with
 //! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
-//! `route`, `query`, `body` and `caller` take apart; `health` and `documents` are the answers, which `ask` gets from the
-//! documents' cores, `response` and `error` their form; `handshake`, `upgrade`, `watch` and `refusal` lead a WebSocket in, or out.
+//! `route`, `query`, `body`, `caller` and `client_address` take apart, and `quota` counts; `health` and `documents` are the
+//! answers, which `ask` gets from the documents' cores, `response` and `error` their form; `handshake`, `upgrade`, `watch` and
+//! `refusal` lead a WebSocket in, or out.
 
 mod accept;
 mod answers;
 mod ask;
 mod body;
 mod caller;
+mod client_address;
 mod connection;
 mod documents;
 mod error;
@@ -27,6 +29,7 @@ mod ids;
 mod linger;
 mod parse_error;
 mod query;
+mod quota;
 mod refusal;
 mod response;
 mod route;

@@ -1,7 +1,7 @@
 //! Why a WebSocket is refused. It is told after the upgrade: a browser sees nothing but close codes.
 
 use jddb_core::ids::UnixMillis;
-use jddb_core::limits::ConnectionLimit;
+use jddb_core::limits::{ConnectionLimit, Standing};
 use jddb_core::protocol::{ErrorCode, close};
 use jddb_core::room::{JoinRefusal, refusal_frames};
 use jddb_core::websocket::CloseCode;
@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::error::RETRY_AFTER_SECONDS;
 use super::linger;
 use super::query::BadParameter;
+use super::quota;
 use super::site::Site;
 use crate::auth::{AuthError, Refusal};
 use crate::occupancy::ConnectionsMax;
@@ -64,6 +65,15 @@ pub(super) fn bad_parameter(bad: BadParameter) -> JoinRefusal {
         field: Some(bad.name),
         expected: Some(bad.expected.to_owned()),
         ..refusal(ErrorCode::ValidationError, CloseCode::POLICY_VIOLATION, message)
+    }
+}
+
+/// The caller asks too often.
+pub(super) fn too_many_requests(standing: Standing) -> JoinRefusal {
+    JoinRefusal {
+        limit_type: Some(quota::LIMIT_TYPE),
+        retry_after: Some(quota::retry_after(standing)),
+        ..refusal(ErrorCode::RateLimitExceeded, close::RATE_LIMITED, quota::message(standing))
     }
 }
 

@@ -35,6 +35,18 @@ pub(super) enum Endpoint {
     MonitoringSocket,
 }
 
+impl Endpoint {
+    /// Whether it leads to a WebSocket, on which everything is told.
+    pub(super) const fn is_socket(self) -> bool {
+        matches!(self, Self::DocumentSocket | Self::PresenceSocket | Self::MonitoringSocket)
+    }
+}
+
+/// Whether an orchestrator asks at that path, who is never refused.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
 /// A path, in which a name in braces stands for one segment, and where each method on it leads. HEAD goes where GET goes.
 struct Route {
     template: &'static str,

@@ -1,6 +1,7 @@
 //! One request, one answer.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::error::HttpError;
 use super::events;
 use super::health;
 use super::ids;
+use super::quota::{self, Asker};
 use super::response::HttpResponse;
 use super::route::{self, Endpoint};
 use super::site::Site;
@@ -30,12 +32,19 @@ pub(super) async fn answer(
     site: Rc<Site>,
     slot: Rc<Slot>,
     answers: Arc<HeldAnswers>,
+    peer: IpAddr,
     request: Request<Incoming>,
 ) -> Result<HttpResponse, Infallible> {
     let began = clock::monotonic();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let request_id = ids::request_id_of(&parts.headers);
+    let mut standing = None;
+    if !route::is_probe(uri.path()) {
+        let asker = Asker::count(&site, peer, &parts);
+        standing = asker.standing();
+        parts.extensions.insert(asker);
+    }
     let result = dispatch(&site, slot, parts, body).await;
     let has_room = |answer: &HttpResponse| {
         let bytes = answer.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
@@ -49,6 +58,9 @@ pub(super) async fn answer(
     }
     // An address may have a token in it, which no other site is to be told.
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if let Some(standing) = standing {
+        quota::tell(response.headers_mut(), standing);
+    }
     tracing::debug!(
         %method,
         target = %redact_query(&uri.to_string()),
@@ -61,9 +73,14 @@ pub(super) async fn answer(
 }
 
 async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming) -> Result<HttpResponse, HttpError> {
-    check_host(&parts)?;
     let path = parts.uri.path().to_owned();
-    let (endpoint, segment) = route::find(&parts.method, &path)?;
+    let found = route::find(&parts.method, &path);
+    // Who asks too often for a WebSocket is told on it.
+    if !found.as_ref().is_ok_and(|(endpoint, _)| endpoint.is_socket()) {
+        quota::check(&parts)?;
+    }
+    check_host(&parts)?;
+    let (endpoint, segment) = found?;
     check_origin(site, &parts)?;
     match endpoint {
         Endpoint::Health => Ok(health::health()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
@@ -13,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::answers::HeldAnswers;
 use super::head_timer::ReadCount;
 use super::parse_error;
-
+use super::quota::Peer;
 use crate::clock;
 use crate::progress::{Pace, Progress};
 
@@ -29,6 +30,7 @@ pub(super) struct Socket {
     waiting: Option<Waiting>,
     is_given_up: bool,
     answers: Arc<HeldAnswers>,
+    peer: Peer,
     /// What is written in the place of hyper's own error; empty once it is.
     replacement: Option<Bytes>,
 }
@@ -61,10 +63,15 @@ impl Waiting {
 }
 
 impl Socket {
-    /// Wraps a connection; `reads` counts the reads that bring bytes, `pace` is that of a client that is waited for, and
-    /// `answers` are what waits.
-    pub(super) fn new(stream: TcpStream, reads: ReadCount, pace: Pace, answers: Arc<HeldAnswers>) -> Self {
-        Self { stream, reads, pace, waiting: None, is_given_up: false, answers, replacement: None }
+    /// Wraps a connection with `peer`; `reads` counts the reads that bring bytes, `pace` is that of a client that is
+    /// waited for, and `answers` are what waits.
+    pub(super) fn new(stream: TcpStream, reads: ReadCount, pace: Pace, answers: Arc<HeldAnswers>, peer: Peer) -> Self {
+        Self { stream, reads, pace, waiting: None, is_given_up: false, answers, peer, replacement: None }
+    }
+
+    /// The answer to what is no request.
+    pub(super) fn last_words(&self, status: StatusCode) -> Bytes {
+        parse_error::error_for(status).to_bytes(self.peer.count_malformed())
     }
 
     /// The bare socket.
@@ -89,7 +96,7 @@ impl Socket {
             if start > 0 {
                 return Pin::new(&mut self.stream).poll_write(context, &written[..start]);
             }
-            self.replacement = Some(parse_error::error_for(status).to_bytes());
+            self.replacement = Some(self.last_words(status));
         }
         if self.replacement.is_none() {
             return Pin::new(&mut self.stream).poll_write(context, written);
@@ -167,6 +174,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::http::answers::AnswerBudget;
+    use crate::request_rates::RequestRates;
 
     /// What a client reads when hyper writes `written`.
     async fn read(written: &str) -> String {
@@ -174,7 +182,10 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let pace = Pace::new(&Config::default().http);
         let answers = HeldAnswers::new(&AnswerBudget::new(0));
-        let mut socket = Socket::new(listener.accept().await.unwrap().0, ReadCount::default(), pace, answers);
+        let (stream, address) = listener.accept().await.unwrap();
+        let rates = Arc::new(RequestRates::new(&Config::default().limits));
+        let peer = Peer { rates, address: address.ip() };
+        let mut socket = Socket::new(stream, ReadCount::default(), pace, answers, peer);
         socket.write_all(written.as_bytes()).await.unwrap();
         socket.shutdown().await.unwrap();
         let mut read = String::new();
@@ -188,11 +199,11 @@ mod tests {
         let error = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(read(answer).await, answer);
         let alone = read(error).await;
-        assert!(alone.starts_with("HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"), "{alone}");
+        assert!(alone.starts_with("HTTP/1.1 400 Bad Request\r\nx-request-id: req_"), "{alone}");
         assert!(alone.ends_with("}}"), "{alone}");
         // A client that reads slowly gets both at once.
         let both = read(&format!("{answer}{error}")).await;
         let behind = both.strip_prefix(answer).unwrap();
-        assert!(behind.starts_with("HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"), "{both}");
+        assert!(behind.starts_with("HTTP/1.1 400 Bad Request\r\nx-request-id: req_"), "{both}");
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::caller::{authenticate, document_id};
+use super::caller::{authenticate_socket, document_id};
 use super::error::HttpError;
 use super::handshake::Handshake;
 use super::ids;
@@ -83,7 +83,7 @@ impl Entrant {
         if site.is_draining() {
             return Err(refusal::shutting_down());
         }
-        let identity = authenticate(site, request).map_err(refusal::unauthenticated)?;
+        let identity = authenticate_socket(site, request)?;
         let invalid_id = |_| refusal::invalid_document_id(site.id_pattern.as_str());
         let document_id = document_id(site, segment).map_err(invalid_id)?;
         let may_edit = identity.allows(Scope::DocumentWrite, document_id.as_str()).is_ok();

@@ -9,7 +9,7 @@ use jddb_core::room::{Framing, JoinRefusal, Watching};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
-use super::caller::authenticate;
+use super::caller::authenticate_socket;
 use super::error::HttpError;
 use super::handshake::Handshake;
 use super::ids;
@@ -59,7 +59,7 @@ impl Watcher {
         if site.is_draining() {
             return Err(refusal::shutting_down());
         }
-        let identity = authenticate(site, request).map_err(refusal::unauthenticated)?;
+        let identity = authenticate_socket(site, request)?;
         let (user_id, granted) = (identity.user_id.clone(), granted(identity.limits));
         let feed = feed_for(identity, Query::new(request.uri.query()), endpoint)?;
         let seat = site.seat(&user_id, &granted)?;

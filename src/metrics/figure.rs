@@ -113,6 +113,8 @@ pub enum Figure {
     BeyondConnections,
     /// Connections closed because of repeated refusals.
     ClosedForRefusals,
+    /// HTTP requests beyond the rate a minute.
+    BeyondRequestRate,
     /// Times that the system gave no connection, for want of files or memory.
     AcceptFailures,
     /// Connections closed at once, since there were too many.
@@ -121,7 +123,7 @@ pub enum Figure {
 
 impl Figure {
     /// All there are, in the order of their discriminants; those of one family stand together.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::DocumentConnections,
         Self::PresenceConnections,
         Self::MonitoringConnections,
@@ -148,6 +150,7 @@ impl Figure {
         Self::BeyondDocumentEditors,
         Self::BeyondConnections,
         Self::ClosedForRefusals,
+        Self::BeyondRequestRate,
         Self::AcceptFailures,
         Self::ConnectionsSurplus,
     ];
@@ -248,6 +251,7 @@ impl Figure {
             Self::BeyondDocumentEditors => (BEYOND, "document_editors"),
             Self::BeyondConnections => (BEYOND, "connections"),
             Self::ClosedForRefusals => (BEYOND, "closed"),
+            Self::BeyondRequestRate => (BEYOND, "request_rate"),
             Self::AcceptFailures => (ACCEPT, "failed"),
             Self::ConnectionsSurplus => (ACCEPT, "surplus"),
         }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::home::Home;
+use crate::support::home::{EDIT, Home};
+use crate::support::http;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 use crate::support::until;
@@ -91,6 +92,33 @@ async fn live_connections_get_other_limits_at_once() {
     let (_again, _) = configured.joined("doc_2", "ada").await;
     socket.send(&insert(&"x".repeat(3_000), "large"));
     assert_eq!(socket.closed().await.1, 1009);
+}
+
+#[tokio::test]
+async fn requests_are_counted_over_all_cores_and_get_another_limit_at_once() {
+    let home = Home::new();
+    let configured = Configured::start(&home, "[limits]\nrequests_per_minute = 40\n").await;
+    let (ada, ben) = (home.token_with("ada", EDIT, &[]), home.token_with("ben", EDIT, &[]));
+    // Each on a connection of its own, so that both cores accept some.
+    let accepted = async |token: &str, count: usize| {
+        let mut accepted = 0;
+        for _ in 0..count {
+            let answer = http::get(configured.server.port(), "/api/documents/none/state", token).await;
+            accepted += usize::from(answer.status == 404);
+            let left: usize = answer.header("x-ratelimit-remaining").expect("the header").parse().expect("a number");
+            assert!(answer.status == 404 || (answer.status == 429 && left == 0), "{answer:?}");
+        }
+        accepted
+    };
+    assert_eq!(accepted(&ada, 60).await, 40);
+    assert_eq!(accepted(&ben, 10).await, 10);
+    configured.reload("[limits]\nrequests_per_minute = 45\n", READ).await;
+    assert_eq!(accepted(&ada, 10).await, 5);
+    configured.reload("[limits]\nrequests_per_minute = 45\nmode = \"observe\"\n", READ).await;
+    assert_eq!(http::get(configured.server.port(), "/api/documents/none/state", &ada).await.status, 404);
+    let granted = home.token_with("ada", EDIT, &["--limits", r#"{"requests_per_minute": 50}"#]);
+    configured.reload("[limits]\nrequests_per_minute = 45\n", READ).await;
+    assert_eq!(accepted(&granted, 10).await, 5, "what only observed limits let through did not count");
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub struct RefusalCounts {
     pub connections: u64,
     /// Connections closed because of repeated refusals.
     pub closed: u64,
+    /// HTTP requests beyond the rate a minute.
+    pub request_rate: u64,
 }
 
 impl RefusalCounts {
@@ -41,6 +43,7 @@ impl RefusalCounts {
             document_editors: self.document_editors + other.document_editors,
             connections: self.connections + other.connections,
             closed: self.closed + other.closed,
+            request_rate: self.request_rate + other.request_rate,
         }
     }
 
@@ -65,13 +68,21 @@ impl RefusalCounts {
 
 impl fmt::Display for RefusalCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { message_rate, burst_rate, large_message, user_connections, document_editors, connections, closed } =
-            self;
+        let Self {
+            message_rate,
+            burst_rate,
+            large_message,
+            user_connections,
+            document_editors,
+            connections,
+            closed,
+            request_rate,
+        } = self;
         write!(
             f,
             "message_rate={message_rate} burst_rate={burst_rate} large_message={large_message} \
              user_connections={user_connections} document_editors={document_editors} connections={connections} \
-             closed={closed}"
+             closed={closed} request_rate={request_rate}"
         )
     }
 }

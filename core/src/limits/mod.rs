@@ -1,17 +1,19 @@
-//! How often a connection may speak, and how often it tried.
+//! How often a connection may speak, and how often it tried; and how often somebody may ask over HTTP.
 //!
 //! [`Rates`] is what is remembered of one connection: sliding `window`s of what was accepted and of what was
-//! refused. It decides by [`RateLimits`], which may change from one message to the next. [`RefusalCounts`]
-//! is what an operator sees of all that.
+//! refused. It decides by [`RateLimits`], which may change from one message to the next. [`Requests`] is what is
+//! remembered of one caller over HTTP. [`RefusalCounts`] is what an operator sees of all that.
 //!
 //! It knows neither messages nor rooms: what an attempt weighs is for the caller to say.
 
 mod counts;
 mod rates;
+mod requests;
 mod window;
 
 pub use counts::RefusalCounts;
 pub use rates::{Attempt, Exceeded, Rates};
+pub use requests::{Requests, Standing};
 
 use serde::{Deserialize, Serialize};
 

@@ -11,6 +11,12 @@ const EXACT_RUNS_MAX: u32 = 1024;
 pub(super) struct Tick(pub(super) u32);
 
 impl Tick {
+    /// The moment of a clock in milliseconds that never goes back.
+    #[expect(clippy::cast_possible_truncation, reason = "a moment wraps around")]
+    pub(super) const fn at(now_ms: u64) -> Self {
+        Self(now_ms as u32)
+    }
+
     /// Milliseconds from `earlier` until now; negative if it is later.
     const fn since(self, earlier: Self) -> i32 {
         self.0.wrapping_sub(earlier.0).cast_signed()

@@ -5,6 +5,7 @@
 mod clocks;
 mod model;
 mod random;
+mod requests;
 mod wide;
 
 use jddb_core::ids::UnixMillis;

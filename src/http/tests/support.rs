@@ -29,6 +29,7 @@ use crate::http::accept::serve_site;
 use crate::http::site::Site;
 use crate::listen::Listeners;
 use crate::occupancy::Occupancy;
+use crate::request_rates::RequestRates;
 use crate::shared::Shared;
 use crate::unfinished::Unfinished;
 
@@ -204,6 +205,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
     let snapshotter = Snapshotter::start(Arc::clone(&store), Box::new(|_, _| None), 1).unwrap();
     Shared {
         authority: ArcSwap::from_pointee(Authority::open(&config).unwrap()),
+        request_rates: Arc::new(RequestRates::new(&config.limits)),
         config,
         store,
         snapshots: snapshotter.requests(),
