@@ -98,7 +98,7 @@ impl RequestRates {
             Caller::User(user_id, _) => self.users.with_known(user_id, now, look),
             Caller::Address(address) => self.addresses.with_known(&network(address), now, look),
         };
-        Some(known.unwrap_or(Standing::fresh(limit)))
+        Some(known.unwrap_or_else(|| Standing::fresh(limit)))
     }
 
     /// The limit that a caller has, if there is one.
