@@ -5,7 +5,8 @@
 //!
 //! 1. [`cli`] and [`config`]: what the operator says. [`logging`], [`clock`]: what everything uses.
 //! 2. [`server`]: start and stop, `reload` in between. [`listen`]: the sockets connections come in on. [`shared`]: what all
-//!    threads see; [`occupancy`]: who is connected; [`request_rates`]: who asks how often; [`unfinished`]: what is held of
+//!    threads see; [`occupancy`]: who is connected; [`request_rates`]: who asks how often; [`visits`]: who is where by HTTP;
+//!    [`unfinished`]: what is held of
 //!    messages that have not come in full.
 //! 3. [`cores`]: one pinned thread each, with its own documents.
 //! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core.
@@ -29,4 +30,5 @@ pub mod request_rates;
 pub mod server;
 pub mod shared;
 pub mod unfinished;
+pub mod visits;
 mod welcome;

@@ -26,6 +26,7 @@ use crate::reload::Reloader;
 use crate::request_rates::RequestRates;
 use crate::shared::Shared;
 use crate::unfinished::Unfinished;
+use crate::visits::Visits;
 use crate::welcome;
 
 /// Documents that wait for a snapshot.
@@ -104,6 +105,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
         snapshots: snapshotter.requests(),
         inboxes: (0..core_count).map(|_| Inbox::default()).collect(),
         occupancy: Arc::new(Occupancy::default()),
+        visits: Visits::default(),
         metrics: (0..core_count).map(|_| CachePadded::default()).collect(),
         unfinished: Unfinished::default(),
         echoes,

@@ -15,6 +15,7 @@ use crate::metrics::CoreMetrics;
 use crate::occupancy::Occupancy;
 use crate::request_rates::RequestRates;
 use crate::unfinished::Unfinished;
+use crate::visits::Visits;
 
 /// Shards that documents are hashed to, and that are dealt out to the cores. More than any machine has cores.
 const SHARDS: u32 = 4096;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub request_rates: Arc<RequestRates>,
     /// What is held of unfinished messages and bodies, over all connections.
     pub unfinished: Unfinished,
+    /// In which document each user is by HTTP.
+    pub visits: Visits,
     /// Messages are sent back as they came: the server is there for a conformance suite.
     pub echoes: bool,
     /// The server is about to stop: it serves as ever, and says that it is not ready.

@@ -54,6 +54,7 @@ impl Bench {
             outbound_bytes_max: 1 << 20,
             auto_save: Duration::ZERO,
             idle_after_ms: 60_000,
+            visit_ms: 30_000,
             limits: LIMITS,
             counters: Arc::default(),
         };

@@ -319,11 +319,13 @@ impl Default for Heartbeat {
 pub struct Presence {
     /// Seconds without activity after which a user is idle, 1 to 86,400.
     pub idle_seconds: u64,
+    /// Seconds after the last update until a presence by HTTP is over, 1 to 86,400.
+    pub expire_seconds: u64,
 }
 
 impl Default for Presence {
     fn default() -> Self {
-        Self { idle_seconds: 60 }
+        Self { idle_seconds: 60, expire_seconds: 30 }
     }
 }
 

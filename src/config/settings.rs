@@ -107,6 +107,7 @@ pub const SETTINGS: &[Setting] = &[
     integer("heartbeat.interval_seconds", 1, 3_600),
     integer("heartbeat.silence_seconds", 2, 7_200),
     integer("presence.idle_seconds", 1, 86_400),
+    integer("presence.expire_seconds", 1, 86_400),
     integer("http.header_timeout_seconds", 1, 300),
     integer("http.progress_bytes", 1, MIB),
     integer("http.progress_seconds", 1, 300),

@@ -1,9 +1,11 @@
 //! What is asked of a document over HTTP, and how its core serves it.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use jddb_core::ids::{DocumentId, PositionEncoding};
-use jddb_core::protocol::{InboundError, Parser};
-use jddb_core::room::{Caller, Room};
+use jddb_core::protocol::{InboundError, Parser, PresenceUpdate};
+use jddb_core::room::{Caller, Room, User, Visitor};
 use tokio::sync::oneshot;
 
 use super::core::now;
@@ -27,6 +29,10 @@ pub enum Ask {
     State(ReadState),
     /// `POST …/changes`.
     Changes(PostChanges),
+    /// `GET …/presence`, with positions counted so.
+    Presence(PositionEncoding),
+    /// `PUT /api/presence/{user_id}`.
+    Visit(Box<PutPresence>),
 }
 
 /// See [`Ask::State`].
@@ -53,11 +59,28 @@ pub struct PostChanges {
     pub body: Vec<u8>,
 }
 
+/// See [`Ask::Visit`].
+#[derive(Debug)]
+pub struct PutPresence {
+    /// Who is in the document.
+    pub user: User,
+    /// Whether it is them who ask.
+    pub is_caller: bool,
+    /// Whether they count as an editor.
+    pub edits: bool,
+    /// Which of their visits it is.
+    pub number: u64,
+    /// How positions are counted.
+    pub encoding: PositionEncoding,
+    /// What they are doing.
+    pub update: PresenceUpdate,
+}
+
 impl Ask {
     /// Whether it can be served while nothing can be written.
     pub(super) const fn reads_only(&self) -> bool {
         match self {
-            Self::State(_) => true,
+            Self::State(_) | Self::Presence(_) | Self::Visit(_) => true,
             Self::Changes(_) => false,
         }
     }
@@ -66,7 +89,7 @@ impl Ask {
     pub(super) const fn creates(&self) -> bool {
         match self {
             Self::Changes(_) => true,
-            Self::State(_) => false,
+            Self::State(_) | Self::Presence(_) | Self::Visit(_) => false,
         }
     }
 }
@@ -81,6 +104,11 @@ pub(super) fn serve(cell: &RoomCell, call: Call) {
             Ok(())
         }
         Ask::Changes(post) => post_changes(&mut room, request, post),
+        Ask::Presence(encoding) => {
+            room.answer_presence(request, encoding);
+            Ok(())
+        }
+        Ask::Visit(put) => put_presence(&mut room, request, *put),
     };
     if let Err(error) = served {
         room.answer_refusal(request, error);
@@ -91,4 +119,10 @@ fn post_changes(room: &mut Room, request: u64, post: PostChanges) -> Result<(), 
     let PostChanges { user_id, is_admin, encoding, idempotency_key, mut body } = post;
     let caller = Caller { user_id: &user_id, is_admin, encoding, idempotency_key: idempotency_key.as_deref() };
     room.answer_changes(now(), request, caller, &mut body, &mut Parser::default())
+}
+
+fn put_presence(room: &mut Room, request: u64, put: PutPresence) -> Result<(), InboundError> {
+    let PutPresence { user, is_caller, edits, number, encoding, update } = put;
+    let visitor = Visitor { user: Rc::new(user), is_caller, edits, number, encoding, update: &update };
+    room.answer_visit(now(), request, &visitor)
 }

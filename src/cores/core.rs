@@ -431,6 +431,7 @@ fn room_settings(
         outbound_bytes_max: limits.outbound_queue_bytes,
         auto_save: Duration::from_secs(documents.auto_save_seconds),
         idle_after_ms: config.presence.idle_seconds * 1_000,
+        visit_ms: config.presence.expire_seconds * 1_000,
         limits: jddb_core::protocol::outbound::Limits {
             mode: limits.mode,
             connections: limits.connections,

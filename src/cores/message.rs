@@ -24,12 +24,27 @@ pub enum CoreMessage {
     Abandon(Reservation),
     /// What is asked of a document over HTTP.
     Call(Box<Call>),
+    /// Somebody who is in a document by HTTP no longer is.
+    EndVisit(Box<EndVisit>),
     /// Other limits are in force from now on.
     Reload(Arc<Limits>),
     /// About those who watch the server.
     Feed(FeedMessage),
     /// The server stops: tell everybody and close them.
     ShutDown,
+}
+
+/// See [`CoreMessage::EndVisit`].
+#[derive(Debug)]
+pub struct EndVisit {
+    /// The document.
+    pub document_id: DocumentId,
+    /// Who.
+    pub user_id: Box<str>,
+    /// Which of their visits is over, with those before it.
+    pub number: u64,
+    /// Where it goes whether anybody was told of it.
+    pub reply: oneshot::Sender<bool>,
 }
 
 /// A place in a room that waits for its socket.

@@ -24,12 +24,12 @@ mod unfinished;
 mod worker;
 
 pub use crate::connection::{Line, StreamSender};
-pub use calls::{Ask, Call, PostChanges, ReadState};
+pub use calls::{Ask, Call, PostChanges, PutPresence, ReadState};
 pub use feeds::{Feed, FeedMessage, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Subscription, Watch};
 pub use inbox::Inbox;
 pub use limits::LimitsInForce;
 pub use machine::{available_processors, cores_granted};
-pub use message::{Adopt, CoreMessage, Reservation, Reserve};
+pub use message::{Adopt, CoreMessage, EndVisit, Reservation, Reserve};
 pub use worker::{Parts, Worker, WorkerError};
 
 pub(crate) use self::core::{Core, now};

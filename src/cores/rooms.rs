@@ -17,7 +17,7 @@ use tokio::task::{spawn_blocking, spawn_local};
 
 use super::calls;
 use super::core::{Core, now};
-use super::message::CoreMessage;
+use super::message::{CoreMessage, EndVisit};
 use super::requests::{Request, Trouble};
 use crate::clock;
 use crate::connection::{Connection, Home};
@@ -131,11 +131,27 @@ impl Core {
             CoreMessage::Call(call) => self.serve_request(Request::Call(call)),
             CoreMessage::Adopt(adopt) => self.adopt(adopt),
             CoreMessage::Abandon(reservation) => self.abandon(reservation),
+            CoreMessage::EndVisit(end) => self.end_visit(*end),
             CoreMessage::Reload(limits) => self.reload(limits),
             CoreMessage::Feed(message) => self.serve_feed(message),
             // Whoever runs the inbox has seen to it.
             CoreMessage::ShutDown => {}
         }
+    }
+
+    /// A visit is over; one in a document that is not open was over before.
+    fn end_visit(&self, end: EndVisit) {
+        let cell = match self.slots.borrow().get(&end.document_id) {
+            Some(Slot::Open(cell)) => Some(Rc::clone(cell)),
+            Some(Slot::Loading(_)) | None => None,
+        };
+        let told = cell.is_some_and(|cell| {
+            let told = cell.room.borrow_mut().end_visit(now(), &end.user_id, end.number);
+            cell.used_at.set(clock::monotonic());
+            self.touch(&cell);
+            told
+        });
+        let _ = end.reply.send(told);
     }
 
     fn serve_request(self: &Rc<Self>, request: Request) {

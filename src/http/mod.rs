@@ -28,6 +28,7 @@ mod history;
 mod ids;
 mod linger;
 mod parse_error;
+mod presence;
 mod query;
 mod quota;
 mod refusal;

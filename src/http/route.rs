@@ -21,6 +21,10 @@ pub(super) enum Endpoint {
     State,
     /// Changes to a document.
     Changes,
+    /// Who is in a document.
+    DocumentPresence,
+    /// Where a user is.
+    UserPresence,
     /// A document's WebSocket.
     DocumentSocket,
     /// A document's event stream.
@@ -74,6 +78,8 @@ const ROUTES: &[Route] = &[
     live("/ws/document/{document_id}", &[(Method::GET, Endpoint::DocumentSocket)]),
     live("/ws/presence", &[(Method::GET, Endpoint::PresenceSocket)]),
     live("/ws/monitoring", &[(Method::GET, Endpoint::MonitoringSocket)]),
+    plain("/api/documents/{document_id}/presence", &[(Method::GET, Endpoint::DocumentPresence)]),
+    plain("/api/presence/{user_id}", &[(Method::PUT, Endpoint::UserPresence)]),
 ];
 
 /// Where a request of that method and path leads, and the path's segment that stands for a name in braces; that is empty
@@ -139,6 +145,7 @@ mod tests {
         check("/api/documents/jd_1/events", Some((Endpoint::DocumentEvents, "jd_1")));
         check("/api/presence/events", Some((Endpoint::PresenceEvents, "")));
         check("/api/monitoring/events", Some((Endpoint::MonitoringEvents, "")));
+        check("/api/documents/jd_1/presence", Some((Endpoint::DocumentPresence, "jd_1")));
         check("/ws/document/jd_1", Some((Endpoint::DocumentSocket, "jd_1")));
         check("/ws/presence", Some((Endpoint::PresenceSocket, "")));
         check("/ws/monitoring", Some((Endpoint::MonitoringSocket, "")));
@@ -185,6 +192,8 @@ mod tests {
         assert!(allows("/healthz", Method::GET));
         assert!(allows("/api/documents/a/state", Method::HEAD));
         assert!(allows("/api/documents/a/changes", Method::POST));
+        assert!(allows("/api/presence/ann", Method::PUT));
+        assert!(!allows("/api/presence/ann", Method::GET));
         assert!(!allows("/api/documents/a/changes", Method::GET));
         assert!(!allows("/ws/document/a", Method::HEAD));
         assert!(!allows("/api/documents/a/events", Method::HEAD));

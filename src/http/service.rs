@@ -17,6 +17,7 @@ use super::error::HttpError;
 use super::events;
 use super::health;
 use super::ids;
+use super::presence;
 use super::quota::{self, Asker};
 use super::response::HttpResponse;
 use super::route::{self, Endpoint};
@@ -87,6 +88,8 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::Ready => Ok(health::readiness(site)),
         Endpoint::State => documents::state(site, &parts, segment).await,
         Endpoint::Changes => documents::changes(site, &parts, body, segment).await,
+        Endpoint::DocumentPresence => presence::of_document(site, &parts, segment).await,
+        Endpoint::UserPresence => presence::update(site, &parts, body, segment).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
         Endpoint::DocumentEvents => events::document(site, &parts, segment).await,
         Endpoint::PresenceEvents | Endpoint::MonitoringEvents => events::feed(site, &parts, endpoint).await,

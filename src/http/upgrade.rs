@@ -125,7 +125,7 @@ pub(super) const fn granted(limits: TokenLimits) -> GrantedLimits {
 }
 
 /// A caller as the others in a room see them.
-fn user(identity: Identity) -> User {
+pub(super) fn user(identity: Identity) -> User {
     User {
         color: identity.color.unwrap_or_else(|| palette_color(&identity.user_id).to_owned()).into(),
         display_name: identity.display_name.unwrap_or_else(|| identity.user_id.clone()).into(),

@@ -56,7 +56,7 @@ impl Parser {
         }
     }
 
-    fn on_tape<T>(
+    pub(super) fn on_tape<T>(
         &mut self,
         bytes: &mut [u8],
         read: impl FnOnce(Value<'_, '_>) -> Result<T, InboundError>,

@@ -9,6 +9,7 @@ mod fields;
 mod inbound;
 mod message;
 pub mod outbound;
+mod presence;
 
 pub use error::{ErrorCode, Severity};
 pub use inbound::{ENVELOPES_PER_FRAME_MAX, Parser, read_changes_body};
@@ -16,3 +17,4 @@ pub use message::{
     ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm,
 };
 pub use outbound::write_message;
+pub use presence::{ACTIVITY_BYTES_MAX, PresenceUpdate, read_presence_body};

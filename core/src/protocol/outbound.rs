@@ -358,6 +358,37 @@ pub struct ActiveEditor<'a> {
     pub last_activity: UnixMillis,
 }
 
+/// An entry of `active_users`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ActiveUser<'a> {
+    /// Who, and where; the same as of somebody who edits.
+    #[serde(flatten)]
+    pub user: ActiveEditor<'a>,
+    /// A picture to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<&'a str>,
+    /// `active` or `idle`.
+    pub status: &'static str,
+    /// `editor` or `viewer`.
+    pub role: &'static str,
+    /// What they say that they are doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity: Option<&'a str>,
+}
+
+/// The answer of `GET …/presence`.
+#[derive(Clone, Debug, Serialize)]
+pub struct DocumentPresence<'a> {
+    /// The document.
+    pub document_id: &'a str,
+    /// Who is in it, those who edit first.
+    pub active_users: Vec<ActiveUser<'a>>,
+    /// How many only view.
+    pub total_viewers: usize,
+    /// How many edit.
+    pub total_editors: usize,
+}
+
 /// `metadata` of a document's state.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct DocumentMetadata<'a> {

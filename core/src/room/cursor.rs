@@ -1,11 +1,14 @@
 //! Where people are in the text: kept for each connection, and moved through every later change.
 
+use std::rc::Rc;
+
 use super::counters::Sent;
 use super::member::{Dialect, Marked, Place};
 use super::members::Members;
 use super::outbox::Class;
+use super::pointers::PointerKey;
 use super::relay::Starts;
-use super::{MemberKey, Room, frame};
+use super::{Member, MemberKey, Room, frame};
 use crate::document::{ChangeRef, SectionRef};
 use crate::ids::{PositionEncoding, SectionName, UnixMillis, Version};
 use crate::ot::Selection;
@@ -15,7 +18,7 @@ use crate::text::{PositionError, Text};
 
 impl Marked {
     /// Where it is after `change`, which its own connection made or another one.
-    fn after(self, change: ChangeRef<'_>, own: bool) -> Self {
+    pub(super) fn after(self, change: ChangeRef<'_>, own: bool) -> Self {
         change.sections().fold(self, |marked, made| marked.after_section(made, own))
     }
 
@@ -48,7 +51,23 @@ impl Members {
                 *marked = marked.after(change, own);
             }
         }
+        if self.people.visits() > 0 {
+            for (_, person) in self.people.iter_mut() {
+                let own = sender.is_none() && *change.user_id() == *person.user.user_id;
+                person.visit.iter_mut().for_each(|visit| visit.follow(change, own));
+            }
+        }
     }
+}
+
+/// Whose cursor or selection is shown.
+struct Shower<'a> {
+    user_id: &'a str,
+    client_id: Option<&'a str>,
+    correlation_id: Option<&'a str>,
+    /// The connection that showed it, which is not told.
+    key: Option<MemberKey>,
+    pointer: PointerKey,
 }
 
 impl Room {
@@ -73,14 +92,37 @@ impl Room {
         if let Some(member) = self.members.get_mut(key) {
             *(if is_selection { &mut member.selection } else { &mut member.cursor }) = Some(marked);
         }
-        self.show_cursor(now, key, inbound, marked, is_selection);
+        let Some(member) = self.members.get(key) else { return Ok(()) };
+        let user = Rc::clone(&member.user);
+        let shower = Shower {
+            user_id: &user.user_id,
+            client_id: inbound.client_id,
+            correlation_id: inbound.correlation_id,
+            key: Some(key),
+            pointer: key.pointer(is_selection),
+        };
+        self.show_cursor(now, &shower, marked);
         Ok(())
+    }
+
+    /// Tells where a visitor's cursor or selection is, who is called `number` among all that are shown.
+    pub(super) fn show_visit(
+        &mut self,
+        now: UnixMillis,
+        user_id: &str,
+        number: u64,
+        marked: Marked,
+        is_selection: bool,
+    ) {
+        let pointer = PointerKey { number, is_selection };
+        let shower = Shower { user_id, client_id: None, correlation_id: None, key: None, pointer };
+        self.presence.told += self.show_cursor(now, &shower, marked);
     }
 
     /// Where a range, sent for version `base`, is now; `None` where the document has no text yet. It is a
     /// hint, so what does not exist is moved to where something does, and a base that is no longer known
     /// counts as the current version.
-    fn find_range(
+    pub(super) fn find_range(
         &self,
         (start, end): (u64, u64),
         section: Option<&SectionName>,
@@ -115,19 +157,13 @@ impl Room {
         Ok(Some(moved.within(sections[index].text())))
     }
 
-    fn show_cursor(
-        &mut self,
-        now: UnixMillis,
-        key: MemberKey,
-        inbound: &Inbound<'_>,
-        marked: Marked,
-        is_selection: bool,
-    ) {
+    /// Tells the others, and how many they are.
+    fn show_cursor(&mut self, now: UnixMillis, shower: &Shower<'_>, marked: Marked) -> usize {
+        let Shower { user_id, client_id, correlation_id, key, pointer } = *shower;
+        let is_selection = pointer.is_selection;
         let gate = self.version_gate();
-        let Some(member) = self.members.get(key) else { return };
-        let user = std::rc::Rc::clone(&member.user);
-        let metadata = Metadata::of_user(now, &user.user_id, super::session_id(self.session.as_ref()))
-            .relaying(inbound.client_id, inbound.correlation_id);
+        let metadata = Metadata::of_user(now, user_id, super::session_id(self.session.as_ref()))
+            .relaying(client_id, correlation_id);
         let document = &self.document;
         let section = &document.sections()[marked.section];
         let (name, version) = (section.name().as_str(), document.version());
@@ -157,10 +193,11 @@ impl Room {
             };
             [frame].into()
         };
-        let class = Class::Pointer(key.pointer(is_selection));
-        let told = self.members.broadcast(gate, class, |member| member.greeted && member.key != key, encode);
+        let wanted = |member: &Member| member.greeted && Some(member.key) != key;
+        let told = self.members.broadcast(gate, Class::Pointer(pointer), wanted, encode);
         let sent = if is_selection { Sent::Selection } else { Sent::Cursor };
         self.config.counters.count_sent(sent, told);
+        told
     }
 }
 

@@ -110,6 +110,12 @@ impl Members {
         key
     }
 
+    /// A number that no member has or will have.
+    pub(super) const fn next_number(&mut self) -> u64 {
+        self.joined += 1;
+        self.joined - 1
+    }
+
     pub(super) fn remove(&mut self, key: MemberKey) -> Option<Member> {
         self.get(key)?;
         let member = self.slab.remove(key.index);

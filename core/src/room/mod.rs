@@ -9,7 +9,8 @@
 //! fast durability for acknowledgements and saves only.
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
-//! it), `state`, `sync` and `resume` (catching up), `cursor`, `people` and `presence` (who is here), `request` (HTTP),
+//! it), `state`, `sync` and `resume` (catching up), `cursor`, `people`, `presence`, `visit` and `shown` (who is here),
+//! `request` (HTTP),
 //! `save` and `watch` (what clients may rely on), `refusal` (what is said when something is wrong), `rates` (who
 //! speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with `pointers`, and `ladder` (delivery); `roster` and
 //! `observer` are for those who watch many documents, or none.
@@ -34,8 +35,10 @@ mod request;
 mod resume;
 mod roster;
 mod save;
+mod shown;
 mod state;
 mod sync;
+mod visit;
 mod watch;
 
 pub use counters::{Counter, Counters, Sent};
@@ -51,6 +54,7 @@ pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
 pub use roster::{PresenceEvent, Roster, snapshot_frame};
 pub use state::metadata_of;
+pub use visit::{PresenceUpdated, Visitor};
 pub use watch::Divergence;
 
 use std::cell::RefCell;
@@ -96,6 +100,8 @@ pub struct RoomConfig {
     pub auto_save: Duration,
     /// Milliseconds without activity after which a user is idle.
     pub idle_after_ms: u64,
+    /// Milliseconds after which a presence by HTTP is over if nothing more is heard of it.
+    pub visit_ms: u64,
     /// The limits in force, as clients are told.
     pub limits: Limits,
     /// Where it is counted what is heard and said.
@@ -184,7 +190,7 @@ impl Room {
     /// Whether nobody is here and nothing is under way, so that the room can be forgotten.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.members.is_empty() && self.answers.is_empty() && self.is_durable()
+        self.members.is_empty() && self.members.people.is_empty() && self.answers.is_empty() && self.is_durable()
     }
 
     /// Whether all that was recorded is on disk.
@@ -213,7 +219,7 @@ impl Room {
         let limit = self.config.limits.document_editors;
         let user = Rc::clone(&joining.user);
         let people = &mut self.members.people;
-        if joining.edits && !people.has_editor(&user.user_id) && people.editors() >= limit {
+        if joining.edits && !people.has_editor(&user.user_id) && people.connected_editors() >= limit {
             self.refusals.count_connection(ConnectionLimit::DocumentEditors);
             if self.config.limits.mode == LimitMode::Enforce {
                 return Err(refusal::too_many_editors(limit));
@@ -228,7 +234,7 @@ impl Room {
             Greeting::Resume(seen) => self.resume(now, key, seen),
             Greeting::OnJoin => {}
         }
-        self.has_come(now, person, shift);
+        self.has_come(now, person, shift, true);
         Ok(key)
     }
 

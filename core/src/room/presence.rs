@@ -1,15 +1,14 @@
 //! Who is here, as the others see it.
 
-use std::cmp::Reverse;
 use std::rc::Rc;
 
 use super::counters::Sent;
-use super::member::{Dialect, Marked, Member};
+use super::member::Member;
 use super::outbox::Class;
 use super::people::{Person, Shift};
 use super::{Room, User, frame};
 use crate::ids::UnixMillis;
-use crate::protocol::outbound::{ActiveEditor, DocumentCounts, Metadata, PresenceCounts, Selection, UserPresence};
+use crate::protocol::outbound::{DocumentCounts, Metadata, PresenceCounts, UserPresence};
 
 /// The most entries of `active_editors`, and of other lists of the people in a document.
 pub(super) const LISTED_MAX: usize = 200;
@@ -21,13 +20,13 @@ const COUNTS_INTERVAL_MS: u64 = 1_000;
 /// What a user is doing, as others see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Their first connection has opened.
+    /// Their first connection has opened, or they are here by HTTP.
     Joined,
     /// They have done something after they were idle.
     Active,
     /// They have done nothing for a while.
     Idle,
-    /// Their last connection has closed.
+    /// Their last connection has closed, and no presence by HTTP is left.
     Left,
 }
 
@@ -75,15 +74,20 @@ pub(super) struct Announcements {
     /// Nobody becomes idle before.
     idle_due: UnixMillis,
     news: Vec<News>,
+    /// Messages about people by HTTP, and about who has come and gone, that were queued for a connection each.
+    pub(super) told: usize,
 }
 
 impl Room {
-    /// A connection has come.
-    pub(super) fn has_come(&mut self, now: UnixMillis, number: usize, shift: Shift) {
+    /// A connection or a visit has come; whether that is something that its user does.
+    pub(super) fn has_come(&mut self, now: UnixMillis, number: usize, shift: Shift, acts: bool) {
         let is_crowded = self.members.people.len() > NAMED_MAX;
         let Some(person) = self.members.people.get_mut(number) else { return };
-        person.active_at = now;
-        let was_idle = std::mem::take(&mut person.is_idle);
+        let was_idle = person.is_idle;
+        if acts || shift.alone {
+            (person.active_at, person.is_idle) = (now, false);
+        }
+        let is_idle = person.is_idle;
         let was_listed = person.is_listed;
         person.is_listed |= person.edits() || (shift.alone && !is_crowded);
         let (user, is_listed) = (Rc::clone(&person.user), person.is_listed);
@@ -91,14 +95,17 @@ impl Room {
         self.presence.unlisted -= usize::from(!shift.alone && is_listed && !was_listed);
         if is_listed && !was_listed {
             self.announce(now, &user, Status::Joined, Some(number));
-        } else if is_listed && was_idle {
+            if is_idle {
+                self.announce(now, &user, Status::Idle, Some(number));
+            }
+        } else if is_listed && was_idle && !is_idle {
             self.announce(now, &user, Status::Active, Some(number));
         }
         self.note_counts(!is_listed || (!shift.alone && shift.role_changed));
         self.expect_idle(now);
     }
 
-    /// A connection has gone, and its user with it if it was their last.
+    /// A connection or a visit has gone, and its user with it if it was their last.
     pub(super) fn has_gone(&mut self, now: UnixMillis, gone: Option<Person>, shift: Shift) {
         let mut only_counts = shift.role_changed;
         if let Some(person) = gone {
@@ -124,8 +131,19 @@ impl Room {
         self.expect_idle(now);
     }
 
-    /// Tells of those who have become idle, and the numbers of a crowd where they have changed.
+    /// A user says by HTTP that they are doing nothing. Their connections, where they have some, know better.
+    pub(super) fn has_rested(&mut self, now: UnixMillis, number: usize) {
+        let Some(person) = self.members.people.get_mut(number) else { return };
+        if person.is_connected() || std::mem::replace(&mut person.is_idle, true) {
+            return;
+        }
+        let told = person.is_listed.then(|| Rc::clone(&person.user));
+        told.into_iter().for_each(|user| self.announce(now, &user, Status::Idle, Some(number)));
+    }
+
+    /// Tells of those who have become idle or whose visit is over, and the numbers of a crowd where they have changed.
     pub(super) fn tend_people(&mut self, now: UnixMillis) {
+        self.expire_visits(now);
         if now >= self.presence.idle_due {
             self.tell_idle(now);
         }
@@ -148,12 +166,16 @@ impl Room {
     /// Who is here, those who edit first.
     #[must_use]
     pub fn presence(&self) -> Presence {
+        let listed = self.listed().into_iter().map(|person| (Rc::clone(&person.user), person.status())).collect();
+        Presence { listed, counts: self.presence_counts() }
+    }
+
+    /// The people who are told of by name, those who edit first.
+    pub(super) fn listed(&self) -> Vec<&Person> {
         let mut people: Vec<&Person> = self.members.people.iter().filter(|person| person.is_listed).collect();
         people.sort_by_key(|person| (!person.edits(), &*person.user.user_id));
         people.truncate(LISTED_MAX);
-        let status = |person: &Person| if person.is_idle { Status::Idle } else { Status::Active };
-        let listed = people.into_iter().map(|person| (Rc::clone(&person.user), status(person))).collect();
-        Presence { listed, counts: self.presence_counts() }
+        people
     }
 
     /// How many people are here.
@@ -226,41 +248,9 @@ impl Room {
         let wanted = |member: &Member| member.greeted && Some(member.person) != number;
         let told = self.members.broadcast(0, Class::Answer, wanted, |_| [frame.clone()].into());
         self.config.counters.count_sent(Sent::Presence, told);
+        self.presence.told += told;
         let counts = self.presence_counts();
         self.presence.news.push(News { user: Some((Rc::clone(user), status)), counts });
-    }
-
-    /// The people who are editing, each once, with the place of their most recently active connection.
-    pub(super) fn active_editors(&self, dialect: Dialect) -> Vec<ActiveEditor<'_>> {
-        let mut editors: Vec<&Member> = self.members.iter().filter(|member| member.edits).collect();
-        editors.sort_by_key(|member| (&*member.user.user_id, Reverse(member.active_at)));
-        editors.dedup_by_key(|member| &*member.user.user_id);
-        editors.truncate(LISTED_MAX);
-        editors.into_iter().map(|member| self.active_editor(member, dialect)).collect()
-    }
-
-    /// A member as an entry of `active_editors`; positions count over the whole document.
-    fn active_editor<'a>(&'a self, member: &'a Member, dialect: Dialect) -> ActiveEditor<'a> {
-        let in_section = |marked: Marked, position: u32| {
-            let text = self.document.sections()[marked.section].text();
-            text.position_in(position as usize, dialect.encoding) as u64
-        };
-        let in_document = |marked: Marked, position: u32| {
-            self.document.section_start(marked.section, dialect.encoding) as u64 + in_section(marked, position)
-        };
-        ActiveEditor {
-            user_id: &member.user.user_id,
-            display_name: &member.user.display_name,
-            color: &member.user.color,
-            cursor_position: member.cursor.map(|marked| in_document(marked, marked.start)),
-            selection: member.selection.map(|marked| Selection {
-                start: in_document(marked, marked.start),
-                end: in_document(marked, marked.end),
-            }),
-            section: member.cursor.map(|marked| self.document.sections()[marked.section].name().as_str()),
-            section_position: member.cursor.map(|marked| in_section(marked, marked.start)),
-            last_activity: member.active_at,
-        }
     }
 }
 

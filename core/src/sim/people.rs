@@ -6,6 +6,8 @@ use crate::room::{MemberKey, Presence, Room, Status};
 
 /// After so long without activity a user is idle.
 pub(super) const IDLE_AFTER_MS: u64 = 60_000;
+/// So long a presence by HTTP lasts.
+pub(super) const VISIT_MS: u64 = 30_000;
 
 /// One connection.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use super::checked::{Broken, Checked, ensure};
 use super::disk::{Disk, Restored, texts_of};
 use super::heard::{Heard, state_of_json};
 use super::mirror::Mirror;
-use super::people::IDLE_AFTER_MS;
+use super::people::{IDLE_AFTER_MS, VISIT_MS};
 use super::say::{Client, Sent};
 use super::socket::{Codes, Socket, Visible};
 use crate::document::DocumentLimits;
@@ -89,6 +89,7 @@ impl Plan {
             outbound_bytes_max,
             auto_save: AUTO_SAVE,
             idle_after_ms: IDLE_AFTER_MS,
+            visit_ms: VISIT_MS,
             limits: LIMITS,
             counters: Arc::default(),
         };

@@ -27,4 +27,5 @@ mod rng;
 mod saves;
 mod support;
 mod sync;
+mod visits;
 mod watch;

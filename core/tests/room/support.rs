@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jddb_core::document::{Change, Document, DocumentLimits, Session, Snapshot, VERSIONS_SKIPPED};
-use jddb_core::ids::{DocumentId, UnixMillis};
+use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
-use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
+use jddb_core::protocol::{Parser, PresenceUpdate};
 use jddb_core::room::{
     Dialect, Durability, EventId, Framing, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig, User,
+    Visitor,
 };
 use jddb_core::websocket::Compression;
 use serde_json::{Value, json};
@@ -38,6 +39,7 @@ pub(crate) const LIMITS: Limits = Limits {
 };
 
 pub(crate) const IDLE_AFTER_MS: u64 = 60_000;
+pub(crate) const VISIT_MS: u64 = 30_000;
 
 /// How a room is built.
 #[derive(Clone, Copy)]
@@ -69,6 +71,7 @@ impl Plan {
             outbound_bytes_max,
             auto_save,
             idle_after_ms: IDLE_AFTER_MS,
+            visit_ms: VISIT_MS,
             limits,
             counters: Arc::default(),
         })
@@ -203,15 +206,9 @@ impl House {
         let Guest { user_id, edits, dialect, greeting, framing, granted } = guest;
         self.connections += 1;
         let number = self.connections;
-        let user = User {
-            display_name: user_id.to_uppercase().into(),
-            avatar_url: Some(format!("https://avatars.example.com/{user_id}.jpg").into()),
-            color: "#51cf66".into(),
-            user_id: user_id.into(),
-        };
         let joining = Joining {
             connection_id: format!("conn_{number}").into(),
-            user: Rc::new(user),
+            user: Rc::new(user_called(&user_id)),
             edits,
             dialect,
             greeting,
@@ -263,6 +260,35 @@ impl House {
     ) -> Result<(), jddb_core::protocol::InboundError> {
         let mut body = body.to_string().into_bytes();
         self.room.answer_changes(self.now, request, caller, &mut body, &mut self.parser)
+    }
+
+    /// `PUT /api/presence/{user_id}` of the user themselves.
+    pub(crate) fn visit(
+        &mut self,
+        user_id: &str,
+        edits: bool,
+        update: &PresenceUpdate,
+    ) -> Result<Value, jddb_core::protocol::InboundError> {
+        self.connections += 1;
+        let number = self.connections as u64;
+        let user = Rc::new(user_called(user_id));
+        let encoding = PositionEncoding::Utf16;
+        let visitor = Visitor { user, is_caller: true, edits, number, encoding, update };
+        self.room.answer_visit(self.now, number, &visitor)?;
+        self.sync();
+        Ok(self.answers().pop().unwrap().1)
+    }
+
+    /// A user says by HTTP that they are elsewhere.
+    pub(crate) fn end_visit(&mut self, user_id: &str) -> bool {
+        self.room.end_visit(self.now, user_id, self.connections as u64)
+    }
+
+    /// `GET …/presence`.
+    pub(crate) fn presence(&mut self) -> Value {
+        self.room.answer_presence(0, PositionEncoding::Utf16);
+        self.sync();
+        self.answers().pop().unwrap().1
     }
 
     pub(crate) fn answers(&mut self) -> Vec<(u64, Value)> {
@@ -389,6 +415,15 @@ impl House {
 
     pub(crate) fn version(&self) -> u64 {
         self.room.document().version().0
+    }
+}
+
+fn user_called(user_id: &str) -> User {
+    User {
+        display_name: user_id.to_uppercase().into(),
+        avatar_url: Some(format!("https://avatars.example.com/{user_id}.jpg").into()),
+        color: "#51cf66".into(),
+        user_id: user_id.into(),
     }
 }
 

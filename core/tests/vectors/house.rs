@@ -42,6 +42,7 @@ impl House {
             outbound_bytes_max: 4 << 20,
             auto_save: Duration::ZERO,
             idle_after_ms: 60_000,
+            visit_ms: 30_000,
             limits: LIMITS,
             counters: Arc::default(),
         };

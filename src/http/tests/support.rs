@@ -32,6 +32,7 @@ use crate::occupancy::Occupancy;
 use crate::request_rates::RequestRates;
 use crate::shared::Shared;
 use crate::unfinished::Unfinished;
+use crate::visits::Visits;
 
 /// Longer than anything here takes, but for what has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -211,6 +212,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
         snapshots: snapshotter.requests(),
         inboxes: vec![Inbox::default()],
         occupancy: Arc::new(Occupancy::default()),
+        visits: Visits::default(),
         metrics: vec![CachePadded::default()],
         unfinished: Unfinished::default(),
         echoes: false,
@@ -258,6 +260,8 @@ fn answer_call(call: Call) {
         _ if says("missing_") => Err(missing()),
         Ask::State(_) if says("big_") => Ok("x".repeat(BIG_BYTES)),
         Ask::State(read) => Ok(format!("{id} {} {}", read.encoding.name(), read.with_metadata)),
+        Ask::Presence(encoding) => Ok(format!("who is in {id} {}", encoding.name())),
+        Ask::Visit(put) => Ok(format!("{} is in {id}", put.user.user_id)),
         Ask::Changes(post) => Ok(format!(
             "{id} by {}{} {} key {:?} body {}",
             post.user_id,
