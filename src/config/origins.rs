@@ -28,10 +28,16 @@ impl Origins {
         }
     }
 
+    /// Whether all pages may.
+    #[must_use]
+    pub fn are_all(&self) -> bool {
+        self.0.trim() == ANY
+    }
+
     /// Whether pages of `origin`, as a browser names it, may use the server.
     #[must_use]
     pub fn allow(&self, origin: &str) -> bool {
-        self.0.trim() == ANY || self.0.split_ascii_whitespace().any(|entry| entry.eq_ignore_ascii_case(origin))
+        self.are_all() || self.0.split_ascii_whitespace().any(|entry| entry.eq_ignore_ascii_case(origin))
     }
 }
 

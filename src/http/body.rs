@@ -100,8 +100,9 @@ fn too_large(config: &Http) -> HttpError {
 /// A body without a type is taken for what it has to be.
 fn check_media_type(headers: &HeaderMap) -> Result<(), HttpError> {
     let refused = |what| Err(HttpError::new(ErrorCode::UnsupportedMediaType, what));
-    if headers.get(CONTENT_TYPE).is_some_and(|value| !is_json(value.as_bytes())) {
-        return refused("the body is not JSON by its Content-Type: send application/json");
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    if types.next().is_some_and(|value| !is_json(value.as_bytes())) || types.next().is_some() {
+        return refused("the body is not JSON in UTF-8 by its Content-Type: send application/json, once");
     }
     let is_identity = |value: &[u8]| value.eq_ignore_ascii_case(b"identity");
     if headers.get_all(CONTENT_ENCODING).iter().any(|value| !is_identity(value.as_bytes())) {
@@ -110,10 +111,15 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), HttpError> {
     Ok(())
 }
 
-/// `application/json`, or a type built on it (RFC 6839, section 3.1), whatever its parameters.
+/// `application/json`, or a type built on it (RFC 6839, section 3.1), in UTF-8. Other parameters say nothing to us.
 fn is_json(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    essence == b"application/json" || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
+    let content_type = content_type.to_ascii_lowercase();
+    let mut parts = content_type.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let essence = parts.next().unwrap_or_default();
+    let is_json =
+        essence == b"application/json" || (essence.starts_with(b"application/") && essence.ends_with(b"+json"));
+    let is_utf_8 = |charset: &[u8]| matches!(charset, b"utf-8" | b"\"utf-8\"" | b"utf8" | b"us-ascii");
+    is_json && parts.filter_map(|part| part.strip_prefix(b"charset=")).all(is_utf_8)
 }
 
 #[cfg(test)]
@@ -122,14 +128,26 @@ mod tests {
 
     #[test]
     fn json_goes_by_several_names() {
-        for json in
-            ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json", "application/json "]
-        {
+        for json in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/json;Charset=\"UTF-8\"; v=1",
+            "application/merge-patch+json",
+            "application/json ",
+        ] {
             assert!(is_json(json.as_bytes()), "{json}");
         }
-        for other in
-            ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp", "text/json+x", "application/"]
-        {
+        for other in [
+            "",
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+            "text/json+x",
+            "application/",
+            "application/json; charset=utf-16",
+            "application/json;charset=iso-8859-1",
+            "application/json, text/plain",
+        ] {
             assert!(!is_json(other.as_bytes()), "{other}");
         }
     }

@@ -128,6 +128,7 @@ impl HttpError {
         headers.extend(self.headers());
         headers.insert(CONTENT_TYPE, response::JSON);
         headers.insert(CONTENT_LENGTH, body.len().into());
+        response::guard(&mut headers);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         let reason = self.status.canonical_reason().unwrap_or_default();
         let mut answer = format!("HTTP/1.1 {} {reason}\r\n{}: {request_id}\r\n", self.status.as_str(), ids::REQUEST_ID);

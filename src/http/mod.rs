@@ -7,7 +7,7 @@
 //!
 //! In reading order: `accept` is the loop and its bounds; `connection` one client's connection over `socket` (with
 //! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
-//! `route`, `query`, `body`, `caller` and `client_address` take apart, and `quota` counts; `health` and `documents` are the
+//! `route`, `query`, `body`, `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health` and `documents` are the
 //! answers, which `ask` gets from the documents' cores, `response` and `error` their form; `handshake`, `upgrade`, `watch` and
 //! `refusal` lead a WebSocket in, or out.
 
@@ -18,6 +18,7 @@ mod body;
 mod caller;
 mod client_address;
 mod connection;
+mod cors;
 mod documents;
 mod error;
 mod events;

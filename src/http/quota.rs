@@ -52,6 +52,12 @@ impl Asker {
     }
 }
 
+/// How the address stands that a request comes from which does not count.
+pub(super) fn look(site: &Site, peer: IpAddr, request: &Parts) -> Option<Standing> {
+    let address = client_address::of(peer, &request.headers, &site.shared.config.http);
+    site.shared.request_rates.look(Caller::Address(address), clock::monotonic())
+}
+
 /// How the caller stands, if the request is one too many.
 pub(super) fn exceeded(request: &Parts) -> Option<Standing> {
     let asker = request.extensions.get::<Asker>()?;

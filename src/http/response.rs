@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
 
 use crate::connection::StreamBody;
@@ -16,6 +16,7 @@ use crate::connection::StreamBody;
 pub(super) type HttpResponse = Response<AnswerBody>;
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -58,6 +59,21 @@ impl Body for AnswerBody {
     }
 }
 
+/// An answer without a body.
+pub(super) fn empty(status: StatusCode) -> HttpResponse {
+    let mut response = HttpResponse::default();
+    *response.status_mut() = status;
+    response
+}
+
+/// What every answer says: it is what it says it is, it is kept by nobody who was not told how long, and no page that is
+/// gone to from it learns of its address, in which a token may be.
+pub(super) fn guard(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
+}
+
 /// An answer with a JSON body.
 pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
     let mut response = Response::new(AnswerBody::Whole(Full::new(body.into())));
@@ -69,7 +85,7 @@ pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
 /// An answer with a JSON body that is true for this moment only.
 pub(super) fn json_of_now(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
     let mut response = json(status, body);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }
 

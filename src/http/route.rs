@@ -82,6 +82,21 @@ const ROUTES: &[Route] = &[
     plain("/api/presence/{user_id}", &[(Method::PUT, Endpoint::UserPresence)]),
 ];
 
+/// The methods of a path, or of the server as a whole (`*`), as in the header `Allow`.
+///
+/// # Errors
+/// There is no such path.
+pub(super) fn methods(path: &str) -> Result<String, HttpError> {
+    if path == "*" {
+        let mut names: Vec<String> = ROUTES.iter().flat_map(|route| route.names()).map(str::to_owned).collect();
+        names.sort_unstable();
+        names.dedup();
+        return Ok(names.join(", "));
+    }
+    let found = ROUTES.iter().find(|route| segment_in(path, route.template).is_some());
+    found.map(Route::allowed).ok_or_else(|| not_found(path))
+}
+
 /// Where a request of that method and path leads, and the path's segment that stands for a name in braces; that is empty
 /// where there is none.
 ///
@@ -100,13 +115,19 @@ impl Route {
         self.methods.iter().find(|(known, _)| known == method).map(|(_, endpoint)| *endpoint)
     }
 
-    /// The methods it takes, as in the header `Allow`.
-    fn allowed(&self) -> String {
+    /// The methods it takes. `OPTIONS`, which says so, is answered for all of them alike.
+    fn names(&self) -> Vec<&'static str> {
         let mut names: Vec<&str> = self.methods.iter().map(|(method, _)| method.as_str()).collect();
         if !self.is_live && names.contains(&"GET") {
             names.push("HEAD");
         }
-        names.join(", ")
+        names.push("OPTIONS");
+        names
+    }
+
+    /// The same, as in the header `Allow`.
+    fn allowed(&self) -> String {
+        self.names().join(", ")
     }
 }
 

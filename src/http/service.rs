@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY};
+use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, Version};
+use hyper::{Method, Request, Version};
 
 use super::answers::HeldAnswers;
-use super::caller::lines;
+use super::cors::{self, Page};
 use super::documents;
 use super::error::HttpError;
 use super::events;
@@ -19,7 +19,7 @@ use super::health;
 use super::ids;
 use super::presence;
 use super::quota::{self, Asker};
-use super::response::HttpResponse;
+use super::response::{self, HttpResponse};
 use super::route::{self, Endpoint};
 use super::site::Site;
 use super::slots::Slot;
@@ -40,8 +40,11 @@ pub(super) async fn answer(
     let (mut parts, body) = request.into_parts();
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let request_id = ids::request_id_of(&parts.headers);
+    let page = Page::of(&site.shared.config.http.allowed_origins, &parts.headers);
     let mut standing = None;
-    if !route::is_probe(uri.path()) {
+    if method == Method::OPTIONS && !route::is_probe(uri.path()) {
+        standing = quota::look(&site, peer, &parts);
+    } else if !route::is_probe(uri.path()) {
         let asker = Asker::count(&site, peer, &parts);
         standing = asker.standing();
         parts.extensions.insert(asker);
@@ -57,11 +60,12 @@ pub(super) async fn answer(
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(HeaderName::from_static(ids::REQUEST_ID), value);
     }
-    // An address may have a token in it, which no other site is to be told.
-    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let headers = response.headers_mut();
     if let Some(standing) = standing {
-        quota::tell(response.headers_mut(), standing);
+        quota::tell(headers, standing);
     }
+    page.tell(headers);
+    response::guard(headers);
     tracing::debug!(
         %method,
         target = %redact_query(&uri.to_string()),
@@ -74,6 +78,12 @@ pub(super) async fn answer(
 }
 
 async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming) -> Result<HttpResponse, HttpError> {
+    let origins = &site.shared.config.http.allowed_origins;
+    if parts.method == Method::OPTIONS {
+        check_host(&parts)?;
+        cors::check_origin(origins, &parts.headers)?;
+        return cors::options(&parts);
+    }
     let path = parts.uri.path().to_owned();
     let found = route::find(&parts.method, &path);
     // Who asks too often for a WebSocket is told on it.
@@ -82,7 +92,7 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
     }
     check_host(&parts)?;
     let (endpoint, segment) = found?;
-    check_origin(site, &parts)?;
+    cors::check_origin(origins, &parts.headers)?;
     match endpoint {
         Endpoint::Health => Ok(health::health()),
         Endpoint::Ready => Ok(health::readiness(site)),
@@ -95,15 +105,6 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::PresenceEvents | Endpoint::MonitoringEvents => events::feed(site, &parts, endpoint).await,
         Endpoint::PresenceSocket | Endpoint::MonitoringSocket => watch::feed(site, slot, parts, &body, endpoint),
     }
-}
-
-/// A page that is not welcome is refused before it is looked at who its user is.
-fn check_origin(site: &Site, parts: &Parts) -> Result<(), HttpError> {
-    let allowed = &site.shared.config.http.allowed_origins;
-    if lines(&parts.headers, &ORIGIN).into_iter().all(|origin| allowed.allow(origin)) {
-        return Ok(());
-    }
-    Err(HttpError::origin_not_allowed())
 }
 
 /// RFC 9112, section 3.2: a request of HTTP/1.1 names its host once.

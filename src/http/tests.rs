@@ -1,6 +1,8 @@
 //! The front as a client sees it: over a real socket, with an owning core that is made up.
 
+mod cors;
 mod documents;
+mod habits;
 mod quota;
 mod requests;
 mod slow;
