@@ -172,7 +172,7 @@ fn requests_that_cannot_be_upgraded_get_an_error_body() {
             let with_body =
                 format!("GET /ws/document/jd_1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n{HANDSHAKE}\r\n{{}}");
             assert_eq!(front.ask(with_body).await.status, 400);
-            assert_eq!(front.request("POST /ws/document/jd_1", "", "").await.header("allow"), Some("GET"));
+            assert_eq!(front.request("POST /ws/document/jd_1", "", "").await.header("allow"), Some("GET, OPTIONS"));
         },
     );
 }
