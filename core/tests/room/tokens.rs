@@ -80,7 +80,7 @@ fn a_short_token_is_warned_of_at_once_and_a_clock_that_leaps_closes() {
     house.read(ada);
     house.wait(1_000_000);
     for key in [ada, ben] {
-        assert_eq!(codes(&house.read(key)).last(), Some(&"UNAUTHENTICATED"));
+        assert!(codes(&house.read(key)).contains(&"UNAUTHENTICATED"));
         assert!(!house.room.is_heard(key));
     }
 }
