@@ -126,18 +126,18 @@ async fn a_watcher_sees_what_its_new_token_covers() {
     let home = Home::new();
     let issuer = Issuer::es256("k");
     let server = start(&home, &issuer).await;
-    let (_editor, _) = Socket::joined(server.port(), "doc", &token(&issuer, "ada", EDIT, 3_600)).await;
+    let (_editor, _) = Socket::joined(server.port(), "doc", &token(&issuer, "zoe", EDIT, 3_600)).await;
     let of = |documents: Value| {
         issuer
             .token_with(&json!({"sub": "eve", "scope": "presence:read", "exp": now() + 3_600, "documents": documents}))
     };
     let mut watcher = Socket::open(server.port(), &format!("/ws/presence?token={}", of(json!(["other"])))).await;
     let before = watcher.next("presence.snapshot").await;
-    assert!(!before.to_string().contains("ada"), "{before}");
+    assert!(!before.to_string().contains("zoe"), "{before}");
     watcher.send(&refresh(&of(json!(["doc"]))));
     watcher.next("auth.refreshed").await;
     let after = watcher.next("presence.snapshot").await;
-    assert!(after.to_string().contains("ada"), "{after}");
+    assert!(after.to_string().contains("zoe"), "{after}");
     watcher.send(&refresh(&token(&issuer, "eve", EDIT, 3_600)));
     assert_eq!(watcher.error("FORBIDDEN").await["details"]["field"], "payload.token");
 }

@@ -136,7 +136,7 @@ pub(super) fn due_frame(now: UnixMillis, due: Due) -> Bytes {
     match due {
         Due::Warning(seconds) => {
             let message = format!(
-                "the token expires, and this connection is closed in {seconds} s: send auth.refresh with a new one"
+                "the token expires, and this connection is closed in {seconds} s: send auth.refresh with a new one, or reconnect"
             );
             let error = ErrorMessage::new(ErrorCode::TokenExpiring, &message, Severity::Warning);
             frame("system.error", &error, &metadata)
