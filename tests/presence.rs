@@ -244,7 +244,7 @@ async fn only_heartbeats_are_heard() {
     watcher.socket.send(&join);
     let answer = watcher.socket.message().await;
     assert_eq!(answer["payload"]["error_code"], "UNKNOWN_MESSAGE_TYPE", "{answer}");
-    assert_eq!(answer["payload"]["details"]["expected"], "system.heartbeat");
+    assert_eq!(answer["payload"]["details"]["expected"], "system.heartbeat or auth.refresh");
     assert_eq!(answer["metadata"]["correlation_id"], "c1");
     watcher.hears_nothing().await;
     for _ in 0..10 {

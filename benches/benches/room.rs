@@ -11,7 +11,7 @@ use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
-use jddb_core::room::{Dialect, Durability, Framing, Greeting, Joining, MemberKey, Room, RoomConfig, User};
+use jddb_core::room::{Dialect, Durability, Expiry, Framing, Greeting, Joining, MemberKey, Room, RoomConfig, User};
 
 const NOW: UnixMillis = UnixMillis(1_758_458_730_123);
 /// Above all that a bench sends, so that counting is part of what is measured.
@@ -77,6 +77,7 @@ impl Bench {
                 framing: Framing::default(),
                 session_id: "sess_67890".into(),
                 granted: GrantedLimits::default(),
+                expiry: Expiry::NEVER,
             };
             bench.keys.push(bench.room.join(NOW, joining).expect("there is room"));
         }

@@ -22,7 +22,7 @@ impl Rules {
     /// Checks the claims at `now` (Unix seconds). Unknown claims are passed over (RFC 7519, section 4); `null` is absent.
     pub(super) fn identity(&self, claims: &Map<String, Value>, now: u64) -> Result<Identity, AuthError> {
         let claims = Claims(claims);
-        let expires_at = self.check_times(&claims, now)?;
+        let (exp, expires_at) = self.check_times(&claims, now)?;
         self.check_issuer(&claims)?;
         self.check_audience(&claims)?;
         Ok(Identity {
@@ -34,12 +34,13 @@ impl Rules {
             color: claims.color()?,
             session_id: claims.id("sid")?,
             limits: claims.limits()?,
+            exp,
             expires_at,
         })
     }
 
-    /// Returns the first second at which the token is no longer accepted.
-    fn check_times(&self, claims: &Claims<'_>, now: u64) -> Result<u64, AuthError> {
+    /// Returns `exp`, and the first second at which the token is no longer accepted.
+    fn check_times(&self, claims: &Claims<'_>, now: u64) -> Result<(u64, u64), AuthError> {
         let exp = claims.date("exp")?.ok_or(AuthError::MissingClaim("exp"))?;
         let expires_at = exp.saturating_add(self.leeway_seconds);
         if now >= expires_at {
@@ -47,7 +48,7 @@ impl Rules {
         }
         match claims.date("nbf")? {
             Some(nbf) if now.saturating_add(self.leeway_seconds) < nbf => Err(AuthError::NotYetValid),
-            _ => Ok(expires_at),
+            _ => Ok((exp, expires_at)),
         }
     }
 

@@ -1,5 +1,8 @@
 //! Who a valid token says is calling.
 
+use jddb_core::limits::GrantedLimits;
+use jddb_core::room::Expiry;
+
 use super::pattern::DocumentPattern;
 use super::scope::{Scope, ScopeSet};
 
@@ -22,6 +25,8 @@ pub struct Identity {
     pub session_id: Option<String>,
     /// Limits that replace the server's for this caller.
     pub limits: TokenLimits,
+    /// `exp`, in whole seconds of Unix time.
+    pub exp: u64,
     /// The first second (Unix time) at which the token is no longer accepted: `exp` plus the leeway.
     pub expires_at: u64,
 }
@@ -43,6 +48,13 @@ impl TokenLimits {
     /// The names of the limits in the claim.
     pub const NAMES: [&'static str; 4] =
         ["connections", "messages_per_minute", "burst_per_second", "requests_per_minute"];
+
+    /// What of it concerns a WebSocket.
+    #[must_use]
+    pub const fn granted(self) -> GrantedLimits {
+        let Self { connections, messages_per_minute, burst_per_second, requests_per_minute: _ } = self;
+        GrantedLimits { user_connections: connections, messages_per_minute, burst_per_second }
+    }
 }
 
 /// Why a known caller may not do something: answered with 403 by HTTP, with close 4001 by WebSocket.
@@ -80,6 +92,12 @@ impl Identity {
         Err(Refusal::Scope(scope))
     }
 
+    /// Until when an open connection may go by the token.
+    #[must_use]
+    pub fn expiry(&self) -> Expiry {
+        Expiry::new(self.exp, self.expires_at)
+    }
+
     /// Whether the `documents` claim covers the document. Every list and feed is filtered by this.
     #[must_use]
     pub fn covers(&self, document_id: &str) -> bool {
@@ -102,6 +120,7 @@ mod tests {
             color: None,
             session_id: None,
             limits: TokenLimits::default(),
+            exp: 0,
             expires_at: 0,
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::error::AuthError;
 
 /// Longest token, in bytes. Request heads are bounded too; this one keeps the signature check cheap.
-pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+pub const TOKEN_BYTES_MAX: usize = jddb_core::protocol::TOKEN_BYTES_MAX;
 
 /// What a WebSocket subprotocol that carries a token begins with.
 pub const SUBPROTOCOL_PREFIX: &str = "bearer.";

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::Parser;
-use jddb_core::room::{Framing, Member, MemberKey, Observer, Outbox, Room};
+use jddb_core::room::{Framing, Member, MemberKey, Observer, Outbox, RenewalRequest, Room};
 use jddb_core::websocket::{CloseCode, MessageKind};
 
 use crate::cores::RoomCell;
@@ -48,6 +48,14 @@ impl Host<'_> {
         match self {
             Self::Room(room, key) => room.receive(now, *key, bytes, parser),
             Self::Observer(observer) => observer.receive(now, bytes, parser),
+        }
+    }
+
+    /// Tokens that were shown since this was asked last.
+    pub(super) fn take_renewals(&mut self) -> Vec<RenewalRequest> {
+        match self {
+            Self::Room(room, _) => room.take_renewals(),
+            Self::Observer(observer) => observer.take_renewals(),
         }
     }
 

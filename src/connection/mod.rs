@@ -207,11 +207,12 @@ impl Receiver {
         let Some(open) = decoder else { return };
         open.bound(core.message_bytes_max());
         let unfinished_before = open.pending_bytes();
-        let is_heard = connection.home.with_host(|host| {
+        let (is_heard, renewals) = connection.home.with_host(|host| {
             decode(open, bytes, connection, host, tools);
-            host.is_heard()
+            (host.is_heard(), host.take_renewals())
         });
         core.count_unfinished(connection.number(), unfinished_before, open.pending_bytes());
+        core.renew(connection, renewals);
         match &connection.home {
             Home::Member { cell, .. } => core.touch_since(cell, connection.heard_at.get()),
             Home::Observer(_) => connection.flush_now(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jddb_core::ids::DocumentId;
 use jddb_core::limits::GrantedLimits;
-use jddb_core::room::{Dialect, Framing, Greeting, JoinRefusal, User};
+use jddb_core::room::{Dialect, Expiry, Framing, Greeting, JoinRefusal, User};
 use tokio::sync::oneshot;
 
 use super::calls::Call;
@@ -77,6 +77,8 @@ pub struct Reserve {
     pub framing: Framing,
     /// What their token grants instead of the server's limits.
     pub granted: GrantedLimits,
+    /// Until when their token is good.
+    pub expiry: Expiry,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Reservation, JoinRefusal>>,
 }

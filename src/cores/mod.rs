@@ -5,7 +5,8 @@
 //!
 //! In reading order: `message` and `inbox` are what cores ask of one another; `worker` is a core's thread;
 //! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents, which `requests` wait for and `calls` are
-//! made to; `places` wait for their sockets; `limits` are those in force; `batch`
+//! made to; `places` wait for their sockets; `renewals` are new
+//! tokens of who is here; `limits` are those in force; `batch`
 //! is what waits to be durable; `feeds` tells those who watch the server; `machine` says which processors there are.
 
 mod batch;
@@ -17,6 +18,7 @@ mod limits;
 mod machine;
 mod message;
 mod places;
+mod renewals;
 mod requests;
 mod rooms;
 mod slowness;

@@ -34,6 +34,7 @@ impl Core {
             greeting,
             framing,
             granted,
+            expiry,
             reply,
         } = reserve;
         // Whoever no longer waits would be a ghost in the room until the place is forgotten.
@@ -41,7 +42,7 @@ impl Core {
             return;
         }
         let user = Rc::new(user);
-        let joining = Joining { connection_id, user, edits, dialect, greeting, framing, session_id, granted };
+        let joining = Joining { connection_id, user, edits, dialect, greeting, framing, session_id, granted, expiry };
         let joined = cell.room.borrow_mut().join(now(), joining);
         let reserved = joined.map(|member| {
             let number = self.place_number.get() + 1;

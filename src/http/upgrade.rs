@@ -9,7 +9,6 @@ use hyper::http::request::Parts;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use jddb_core::ids::DocumentId;
-use jddb_core::limits::GrantedLimits;
 use jddb_core::room::{EventId, Framing, Greeting, JoinRefusal, User, palette_color};
 use jddb_core::websocket::Compression;
 use tokio::net::TcpStream;
@@ -27,7 +26,7 @@ use super::response::HttpResponse;
 use super::site::Site;
 use super::slots::Slot;
 use super::socket::Socket;
-use crate::auth::{Identity, Scope, TokenLimits};
+use crate::auth::{Identity, Scope};
 use crate::connection::{ArrivedLine, Line};
 use crate::cores::{Adopt, CoreMessage, Reservation, Reserve};
 use crate::occupancy::Seat;
@@ -90,7 +89,7 @@ impl Entrant {
         identity.allows(Scope::DocumentRead, document_id.as_str()).map_err(refusal::forbidden)?;
         let (reply, answer) = oneshot::channel();
         let setting = site.shared.config.greeting;
-        let granted = granted(identity.limits);
+        let (granted, expiry) = (identity.limits.granted(), identity.expiry());
         let reserve = |query: Query<'_>| -> Result<Reserve, BadParameter> {
             let (edits, framing, greeting) = match entry {
                 Entry::Socket(compression) => {
@@ -109,6 +108,7 @@ impl Entrant {
                 greeting,
                 framing,
                 granted,
+                expiry,
                 reply,
             })
         };
@@ -116,12 +116,6 @@ impl Entrant {
         let seat = site.seat(&reserve.user.user_id, &granted)?;
         Ok(Self { reserve, answer, seat })
     }
-}
-
-/// What of a token's limits concerns a WebSocket.
-pub(super) const fn granted(limits: TokenLimits) -> GrantedLimits {
-    let TokenLimits { connections, messages_per_minute, burst_per_second, requests_per_minute: _ } = limits;
-    GrantedLimits { user_connections: connections, messages_per_minute, burst_per_second }
 }
 
 /// A caller as the others in a room see them.

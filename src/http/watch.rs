@@ -19,7 +19,7 @@ use super::response::HttpResponse;
 use super::route::Endpoint;
 use super::site::Site;
 use super::slots::Slot;
-use super::upgrade::{granted, send_patiently, take_apart};
+use super::upgrade::{send_patiently, take_apart};
 use crate::auth::{Identity, Scope};
 use crate::connection::{ArrivedLine, Line};
 use crate::cores::{CoreMessage, Feed, FeedMessage, Watch};
@@ -60,10 +60,11 @@ impl Watcher {
             return Err(refusal::shutting_down());
         }
         let identity = authenticate_socket(site, request)?;
-        let (user_id, granted) = (identity.user_id.clone(), granted(identity.limits));
+        let (user_id, granted, expiry) = (identity.user_id.clone(), identity.limits.granted(), identity.expiry());
         let feed = feed_for(identity, Query::new(request.uri.query()), endpoint)?;
         let seat = site.seat(&user_id, &granted)?;
-        let watching = Watching { connection_id: ids::connection_id(), framing, granted };
+        let watching =
+            Watching { connection_id: ids::connection_id(), framing, granted, user_id: user_id.into(), expiry };
         Ok(Self { watching, feed, seat })
     }
 }

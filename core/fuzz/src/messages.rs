@@ -214,6 +214,7 @@ fn written(inbound: &Inbound<'_>) -> Value {
             let payload = [("last_known_version", version), ("sections", sections.as_ref().map(names)), ("full", full)];
             ("sync.request", object(payload))
         }
+        Message::Refresh { token } => ("auth.refresh", json!({"token": token.0})),
     };
     let metadata = object([
         ("client_id", inbound.client_id.map(Into::into)),

@@ -47,11 +47,13 @@ pub enum ErrorCode {
     StorageUnavailable,
     /// The server is stopping.
     ShuttingDown,
+    /// The connection's token expires soon.
+    TokenExpiring,
 }
 
 impl ErrorCode {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ValidationError,
         Self::UnknownMessageType,
         Self::InvalidPosition,
@@ -73,6 +75,7 @@ impl ErrorCode {
         Self::CapacityExceeded,
         Self::StorageUnavailable,
         Self::ShuttingDown,
+        Self::TokenExpiring,
     ];
 
     /// The code as it is written.
@@ -100,6 +103,7 @@ impl ErrorCode {
             Self::CapacityExceeded => "CAPACITY_EXCEEDED",
             Self::StorageUnavailable => "STORAGE_UNAVAILABLE",
             Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::TokenExpiring => "TOKEN_EXPIRING",
         }
     }
 
@@ -108,7 +112,7 @@ impl ErrorCode {
     pub const fn http_status(self) -> u16 {
         match self {
             Self::ValidationError | Self::UnknownMessageType | Self::InvalidPosition => 400,
-            Self::Unauthenticated => 401,
+            Self::Unauthenticated | Self::TokenExpiring => 401,
             Self::Forbidden => 403,
             Self::DocumentNotFound | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,

@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use super::fields::{Fields, Value, elements};
 use super::message::{
-    ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm,
+    BearerToken, ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm,
+    TOKEN_BYTES_MAX,
 };
 use crate::document::{ChangeKind, SentChange};
 use crate::ids::{SectionName, Version};
@@ -164,6 +165,7 @@ fn read_message<'i>(kind: &str, payload: Fields<'_, 'i>, changes_max: usize) -> 
                 Some(true) => SyncForm::Full,
             },
         },
+        "auth.refresh" => Message::Refresh { token: token_of(payload)? },
         other => return Err(InboundError::unknown_type(other)),
     })
 }
@@ -241,6 +243,14 @@ fn name_of<'i>(fields: Fields<'_, 'i>, key: &str) -> Result<Option<&'i str>, Inb
     Ok(name)
 }
 
+fn token_of<'i>(fields: Fields<'_, 'i>) -> Result<BearerToken<&'i str>, InboundError> {
+    let token = fields.required("token", fields.text("token")?, "a token")?;
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(InboundError::invalid(fields.name("token"), format!("at most {TOKEN_BYTES_MAX} bytes")));
+    }
+    Ok(BearerToken(token))
+}
+
 fn client_time_of<'i>(fields: Fields<'_, 'i>) -> Result<Option<ClientTime<'i>>, InboundError> {
     let wrong = || {
         let expected = format!("a number, or a string of at most {NAME_BYTES_MAX} bytes");
@@ -303,6 +313,7 @@ mod tests {
             r#"{"type":"sync.request","payload":{"last_known_version":40,"sections":["general_accountability"]}}"#,
             r#"{"type":"document.join","payload":{"document_id":"jd_test"}}"#,
             r#"{"type":"document.save","payload":{"version":42}}"#,
+            r#"{"type":"auth.refresh","payload":{"token":"a.b.c"}}"#,
         ] {
             assert!(read(text)[0].is_ok(), "{text}: {:?}", read(text));
         }
@@ -352,6 +363,17 @@ mod tests {
             let text = format!(r#"{{"type":"document.change","payload":{payload}}}"#);
             check_error(&text, ValidationError, Some(field));
         }
+    }
+
+    #[test]
+    fn a_token_is_bounded_and_never_shown() {
+        let refresh = |token: &str| format!(r#"{{"type":"auth.refresh","payload":{{"token":{token}}}}}"#);
+        let shown = read(&refresh(r#""needle""#));
+        assert!(shown[0].as_ref().is_ok_and(|shown| !shown.contains("needle")), "{shown:?}");
+        for token in ["7", "null", "[]", &format!("\"{}\"", "x".repeat(TOKEN_BYTES_MAX + 1))] {
+            check_error(&refresh(token), ErrorCode::ValidationError, Some("payload.token"));
+        }
+        assert!(read(&refresh(&format!("\"{}\"", "x".repeat(TOKEN_BYTES_MAX))))[0].is_ok());
     }
 
     #[test]

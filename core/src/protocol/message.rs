@@ -9,6 +9,19 @@ use crate::ids::{SectionName, Version};
 /// The longest `client_id`, `correlation_id` and textual `client_time`, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
 
+/// The longest token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// A token as a client sent it, not verified. Shown as `[redacted]` everywhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BearerToken<T>(pub T);
+
+impl<T> std::fmt::Debug for BearerToken<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 /// One envelope, borrowed from the bytes it was read from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inbound<'a> {
@@ -68,11 +81,16 @@ pub enum Message<'a> {
         /// `full`: which of the two answers is wanted.
         form: SyncForm,
     },
+    /// `auth.refresh`: a new token in the place of the connection's own.
+    Refresh {
+        /// The token, of at most [`TOKEN_BYTES_MAX`].
+        token: BearerToken<&'a str>,
+    },
 }
 
 impl Message<'_> {
     /// All that a `type` may be.
-    pub const TYPES: [&'static str; 7] = [
+    pub const TYPES: [&'static str; 8] = [
         "document.change",
         "document.join",
         "document.save",
@@ -80,6 +98,7 @@ impl Message<'_> {
         "selection.change",
         "system.heartbeat",
         "sync.request",
+        "auth.refresh",
     ];
 
     /// The place of its type in [`Self::TYPES`].
@@ -93,6 +112,7 @@ impl Message<'_> {
             Self::Selection { .. } => 4,
             Self::Heartbeat { .. } => 5,
             Self::Sync { .. } => 6,
+            Self::Refresh { .. } => 7,
         }
     }
 }

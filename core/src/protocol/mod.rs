@@ -14,7 +14,8 @@ mod presence;
 pub use error::{ErrorCode, Severity};
 pub use inbound::{ENVELOPES_PER_FRAME_MAX, Parser, read_changes_body};
 pub use message::{
-    ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm,
+    BearerToken, ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm,
+    TOKEN_BYTES_MAX,
 };
 pub use outbound::write_message;
 pub use presence::{ACTIVITY_BYTES_MAX, PresenceUpdate, read_presence_body};

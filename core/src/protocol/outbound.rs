@@ -173,6 +173,16 @@ pub struct Heartbeat<'a> {
     pub document: Option<DocumentCheck>,
 }
 
+/// `auth.refreshed`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Refreshed {
+    /// When the token expires that the connection goes by now.
+    pub expires_at: UnixMillis,
+    /// Whether it may change the document, where it is in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_edit: Option<bool>,
+}
+
 /// A heartbeat's answer to the checksum that came with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DocumentCheck {

@@ -61,11 +61,13 @@ pub enum Sent {
     Heartbeat,
     /// `system.error`.
     Error,
+    /// `auth.refreshed`.
+    Refreshed,
 }
 
 impl Sent {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::State,
         Self::Change,
         Self::Ack,
@@ -79,6 +81,7 @@ impl Sent {
         Self::Sync,
         Self::Heartbeat,
         Self::Error,
+        Self::Refreshed,
     ];
 
     /// The message's `type`.
@@ -98,6 +101,7 @@ impl Sent {
             Self::Sync => "sync.response",
             Self::Heartbeat => "system.heartbeat",
             Self::Error => "system.error",
+            Self::Refreshed => "auth.refreshed",
         }
     }
 }

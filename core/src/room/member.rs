@@ -6,6 +6,7 @@ use super::framing::{EventId, Framing};
 use super::ladder::Lag;
 use super::members::MemberKey;
 use super::outbox::Outbox;
+use super::tokens::Expiry;
 use crate::ids::{PositionEncoding, UnixMillis};
 use crate::limits::{GrantedLimits, Rates};
 
@@ -92,6 +93,8 @@ pub struct Joining {
     pub session_id: Box<str>,
     /// What their token grants instead of the server's limits.
     pub granted: GrantedLimits,
+    /// Until when their token is good.
+    pub expiry: Expiry,
 }
 
 /// A place or range that one connection shows to the others, in UTF-16 code units of one section.
@@ -122,6 +125,7 @@ pub struct Member {
     /// Malformed messages in a row.
     pub(super) malformed_in_row: u32,
     pub(super) granted: GrantedLimits,
+    pub(super) expiry: Expiry,
     pub(super) rates: Rates,
     /// Whether it is on the room's list of members to be flushed.
     pub(super) dirty: bool,
@@ -149,6 +153,7 @@ impl Member {
             active_at: now,
             malformed_in_row: 0,
             granted: joining.granted,
+            expiry: joining.expiry,
             rates: Rates::default(),
             dirty: false,
             outbox: Outbox::default(),

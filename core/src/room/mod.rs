@@ -10,9 +10,9 @@
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
 //! it), `state`, `sync` and `resume` (catching up), `cursor`, `people`, `presence`, `visit` and `shown` (who is here),
-//! `request` (HTTP),
-//! `save` and `watch` (what clients may rely on), `refusal` (what is said when something is wrong), `rates` (who
-//! speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with `pointers`, and `ladder` (delivery); `roster` and
+//! `request` (HTTP), `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
+//! something is wrong), `rates` (who speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with
+//! `pointers`, and `ladder` (delivery); `roster` and
 //! `observer` are for those who watch many documents, or none.
 
 mod counters;
@@ -38,6 +38,7 @@ mod save;
 mod shown;
 mod state;
 mod sync;
+mod tokens;
 mod visit;
 mod watch;
 
@@ -54,6 +55,7 @@ pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
 pub use roster::{PresenceEvent, Roster, snapshot_frame};
 pub use state::metadata_of;
+pub use tokens::{Expiry, Renewal, RenewalRequest};
 pub use visit::{PresenceUpdated, Visitor};
 pub use watch::Divergence;
 
@@ -141,6 +143,10 @@ pub struct Room {
     full_state: Option<(Version, Forms)>,
     watch: Watch,
     saves: Saves,
+    /// Tokens that members have shown and nobody has checked.
+    renewals: Vec<RenewalRequest>,
+    /// The second before which nothing is due about tokens.
+    tokens_due: u32,
 }
 
 impl Room {
@@ -162,6 +168,8 @@ impl Room {
             refusals: RefusalCounts::default(),
             full_state: None,
             watch: Watch::default(),
+            renewals: Vec::new(),
+            tokens_due: u32::MAX,
         }
     }
 
@@ -228,6 +236,7 @@ impl Room {
         let (person, shift) = people.come(now, &user, joining.edits);
         self.ensure_session(now, &joining);
         let greeting = joining.greeting;
+        self.tokens_due = self.tokens_due.min(joining.expiry.next());
         let key = self.members.insert(|key| Member::new(key, person, now, joining));
         match greeting {
             Greeting::OnConnect => self.send_state(now, key, None),
@@ -250,6 +259,7 @@ impl Room {
         self.tend_slow_readers(at);
         self.save_in_time(now, at);
         self.tend_people(now);
+        self.tend_tokens(now);
     }
 
     /// Queues a ping or pong, or what stands for it, for a member.

@@ -19,6 +19,7 @@ use super::rates::{attempt, displaced_frame, exceeded_frame, reason_to_close};
 use super::refusal::{
     MALFORMED_IN_ROW_MAX, STOPPING_MESSAGE, TOO_MANY_MALFORMED, error_frame, is_malformed, stopping_reason,
 };
+use super::tokens::{Due, EXPIRED_CLOSE, Expiry, Renewal, RenewalRequest, due_frame};
 use crate::ids::UnixMillis;
 use crate::limits::{Attempt, Exceeded, GrantedLimits, LimitMode, RateLimits, Rates, RefusalCounts};
 use crate::protocol::outbound::{ErrorMessage, Heartbeat, Metadata};
@@ -58,6 +59,10 @@ pub struct Watching {
     pub framing: Framing,
     /// What their token grants instead of the server's limits.
     pub granted: GrantedLimits,
+    /// The token's `sub`.
+    pub user_id: Box<str>,
+    /// Until when their token is good.
+    pub expiry: Expiry,
 }
 
 /// One connection that watches.
@@ -70,6 +75,8 @@ pub struct Observer {
     /// What was refused since [`Self::take_refusals`].
     refusals: RefusalCounts,
     malformed_in_row: u32,
+    /// Tokens that it has shown and nobody has checked.
+    renewals: Vec<RenewalRequest>,
     /// A whole picture is to be sent as soon as there is nothing unread.
     picture_due: bool,
     /// Bytes that were ever queued, and of these dropped.
@@ -90,6 +97,7 @@ impl Observer {
             rates: Rates::default(),
             refusals: RefusalCounts::default(),
             malformed_in_row: 0,
+            renewals: Vec::new(),
             picture_due: true,
             queued_bytes: 0,
             dropped_bytes: 0,
@@ -186,8 +194,9 @@ impl Observer {
         self.close(CloseCode::GOING_AWAY, &stopping_reason(retry_ms));
     }
 
-    /// Closes it if it has read too little for too long. To be called about once a second.
+    /// Closes it if it has read too little for too long, or its token has expired. To be called about once a second.
     pub fn tick(&mut self, now: UnixMillis) {
+        self.tend_token(now);
         let read_bytes = self.queued_bytes - self.dropped_bytes - self.unread_bytes();
         let (at, then) = self.drained_at;
         if self.outbox.is_empty() || read_bytes - then >= DRAIN_BYTES_MIN {
@@ -224,11 +233,45 @@ impl Observer {
                         self.malformed_in_row = 0;
                         self.heartbeat(now, client_time, inbound.correlation_id);
                     }
+                    Message::Refresh { token } => {
+                        self.malformed_in_row = 0;
+                        self.renewals.push(RenewalRequest::new(token, inbound.correlation_id));
+                    }
                     _ => self.refuse(now, &not_here(inbound.correlation_id)),
                 },
                 Err(error) => self.refuse(now, &error),
             }
         });
+    }
+
+    /// Tokens that it has shown since this was asked last.
+    pub fn take_renewals(&mut self) -> Vec<RenewalRequest> {
+        std::mem::take(&mut self.renewals)
+    }
+
+    /// Its new token was checked; whether it is good, and of the same user.
+    pub fn renew(&mut self, now: UnixMillis, request: &RenewalRequest, renewal: Result<Renewal, InboundError>) -> bool {
+        match request.judged(renewal, &self.watching.user_id) {
+            Ok(renewal) => {
+                (self.watching.expiry, self.watching.granted) = (renewal.expiry, renewal.granted);
+                self.config.counters.count_sent(Sent::Refreshed, 1);
+                self.push(request.accepted_frame(now, renewal.expires_at, None));
+                true
+            }
+            Err(error) => {
+                self.refuse(now, &error);
+                false
+            }
+        }
+    }
+
+    fn tend_token(&mut self, now: UnixMillis) {
+        let Some(due) = self.watching.expiry.take_due(now).filter(|_| self.is_heard()) else { return };
+        self.config.counters.count_sent(Sent::Error, 1);
+        self.push(due_frame(now, due));
+        if due == Due::End {
+            self.close(EXPIRED_CLOSE.0, EXPIRED_CLOSE.1);
+        }
     }
 
     fn heartbeat(&mut self, now: UnixMillis, client_time: Option<ClientTime<'_>>, correlation_id: Option<&str>) {
@@ -319,7 +362,7 @@ fn not_here(correlation_id: Option<&str>) -> InboundError {
         code: ErrorCode::UnknownMessageType,
         message: "this connection only watches: send document messages to /ws/document/{document_id}".to_owned(),
         field: Some("type".to_owned()),
-        expected: Some("system.heartbeat".to_owned()),
+        expected: Some("system.heartbeat or auth.refresh".to_owned()),
         correlation_id: correlation_id.map(str::to_owned),
     }
 }

@@ -140,6 +140,11 @@ impl People {
         (number, shift)
     }
 
+    /// A connection of a user may no longer edit; whether that made a viewer of them.
+    pub(super) fn stop_editing(&mut self, number: usize) -> bool {
+        self.change(number, |person| person.editing -= 1).1.role_changed
+    }
+
     /// A connection of a user has gone; the user too, if nothing else keeps them here.
     pub(super) fn go(&mut self, number: usize, edits: bool) -> (Option<Person>, Shift) {
         self.change(number, |person| {

@@ -136,7 +136,7 @@ pub(super) fn attempt(read: &Result<Inbound<'_>, InboundError>) -> Attempt {
     };
     Attempt {
         weight: u32::try_from(weight).unwrap_or(u32::MAX),
-        burst_only: matches!(message, Some(Message::Heartbeat { .. } | Message::Join { .. })),
+        burst_only: matches!(message, Some(Message::Heartbeat { .. } | Message::Join { .. } | Message::Refresh { .. })),
         is_large: false,
     }
 }

@@ -48,7 +48,7 @@ impl Room {
     }
 
     fn handle(&mut self, now: UnixMillis, key: MemberKey, inbound: &Inbound<'_>) -> Result<(), InboundError> {
-        if !matches!(inbound.message, Message::Heartbeat { .. } | Message::Sync { .. })
+        if !matches!(inbound.message, Message::Heartbeat { .. } | Message::Sync { .. } | Message::Refresh { .. })
             && let Some(member) = self.members.get_mut(key)
         {
             member.active_at = now;
@@ -67,6 +67,10 @@ impl Room {
             }
             Message::Heartbeat { client_time, document } => {
                 self.heartbeat(now, key, *client_time, *document, inbound.correlation_id);
+                Ok(())
+            }
+            Message::Refresh { token } => {
+                self.ask_for_renewal(*token, inbound.correlation_id);
                 Ok(())
             }
             Message::Sync { last_known_version, sections, form } => {

@@ -17,7 +17,7 @@ use crate::limits::{GrantedLimits, LimitMode, RateLimits};
 use crate::protocol::outbound::Limits;
 use crate::protocol::{InboundError, Parser};
 use crate::room::{
-    Answer, Caller, Dialect, Durability, Greeting, Joining, Member, MemberKey, Outbox, Room, RoomConfig, User,
+    Answer, Caller, Dialect, Durability, Expiry, Greeting, Joining, Member, MemberKey, Outbox, Room, RoomConfig, User,
 };
 
 const LIMITS: Limits = Limits {
@@ -133,6 +133,7 @@ impl Server {
             framing: crate::room::Framing::default(),
             session_id: format!("sess_{number}").into(),
             granted: GrantedLimits::default(),
+            expiry: Expiry::NEVER,
         };
         let key = self.room.join(self.now, joining).map_err(|refusal| Broken(refusal.message))?;
         let socket = Socket::new(guest.client.clone(), guest.dialect.encoding, guest.bytes_max, self.version());

@@ -27,5 +27,6 @@ mod rng;
 mod saves;
 mod support;
 mod sync;
+mod tokens;
 mod visits;
 mod watch;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
-use jddb_core::room::{Counters, Forms, Framing, Observer, ObserverConfig, Sent, Watching};
+use jddb_core::room::{Counters, Expiry, Forms, Framing, Observer, ObserverConfig, Renewal, Sent, Watching};
 use jddb_core::websocket::{Compression, MessageKind, encode_message};
 
 use crate::naive_inflate::inflated;
@@ -20,7 +20,13 @@ fn observer() -> Observer {
 }
 
 fn observer_at(rates: RateLimits, framing: Framing) -> Observer {
-    let watching = Watching { connection_id: "conn_1".into(), framing, granted: GrantedLimits::default() };
+    let watching = Watching {
+        connection_id: "conn_1".into(),
+        framing,
+        granted: GrantedLimits::default(),
+        user_id: "ada".into(),
+        expiry: Expiry::NEVER,
+    };
     Observer::new(START, watching, config(rates))
 }
 
@@ -54,6 +60,43 @@ fn read(observer: &mut Observer, bytes_max: usize) -> Vec<u8> {
 fn hear(observer: &mut Observer, json: &str) -> String {
     observer.receive(START, &mut json.as_bytes().to_vec(), &mut Parser::default());
     String::from_utf8_lossy(&read(observer, usize::MAX)).into_owned()
+}
+
+#[test]
+fn a_watcher_is_warned_closed_or_renewed_like_a_member() {
+    let second = START.0 / 1_000;
+    let mut observer = observer();
+    let renewal = |user_id: &str, seconds: u64| Renewal {
+        user_id: user_id.into(),
+        expires_at: START.plus(seconds * 1_000),
+        expiry: Expiry::new(second + seconds, second + seconds + 5),
+        edits: false,
+        granted: GrantedLimits::default(),
+    };
+    let refresh = r#"{"type":"auth.refresh","payload":{"token":"needle"},"metadata":{"correlation_id":"c1"}}"#;
+    let renew = |observer: &mut Observer, renewal: Renewal| {
+        assert_eq!(hear(observer, refresh), "", "it is answered when it was checked");
+        let requests = observer.take_renewals();
+        assert!(!format!("{requests:?}").contains("needle"), "{requests:?}");
+        let is_accepted = observer.renew(START, &requests[0], Ok(renewal));
+        (is_accepted, String::from_utf8_lossy(&read(observer, usize::MAX)).into_owned())
+    };
+    let (is_accepted, told) = renew(&mut observer, renewal("ben", 100));
+    assert!(!is_accepted && told.contains("FORBIDDEN") && told.contains("c1"), "{told}");
+    let (is_accepted, told) = renew(&mut observer, renewal("ada", 100));
+    assert!(
+        is_accepted && told.contains("auth.refreshed") && told.contains("c1") && !told.contains("can_edit"),
+        "{told}"
+    );
+    let mut told = Vec::new();
+    for passed in 1..110 {
+        observer.tick(START.plus(passed * 1_000));
+        let text = String::from_utf8_lossy(&read(&mut observer, usize::MAX)).into_owned();
+        let code = ["TOKEN_EXPIRING", "UNAUTHENTICATED"].into_iter().find(|code| text.contains(code));
+        told.extend(code.map(|code| (passed, code)));
+    }
+    assert_eq!(told, [(40, "TOKEN_EXPIRING"), (105, "UNAUTHENTICATED")]);
+    assert!(!observer.is_heard());
 }
 
 #[test]

@@ -11,8 +11,8 @@ use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::protocol::{Parser, PresenceUpdate};
 use jddb_core::room::{
-    Dialect, Durability, EventId, Framing, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig, User,
-    Visitor,
+    Dialect, Durability, EventId, Expiry, Framing, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig,
+    User, Visitor,
 };
 use jddb_core::websocket::Compression;
 use serde_json::{Value, json};
@@ -86,6 +86,7 @@ pub(crate) struct Guest {
     greeting: Greeting,
     framing: Framing,
     granted: GrantedLimits,
+    pub(crate) expiry: Expiry,
 }
 
 pub(crate) fn guest(user_id: &str) -> Guest {
@@ -96,6 +97,7 @@ pub(crate) fn guest(user_id: &str) -> Guest {
         greeting: Greeting::OnConnect,
         framing: Framing::default(),
         granted: GrantedLimits::default(),
+        expiry: Expiry::NEVER,
     }
 }
 
@@ -130,6 +132,10 @@ impl Guest {
 
     pub(crate) fn granted(self, granted: GrantedLimits) -> Self {
         Self { granted, ..self }
+    }
+
+    pub(crate) fn until(self, expiry: Expiry) -> Self {
+        Self { expiry, ..self }
     }
 }
 
@@ -203,7 +209,7 @@ impl House {
     }
 
     pub(crate) fn try_join(&mut self, guest: Guest) -> Result<MemberKey, JoinRefusal> {
-        let Guest { user_id, edits, dialect, greeting, framing, granted } = guest;
+        let Guest { user_id, edits, dialect, greeting, framing, granted, expiry } = guest;
         self.connections += 1;
         let number = self.connections;
         let joining = Joining {
@@ -215,6 +221,7 @@ impl House {
             framing,
             session_id: format!("sess_{number}").into(),
             granted,
+            expiry,
         };
         self.room.join(self.now, joining)
     }

@@ -9,7 +9,7 @@ use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
-use jddb_core::room::{Dialect, Durability, Framing, Greeting, Joining, MemberKey, Room, RoomConfig, User};
+use jddb_core::room::{Dialect, Durability, Expiry, Framing, Greeting, Joining, MemberKey, Room, RoomConfig, User};
 use jddb_core::websocket::{Decoder, DecoderLimits, Event, Inflater};
 use serde_json::{Value, json};
 
@@ -61,6 +61,7 @@ impl House {
             framing: Framing::default(),
             session_id: "sess_1".into(),
             granted: GrantedLimits::default(),
+            expiry: Expiry::NEVER,
         };
         self.room.join(NOW, joining).unwrap()
     }

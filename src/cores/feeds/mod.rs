@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jddb_core::room::{Observer, ObserverConfig, Watching};
 
 use super::core::{Core, now};
-use crate::auth::Identity;
+use crate::auth::{Identity, Scope};
 use crate::connection::{self, Connection, Home, Line};
 use crate::metrics::Figure;
 use crate::occupancy::Seat;
@@ -114,6 +114,11 @@ impl Core {
                 observer.borrow_mut().configure(config.clone());
             }
         }
+    }
+
+    /// What a watcher's token has to permit.
+    pub(in crate::cores) fn scope_watched(&self, number: usize) -> Scope {
+        if self.watches_presence(number) { Scope::PresenceRead } else { Scope::DocumentAdmin }
     }
 
     /// A watcher has gone.

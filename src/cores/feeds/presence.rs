@@ -227,6 +227,21 @@ impl Core {
         }
     }
 
+    /// Whether that connection watches who is present.
+    pub(super) fn watches_presence(&self, number: usize) -> bool {
+        self.feeds.presence.borrow().as_ref().is_some_and(|feed| feed.watchers.contains_key(&number))
+    }
+
+    /// A watcher has shown another token, and may see other documents.
+    pub(in crate::cores) fn watch_as(&self, number: usize, identity: Identity) {
+        let mut presence = self.feeds.presence.borrow_mut();
+        let Some(watcher) = presence.as_mut().and_then(|feed| feed.watchers.get_mut(&number)) else { return };
+        if watcher.identity.documents != identity.documents {
+            watcher.with_observer(Observer::expect_picture);
+        }
+        watcher.identity = identity;
+    }
+
     pub(super) fn forget_presence_watcher(&self, number: usize) {
         let mut presence = self.feeds.presence.borrow_mut();
         let Some(feed) = &mut *presence else { return };

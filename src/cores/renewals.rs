@@ -1,0 +1,71 @@
+//! New tokens that open connections show in the place of those they came with.
+
+use std::rc::Rc;
+
+use jddb_core::ids::UnixMillis;
+use jddb_core::protocol::{ErrorCode, InboundError};
+use jddb_core::room::{Renewal, RenewalRequest};
+
+use super::core::{Core, now};
+use crate::auth::{Identity, Refusal, Scope, Token};
+use crate::clock;
+use crate::connection::{Connection, Home};
+
+impl Core {
+    /// Checks what a connection has shown, and goes by it from here on if it is good.
+    pub(crate) fn renew(&self, connection: &Rc<Connection>, requests: Vec<RenewalRequest>) {
+        for request in requests {
+            match &connection.home {
+                Home::Member { cell, key } => {
+                    let document_id = cell.document_id.as_str();
+                    let renewal = self.verify(&request).and_then(|identity| {
+                        identity.allows(Scope::DocumentRead, document_id).map_err(forbidden)?;
+                        let edits = identity.allows(Scope::DocumentWrite, document_id).is_ok();
+                        Ok(renewal(&identity, edits))
+                    });
+                    cell.room.borrow_mut().renew(now(), *key, &request, renewal);
+                }
+                Home::Observer(observer) => {
+                    let scope = self.scope_watched(connection.number());
+                    let identity = self.verify(&request).and_then(|identity| {
+                        identity.has(scope).map_err(forbidden)?;
+                        Ok(identity)
+                    });
+                    let renewal = identity.as_ref().map(|identity| renewal(identity, false)).map_err(Clone::clone);
+                    let is_accepted = observer.borrow_mut().renew(now(), &request, renewal);
+                    if let Ok(identity) = identity
+                        && is_accepted
+                    {
+                        self.watch_as(connection.number(), identity);
+                    }
+                }
+            }
+        }
+    }
+
+    fn verify(&self, request: &RenewalRequest) -> Result<Identity, InboundError> {
+        let authority = self.shared.authority.load();
+        let token = Token::new(&request.token.0);
+        let identity = token.and_then(|token| authority.verify(&token, clock::now_unix_seconds()));
+        identity.map_err(|error| refused(ErrorCode::Unauthenticated, error.to_string()))
+    }
+}
+
+fn renewal(identity: &Identity, edits: bool) -> Renewal {
+    Renewal {
+        user_id: identity.user_id.as_str().into(),
+        expires_at: UnixMillis(identity.exp.saturating_mul(1_000)),
+        expiry: identity.expiry(),
+        edits,
+        granted: identity.limits.granted(),
+    }
+}
+
+fn forbidden(refusal: Refusal) -> InboundError {
+    refused(ErrorCode::Forbidden, refusal.to_string())
+}
+
+fn refused(code: ErrorCode, message: String) -> InboundError {
+    let field = Some("payload.token".to_owned());
+    InboundError { code, message, field, expected: None, correlation_id: None }
+}
