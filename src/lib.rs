@@ -9,8 +9,9 @@
 //!    [`unfinished`]: what is held of
 //!    messages that have not come in full.
 //! 3. [`cores`]: one pinned thread each, with its own documents.
-//! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core.
-//! 5. [`auth`]: tokens, and who may do what. [`metrics`]: what is counted.
+//! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core, over the
+//!    `transport` that was handed over.
+//! 5. [`tls`]: the certificate. [`auth`]: tokens, and who may do what. [`metrics`]: what is counted.
 
 pub mod auth;
 pub mod cli;
@@ -29,6 +30,8 @@ mod reload;
 pub mod request_rates;
 pub mod server;
 pub mod shared;
+pub mod tls;
+pub mod transport;
 pub mod unfinished;
 pub mod visits;
 mod welcome;

@@ -1,7 +1,8 @@
 //! SIGHUP: the configuration is read again while the server runs.
 //!
 //! It is taken as a whole or not at all. Of what has changed the settings that can change in a running server do
-//! ([`Setting::is_live`](crate::config::Setting::is_live)); of the others the log says that they need a restart.
+//! ([`Setting::is_live`](crate::config::Setting::is_live)); of the others the log says that they need a restart. The files of
+//! the certificate are read again too.
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use crate::config::{self, Auth, Config, Sources};
 use crate::cores::CoreMessage;
 use crate::logging::FilterHandle;
 use crate::shared::Shared;
+use crate::tls::Tls;
 
 /// What it takes to read the configuration again.
 #[derive(Debug)]
@@ -59,6 +61,9 @@ impl Reloader {
             let limits = Arc::new(read.limits.clone());
             shared.tell_cores(|| CoreMessage::Reload(Arc::clone(&limits)));
         }
+        if let Some(tls) = &shared.tls {
+            reload_certificate(tls);
+        }
         tracing::info!(applied, waiting, "reload: the configuration was read again");
         // Last, so that what is in the log now is there by the filter that was in force.
         if self.config.log.filter != read.log.filter {
@@ -83,5 +88,13 @@ impl Reloader {
                 self.config.auth.clone()
             }
         }
+    }
+}
+
+/// Connections that are open keep the certificate that they were opened with.
+fn reload_certificate(tls: &Tls) {
+    match tls.reload() {
+        Ok(()) => tracing::info!("reload: new connections get the certificate that is in its file now"),
+        Err(error) => tracing::error!("reload: {error}; the certificate in force stays"),
     }
 }

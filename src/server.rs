@@ -25,6 +25,7 @@ use crate::occupancy::Occupancy;
 use crate::reload::Reloader;
 use crate::request_rates::RequestRates;
 use crate::shared::Shared;
+use crate::tls::{Tls, TlsError};
 use crate::unfinished::Unfinished;
 use crate::visits::Visits;
 use crate::welcome;
@@ -44,6 +45,9 @@ pub enum ServeError {
     /// There is no key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// There is no certificate where there should be one.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// There is nothing to listen on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -91,6 +95,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     // Heard from here on, so that a signal during recovery, or right behind the first answer, ends well too.
     let mut signals = Signals::listen().map_err(|error| ServeError::System { what: "listen to signals", error })?;
     let authority = Authority::open(&config)?;
+    let tls = Tls::open(&config.tls)?;
     let core_count = config.cores.unwrap_or_else(cores::cores_granted);
     let (address, listeners) = listen::listen(&config, handed_over, core_count)?;
     let store = Store::open(&directory, store_options(&config), store_durability(&config))?;
@@ -100,6 +105,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let shared = Arc::new(Shared {
         request_rates: Arc::new(RequestRates::new(&config.limits)),
         config,
+        tls,
         authority: ArcSwap::from_pointee(authority),
         store: Arc::clone(&store),
         snapshots: snapshotter.requests(),

@@ -14,6 +14,7 @@ use crate::cores::{CoreMessage, Inbox};
 use crate::metrics::CoreMetrics;
 use crate::occupancy::Occupancy;
 use crate::request_rates::RequestRates;
+use crate::tls::Tls;
 use crate::unfinished::Unfinished;
 use crate::visits::Visits;
 
@@ -25,6 +26,8 @@ const SHARDS: u32 = 4096;
 pub struct Shared {
     /// The settings at the start. What is read again while the server runs reaches each core by its inbox.
     pub config: Config,
+    /// What connections are encrypted with; `None` if they are not.
+    pub tls: Option<Tls>,
     /// Who checks tokens: another one after the keys were read again. Looking at it takes no lock.
     pub authority: ArcSwap<Authority>,
     /// The documents on disk.

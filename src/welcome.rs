@@ -18,7 +18,7 @@ pub(crate) fn print(shared: &Shared, address: SocketAddr) {
         return;
     }
     let own_key = !shared.config.auth.has_key();
-    let text = if own_key { with_token(shared, address) } else { without_token(address) };
+    let text = if own_key { with_token(shared, address) } else { without_token(shared, address) };
     // Nobody reads it if the output is closed, which is no reason not to serve.
     let _ = writeln!(std::io::stdout(), "{text}");
 }
@@ -26,7 +26,12 @@ pub(crate) fn print(shared: &Shared, address: SocketAddr) {
 /// Where a conformance suite finds the echo.
 fn echo(shared: &Shared, address: SocketAddr) -> String {
     let token = token(shared).unwrap_or_default();
-    format!("ws://{address}/ws/document/echo?token={token}")
+    format!("ws{}://{address}/ws/document/echo?token={token}", secure(shared))
+}
+
+/// What the schemes of addresses end with.
+const fn secure(shared: &Shared) -> &'static str {
+    if shared.tls.is_some() { "s" } else { "" }
 }
 
 /// A token of somebody who may edit.
@@ -44,22 +49,23 @@ fn token(shared: &Shared) -> Option<String> {
 }
 
 fn with_token(shared: &Shared, address: SocketAddr) -> String {
-    let Some(token) = token(shared) else { return without_token(address) };
+    let Some(token) = token(shared) else { return without_token(shared, address) };
+    let s = secure(shared);
     let data = shared.config.data.display();
     let program = std::env::args().next().unwrap_or_else(|| "jddb-realtime".to_owned());
     format!(
         "\
-JDDB real-time server on http://{address}, documents in {data}
+JDDB real-time server on http{s}://{address}, documents in {data}
 
 Connect a WebSocket client (the token is good for a day):
-  ws://{address}/ws/document/jd_12345?token={token}
+  ws{s}://{address}/ws/document/jd_12345?token={token}
 
 Change the document and read it back:
   TOKEN={token}
   curl -H \"Authorization: Bearer $TOKEN\" -H \"Content-Type: application/json\" \\
     -d '{{\"changes\":[{{\"operation\":\"insert\",\"position\":0,\"content\":\"Hello\"}}]}}' \\
-    http://{address}/api/documents/jd_12345/changes
-  curl -H \"Authorization: Bearer $TOKEN\" http://{address}/api/documents/jd_12345/state
+    http{s}://{address}/api/documents/jd_12345/changes
+  curl -H \"Authorization: Bearer $TOKEN\" http{s}://{address}/api/documents/jd_12345/state
 
 More tokens: {program} token --data {data} --sub USER --scope \"document:read document:write\"
 Read on: README.md; all settings: tuning/jddb-realtime.toml. Stop with Ctrl-C.
@@ -67,10 +73,11 @@ Read on: README.md; all settings: tuning/jddb-realtime.toml. Stop with Ctrl-C.
     )
 }
 
-fn without_token(address: SocketAddr) -> String {
+fn without_token(shared: &Shared, address: SocketAddr) -> String {
+    let s = secure(shared);
     format!(
         "\
-JDDB real-time server on http://{address}
+JDDB real-time server on http{s}://{address}
 Tokens come from your issuer, or from `jddb-realtime token` with the same configuration. Read on: README.md
 "
     )

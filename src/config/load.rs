@@ -217,7 +217,7 @@ impl Check<'_> {
 
 /// Settings that are each valid and cannot stand together.
 fn contradictions(config: &Config) -> Vec<Problem> {
-    let Config { auth, limits, heartbeat, listen, .. } = config;
+    let Config { auth, limits, heartbeat, listen, tls, .. } = config;
     let rules = [
         (
             listen.ip().is_loopback() || auth.has_key(),
@@ -231,6 +231,16 @@ fn contradictions(config: &Config) -> Vec<Problem> {
             auth.key.is_none() || auth.key_file.is_none(),
             "auth.key_file",
             "auth.key is set as well; remove one of the two".to_owned(),
+        ),
+        (
+            tls.certificate.is_none() || tls.key.is_some(),
+            "tls.key",
+            "tls.certificate is set and needs its private key: name the PEM file that holds it".to_owned(),
+        ),
+        (
+            tls.key.is_none() || tls.certificate.is_some(),
+            "tls.certificate",
+            "tls.key is set and needs its certificate: name the PEM file that holds it".to_owned(),
         ),
         (
             limits.message_bytes <= limits.unfinished_message_bytes,

@@ -5,7 +5,8 @@
 //! reports every mistake at once; `secret`, `document_id`, `origins` and `proxies` are the settings with
 //! a type of their own.
 //!
-//! Those of `[auth]` and `[limits]` and `log.filter` may change while the server runs; see [`Setting::is_live`].
+//! Those of `[auth]` and `[limits]` and `log.filter` may change while the server runs; see [`Setting::is_live`]. So may what
+//! is in the files of `[tls]`.
 //!
 //! Byte sizes are plain numbers of bytes, times are whole seconds; the unit is the last word of the name.
 
@@ -66,6 +67,8 @@ pub struct Config {
     pub presence: Presence,
     /// Bounds of HTTP requests.
     pub http: Http,
+    /// Whether connections are encrypted, and with what.
+    pub tls: Tls,
     /// Memory and disk figures of the database.
     pub storage: Storage,
     /// What is logged, and how.
@@ -89,6 +92,7 @@ impl Default for Config {
             heartbeat: Heartbeat::default(),
             presence: Presence::default(),
             http: Http::default(),
+            tls: Tls::default(),
             storage: Storage::default(),
             log: Log::default(),
         }
@@ -382,6 +386,16 @@ impl Default for Http {
             client_address_header: ClientAddressHeader::XForwardedFor,
         }
     }
+}
+
+/// The certificate. With it all connections are encrypted; without it none are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// A PEM file with the certificate, and those that lead from it to its issuer. Needs `key`.
+    pub certificate: Option<PathBuf>,
+    /// A PEM file with the certificate's private key. Needs `certificate`.
+    pub key: Option<PathBuf>,
 }
 
 /// Memory and disk figures of the database.

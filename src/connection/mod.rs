@@ -17,12 +17,12 @@ use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::Parser;
 use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_pong};
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::task::spawn_local;
 
 use crate::clock;
 use crate::cores::Core;
 use crate::occupancy::Seat;
+use crate::transport::Reader;
 pub(crate) use home::{Home, Host};
 use stream::Stream;
 pub use stream::StreamSender;
@@ -85,10 +85,10 @@ impl Tools {
 /// Starts serving a client that was handed over, for a member or watcher that is there already.
 pub(crate) fn adopt(core: &Rc<Core>, line: ArrivedLine, home: Home, seat: Seat) -> Rc<Connection> {
     match line {
-        ArrivedLine::Socket(stream, read) => {
-            let (half, write) = stream.into_split();
+        ArrivedLine::Socket(transport, read) => {
+            let (reader, write) = transport.split();
             let connection = begin(core, Wire::Socket(write), home, seat);
-            spawn_local(receive(Rc::clone(core), Rc::clone(&connection), half, read));
+            spawn_local(receive(Rc::clone(core), Rc::clone(&connection), reader, read));
             connection
         }
         ArrivedLine::Stream(sender) => {
@@ -130,7 +130,7 @@ async fn see_off(core: Rc<Core>, connection: Rc<Connection>) {
 }
 
 /// Reads until the end of the stream. Nobody cancels this task: to end it the socket is shut down.
-async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedReadHalf, read: Bytes) {
+async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut reader: Reader, read: Bytes) {
     let limits = DecoderLimits::new(core.message_bytes_max());
     let decoder = Decoder::new(limits, connection.is_compressed());
     let mut receiver = Receiver { connection: Rc::clone(&connection), decoder: Some(decoder) };
@@ -144,9 +144,9 @@ async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut half: OwnedRead
             Box::pin(wait_for_room(&core, &connection)).await;
         }
         if receiver.room(&core) == 0 {
-            Box::pin(wait_to_read_on(&core, &half, &mut receiver)).await;
+            Box::pin(wait_to_read_on(&core, &reader, &mut receiver)).await;
         }
-        match poll_fn(|context| core.poll_read(context, &mut half, &mut receiver)).await {
+        match poll_fn(|context| core.poll_read(context, &mut reader, &mut receiver)).await {
             Ok(0) | Err(_) => break,
             // The others have their turn before this one reads on.
             Ok(count) if Core::read_was_full(count) => tokio::task::yield_now().await,
@@ -167,9 +167,9 @@ async fn wait_for_room(core: &Core, connection: &Connection) {
 
 /// Waits until there is something to read, and room for it or the turn to go on without; or until the client is no longer
 /// heard. What it has begun to send is forgotten then.
-async fn wait_to_read_on(core: &Core, half: &OwnedReadHalf, receiver: &mut Receiver) {
+async fn wait_to_read_on(core: &Core, reader: &Reader, receiver: &mut Receiver) {
     // Whoever sends nothing waits for nothing. An error is found again by reading.
-    let _ = half.readable().await;
+    let _ = reader.readable().await;
     let waiting = core.shared.unfinished.wait();
     let mut looks = tokio::time::interval(ROOM_LOOK);
     while receiver.room(core) == 0 && receiver.connection.is_heard() {

@@ -4,11 +4,9 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 
 use bytes::Bytes;
-use socket2::SockRef;
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
 
 use super::stream::{Stream, StreamSender};
+use crate::transport::{Parked, Transport, Writer};
 
 /// Frames of one `writev`.
 const FRAMES_PER_WRITE_MAX: usize = 64;
@@ -16,8 +14,8 @@ const FRAMES_PER_WRITE_MAX: usize = 64;
 /// What leads to a client, on its way to the core where the connection belongs.
 #[derive(Debug)]
 pub enum Line {
-    /// A socket, non-blocking and free of any runtime, and what the client sent right behind its request.
-    Socket(std::net::TcpStream, Bytes),
+    /// A connection, free of any runtime, and what the client sent right behind its request.
+    Socket(Parked, Bytes),
     /// An event stream.
     Stream(StreamSender),
 }
@@ -25,7 +23,7 @@ pub enum Line {
 /// The same, on that core.
 pub(crate) enum ArrivedLine {
     /// See [`Line::Socket`].
-    Socket(TcpStream, Bytes),
+    Socket(Transport, Bytes),
     /// See [`Line::Stream`].
     Stream(StreamSender),
 }
@@ -37,7 +35,7 @@ impl Line {
     /// The system does not let it.
     pub(crate) fn arrive(self) -> io::Result<ArrivedLine> {
         Ok(match self {
-            Self::Socket(stream, read) => ArrivedLine::Socket(TcpStream::from_std(stream)?, read),
+            Self::Socket(parked, read) => ArrivedLine::Socket(parked.resume()?, read),
             Self::Stream(sender) => ArrivedLine::Stream(sender),
         })
     }
@@ -45,7 +43,7 @@ impl Line {
 
 /// What leads to a client. On a stream it says nothing.
 pub(super) enum Wire {
-    Socket(OwnedWriteHalf),
+    Socket(Writer),
     Stream(Stream),
 }
 
@@ -77,8 +75,7 @@ impl Wire {
     pub(super) fn finish(&self, has_closed: bool) {
         match self {
             Self::Socket(write) => {
-                let side = if has_closed { Shutdown::Both } else { Shutdown::Write };
-                let _ = SockRef::from(write.as_ref()).shutdown(side);
+                write.end(if has_closed { Shutdown::Both } else { Shutdown::Write });
             }
             Self::Stream(stream) => stream.end(),
         }
@@ -96,8 +93,11 @@ impl Wire {
         }
     }
 
-    /// Ends both directions. It fails where the peer was faster, which is as good.
+    /// Ends both directions without a word.
     pub(super) fn cut(&self) {
-        self.finish(true);
+        match self {
+            Self::Socket(write) => write.cut(),
+            Self::Stream(stream) => stream.end(),
+        }
     }
 }

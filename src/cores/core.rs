@@ -14,8 +14,7 @@ use jddb_core::room::{Durability, Record, RoomConfig};
 use jddb_core::websocket::Deflater;
 use jddb_storage::CommitHandle;
 use slab::Slab;
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::io::ReadBuf;
 use tokio::sync::Notify;
 use tokio::task::coop::consume_budget;
 
@@ -32,6 +31,7 @@ use crate::config;
 use crate::connection::{Connection, Home, Host, Receiver, Tools};
 use crate::metrics::{CoreMetrics, Figure};
 use crate::shared::Shared;
+use crate::transport::Reader;
 
 /// The read buffer that all connections of a core share, in bytes.
 const READ_BUFFER_BYTES: usize = 64 << 10;
@@ -280,14 +280,14 @@ impl Core {
     pub(crate) fn poll_read(
         &self,
         context: &mut Context<'_>,
-        half: &mut OwnedReadHalf,
+        reader: &mut Reader,
         receiver: &mut Receiver,
     ) -> Poll<std::io::Result<usize>> {
         let Scratch { read_buffer, tools } = &mut *self.scratch.borrow_mut();
         // Where there has come to be no room since it was looked last, a little does no harm.
         let room = receiver.room(self).clamp(READ_BYTES_MIN, READ_BUFFER_BYTES);
         let mut buffer = ReadBuf::new(&mut read_buffer[..room]);
-        ready!(std::pin::Pin::new(half).poll_read(context, &mut buffer))?;
+        ready!(reader.poll_read(context, &mut buffer))?;
         let bytes = buffer.filled_mut();
         let count = bytes.len();
         self.metrics().of(Figure::BytesReceived).add(count as u64);

@@ -14,6 +14,7 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::connection::serve_connection;
+use super::secure::serve_encrypted;
 use super::site::Site;
 use super::slots::Slots;
 use crate::clock;
@@ -21,6 +22,7 @@ use crate::cores::LimitsInForce;
 use crate::listen::Listeners;
 use crate::metrics::Figure;
 use crate::shared::Shared;
+use crate::transport::Transport;
 
 /// HTTP connections a core has beyond its share of `limits.connections`, all of which may come at once.
 const HTTP_CONNECTIONS_EXTRA: usize = 1_024;
@@ -174,7 +176,11 @@ impl Front {
         if let Err(error) = options {
             tracing::debug!(%error, "a socket does not take its options");
         }
-        spawn_local(serve_connection(stream, Rc::clone(&self.site), Rc::new(slot)));
+        let site = Rc::clone(&self.site);
+        match &site.shared.tls {
+            None => spawn_local(serve_connection(Transport::Plain(stream), site, Rc::new(slot))),
+            Some(tls) => spawn_local(serve_encrypted(stream, tls.acceptor(), site, slot)),
+        };
         Ok(())
     }
 }

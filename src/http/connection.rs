@@ -9,8 +9,6 @@ use hyper::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use socket2::SockRef;
-use tokio::net::TcpStream;
 
 use super::answers::HeldAnswers;
 use super::head_timer::{HeadTimer, ReadCount};
@@ -22,21 +20,22 @@ use super::slots::Slot;
 use super::socket::Socket;
 use crate::config::Http;
 use crate::progress::Pace;
+use crate::transport::Transport;
 
 /// How long a client may take to ask when the server is stopping already.
-const DISMISSAL_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const DISMISSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends or is upgraded. When the server stops, after the request in flight. Of one that is
 /// accepted only then the first request is waited for, if it does not take long, since it is to be answered.
-pub(super) async fn serve_connection(stream: TcpStream, site: Rc<Site>, slot: Rc<Slot>) {
+pub(super) async fn serve_connection(transport: Transport, site: Rc<Site>, slot: Rc<Slot>) {
     // It fails where the client is gone already.
-    let Ok(address) = stream.peer_addr() else { return };
+    let Ok(address) = transport.peer_addr() else { return };
     let peer = Peer { rates: Arc::clone(&site.shared.request_rates), address: address.ip() };
     let comes_too_late = *site.drain.borrow();
     let reads = ReadCount::default();
     let config = &site.shared.config.http;
     let answers = HeldAnswers::new(&site.answers);
-    let socket = Socket::new(stream, reads.clone(), Pace::new(config), Arc::clone(&answers), peer);
+    let socket = Socket::new(transport, reads.clone(), Pace::new(config), Arc::clone(&answers), peer);
     let mut drain = site.drain.clone();
     let mut builder = builder(config, reads.clone());
     if comes_too_late {
@@ -65,20 +64,14 @@ pub(super) async fn serve_connection(stream: TcpStream, site: Rc<Site>, slot: Rc
     let Some(parts) = connection.into_parts() else { return };
     let socket = parts.io.into_inner();
     if socket.is_given_up() {
-        return reset(socket);
+        // The client does not take what it is sent, and the system would keep that for minutes.
+        return socket.into_transport().reset();
     }
     let last_words = result.err().and_then(|error| unanswered(&error, &socket, &parts.read_buf));
     let last_words = last_words.map(|status| socket.last_words(status));
     let last_words: Vec<&[u8]> = last_words.iter().map(|bytes| &**bytes).collect();
-    linger::close(socket.into_stream(), &last_words).await;
+    linger::close(socket.into_transport(), &last_words).await;
     drop(slot);
-}
-
-/// Ends a connection whose client does not take what it is sent. The system would keep that for minutes.
-fn reset(socket: Socket) {
-    let stream = socket.into_stream();
-    // It fails where the client was faster.
-    let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }
 
 /// Hyper's settings. At most 100 headers are hyper's own, which cost no allocation.

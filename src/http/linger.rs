@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::transport::Transport;
 
 /// How long a client may take to read our last words and close its side.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -14,7 +15,7 @@ const DISCARD_BYTES: usize = 4096;
 /// Writes `last_words`, ends our side, and reads what the client still sends until it closes too, at most two seconds.
 ///
 /// A socket that is closed with bytes unread is reset, and a reset may take back what the client has not read yet.
-pub(super) async fn close(mut stream: TcpStream, last_words: &[&[u8]]) {
+pub(super) async fn close(mut stream: Transport, last_words: &[&[u8]]) {
     let closing = async {
         for words in last_words {
             stream.write_all(words).await?;

@@ -5,7 +5,7 @@
 //!
 //! It holds no document and speaks no WebSocket beyond the frames that refuse one.
 //!
-//! In reading order: `accept` is the loop and its bounds; `connection` one client's connection over `socket` (with
+//! In reading order: `accept` is the loop and its bounds; `secure` the handshake of TLS; `connection` one client's connection over `socket` (with
 //! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
 //! `route`, `query`, `body`, `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health` and `documents` are the
 //! answers, which `ask` gets from the documents' cores, `response` and `error` their form; `handshake`, `upgrade`, `watch` and
@@ -35,6 +35,7 @@ mod quota;
 mod refusal;
 mod response;
 mod route;
+mod secure;
 mod service;
 mod site;
 mod slots;

@@ -5,7 +5,6 @@ use jddb_core::limits::{ConnectionLimit, Standing};
 use jddb_core::protocol::{ErrorCode, close};
 use jddb_core::room::{JoinRefusal, refusal_frames};
 use jddb_core::websocket::CloseCode;
-use tokio::net::TcpStream;
 
 use super::error::RETRY_AFTER_SECONDS;
 use super::linger;
@@ -14,16 +13,17 @@ use super::quota;
 use super::site::Site;
 use crate::auth::{AuthError, Refusal};
 use crate::occupancy::ConnectionsMax;
+use crate::transport::Transport;
 use crate::{clock, jitter};
 
 /// Seconds after which a connection beyond the limit is worth another try.
 const CONNECTIONS_RETRY_SECONDS: u64 = 30;
 
 /// Tells the client why, and closes.
-pub(super) async fn refuse(site: &Site, stream: TcpStream, refusal: &JoinRefusal) {
+pub(super) async fn refuse(site: &Site, transport: Transport, refusal: &JoinRefusal) {
     site.metrics().count_refusal(refusal.code);
     let [told, close] = refusal_frames(UnixMillis(clock::now_unix_ms()), refusal, jitter::retry_ms);
-    linger::close(stream, &[&told, &close]).await;
+    linger::close(transport, &[&told, &close]).await;
 }
 
 fn refusal(code: ErrorCode, close: CloseCode, message: impl Into<String>) -> JoinRefusal {

@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::answers::HeldAnswers;
@@ -17,13 +16,14 @@ use super::parse_error;
 use super::quota::Peer;
 use crate::clock;
 use crate::progress::{Pace, Progress};
+use crate::transport::Transport;
 
 /// A client's socket while HTTP is spoken on it.
 ///
 /// It reports no vectored writes, so that hyper hands over all it has as one slice: errors of its own are found there.
 #[derive(Debug)]
 pub(super) struct Socket {
-    stream: TcpStream,
+    stream: Transport,
     reads: ReadCount,
     pace: Pace,
     /// From a write that had to wait until all that was to be written is.
@@ -65,7 +65,7 @@ impl Waiting {
 impl Socket {
     /// Wraps a connection with `peer`; `reads` counts the reads that bring bytes, `pace` is that of a client that is
     /// waited for, and `answers` are what waits.
-    pub(super) fn new(stream: TcpStream, reads: ReadCount, pace: Pace, answers: Arc<HeldAnswers>, peer: Peer) -> Self {
+    pub(super) fn new(stream: Transport, reads: ReadCount, pace: Pace, answers: Arc<HeldAnswers>, peer: Peer) -> Self {
         Self { stream, reads, pace, waiting: None, is_given_up: false, answers, peer, replacement: None }
     }
 
@@ -74,8 +74,8 @@ impl Socket {
         parse_error::error_for(status).to_bytes(self.peer.count_malformed())
     }
 
-    /// The bare socket.
-    pub(super) fn into_stream(self) -> TcpStream {
+    /// What it speaks over.
+    pub(super) fn into_transport(self) -> Transport {
         self.stream
     }
 
@@ -153,10 +153,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context).map_ok(|()| 0);
+        ready!(self.bounded(context, flushed))?;
         // All that there was to write is written.
         self.waiting = None;
         self.answers.release();
-        Pin::new(&mut self.stream).poll_flush(context)
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -169,7 +171,7 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::config::Config;
@@ -185,7 +187,7 @@ mod tests {
         let (stream, address) = listener.accept().await.unwrap();
         let rates = Arc::new(RequestRates::new(&Config::default().limits));
         let peer = Peer { rates, address: address.ip() };
-        let mut socket = Socket::new(stream, ReadCount::default(), pace, answers, peer);
+        let mut socket = Socket::new(Transport::Plain(stream), ReadCount::default(), pace, answers, peer);
         socket.write_all(written.as_bytes()).await.unwrap();
         socket.shutdown().await.unwrap();
         let mut read = String::new();

@@ -11,7 +11,6 @@ use hyper_util::rt::TokioIo;
 use jddb_core::ids::DocumentId;
 use jddb_core::room::{EventId, Framing, Greeting, JoinRefusal, User, palette_color};
 use jddb_core::websocket::Compression;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
@@ -31,6 +30,7 @@ use crate::connection::{ArrivedLine, Line};
 use crate::cores::{Adopt, CoreMessage, Reservation, Reserve};
 use crate::occupancy::Seat;
 use crate::shared::Shared;
+use crate::transport::Transport;
 
 /// How often a message about a reservation is offered to a full inbox before it is given up.
 const SEND_TRIES: u32 = 20;
@@ -146,14 +146,14 @@ async fn enter(
         Err(()) => None,
     };
     match (place, socket) {
-        (Ok((reservation, seat)), Some((stream, read))) => {
-            hand_over(&site, reservation, seat, stream, read).await;
+        (Ok((reservation, seat)), Some((transport, read))) => {
+            hand_over(&site, reservation, seat, transport, read).await;
         }
         (Ok((reservation, seat)), None) => {
             drop(seat);
             abandon(&site.shared, reservation).await;
         }
-        (Err(refused), Some((stream, _))) => refusal::refuse(&site, stream, &refused).await,
+        (Err(refused), Some((transport, _))) => refusal::refuse(&site, transport, &refused).await,
         (Err(_), None) => {}
     }
     drop(slot);
@@ -183,32 +183,32 @@ pub(super) async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservatio
     }
 }
 
-/// The bare socket, and what the client has sent right behind its request.
+/// What the connection speaks over, and what the client has sent right behind its request.
 ///
 /// The bytes are copied: hyper's buffer, of which they are a part, is not to outlive its connection.
-pub(super) fn take_apart(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+pub(super) fn take_apart(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
     let parts = upgraded.downcast::<TokioIo<Socket>>().ok()?;
-    Some((parts.io.into_inner().into_stream(), Bytes::copy_from_slice(&parts.read_buf)))
+    Some((parts.io.into_inner().into_transport(), Bytes::copy_from_slice(&parts.read_buf)))
 }
 
-/// Gives the socket to the core that keeps the reservation. It leaves this core's runtime for good.
-async fn hand_over(site: &Site, reservation: Reservation, seat: Seat, stream: TcpStream, read: Bytes) {
+/// Gives the connection to the core that keeps the reservation. It leaves this core's runtime for good.
+async fn hand_over(site: &Site, reservation: Reservation, seat: Seat, transport: Transport, read: Bytes) {
     let shared = &site.shared;
-    let stream = match stream.into_std() {
-        Ok(stream) => stream,
+    let parked = match transport.park() {
+        Ok(parked) => parked,
         Err(error) => {
             tracing::warn!(%error, "a socket cannot leave its runtime");
             drop(seat);
             return abandon(shared, reservation).await;
         }
     };
-    let adopt = CoreMessage::Adopt(Adopt { reservation, line: Line::Socket(stream, read), seat });
+    let adopt = CoreMessage::Adopt(Adopt { reservation, line: Line::Socket(parked, read), seat });
     let sent = send_patiently(shared, reservation.core, adopt).await;
     if let Err(CoreMessage::Adopt(Adopt { line, seat, .. })) = sent {
         drop(seat);
         abandon(shared, reservation).await;
-        if let Ok(ArrivedLine::Socket(stream, _)) = line.arrive() {
-            refusal::refuse(site, stream, &refusal::at_capacity()).await;
+        if let Ok(ArrivedLine::Socket(transport, _)) = line.arrive() {
+            refusal::refuse(site, transport, &refusal::at_capacity()).await;
         }
     }
 }

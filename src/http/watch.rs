@@ -6,7 +6,6 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use jddb_core::room::{Framing, JoinRefusal, Watching};
-use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
 use super::caller::authenticate_socket;
@@ -24,6 +23,7 @@ use crate::auth::{Identity, Scope};
 use crate::connection::{ArrivedLine, Line};
 use crate::cores::{CoreMessage, Feed, FeedMessage, Watch};
 use crate::occupancy::Seat;
+use crate::transport::Transport;
 
 /// Answers at once: whoever watches is sent everything first, so there is nothing that could be missed.
 pub(super) fn feed(
@@ -84,39 +84,39 @@ fn feed_for(identity: Identity, query: Query<'_>, endpoint: Endpoint) -> Result<
 async fn enter(site: Rc<Site>, slot: Rc<Slot>, watcher: Result<Watcher, JoinRefusal>, upgraded: OnUpgrade) {
     // The client may be gone.
     let socket = upgraded.await.ok().and_then(take_apart);
-    if let Some((stream, read)) = socket {
+    if let Some((transport, read)) = socket {
         let refused = match watcher {
-            Ok(watcher) => hand_over(&site, watcher, stream, read).await,
-            Err(refused) => Some((stream, refused)),
+            Ok(watcher) => hand_over(&site, watcher, transport, read).await,
+            Err(refused) => Some((transport, refused)),
         };
-        if let Some((stream, refused)) = refused {
-            refusal::refuse(&site, stream, &refused).await;
+        if let Some((transport, refused)) = refused {
+            refusal::refuse(&site, transport, &refused).await;
         }
     }
     drop(slot);
 }
 
-/// Gives the socket to the core that its name leads to; it comes back if that has too much to do.
+/// Gives the connection to the core that its name leads to; it comes back if that has too much to do.
 async fn hand_over(
     site: &Site,
     watcher: Watcher,
-    stream: TcpStream,
+    transport: Transport,
     read: bytes::Bytes,
-) -> Option<(TcpStream, JoinRefusal)> {
+) -> Option<(Transport, JoinRefusal)> {
     let Watcher { watching, feed, seat } = watcher;
-    let stream = match stream.into_std() {
-        Ok(stream) => stream,
+    let parked = match transport.park() {
+        Ok(parked) => parked,
         Err(error) => {
             tracing::warn!(%error, "a socket cannot leave its runtime");
             return None;
         }
     };
     let core = site.shared.core_for(&watching.connection_id);
-    let watch = Box::new(Watch { watching, feed, line: Line::Socket(stream, read), seat });
+    let watch = Box::new(Watch { watching, feed, line: Line::Socket(parked, read), seat });
     match send_patiently(&site.shared, core, CoreMessage::Feed(FeedMessage::Watch(watch))).await {
         Err(CoreMessage::Feed(FeedMessage::Watch(watch))) => {
-            let ArrivedLine::Socket(stream, _) = watch.line.arrive().ok()? else { return None };
-            Some((stream, refusal::at_capacity()))
+            let ArrivedLine::Socket(transport, _) = watch.line.arrive().ok()? else { return None };
+            Some((transport, refusal::at_capacity()))
         }
         Ok(()) | Err(_) => None,
     }

@@ -71,7 +71,7 @@ impl Home {
 }
 
 /// The product's program, run in `directory` with no settings but those that are given to it.
-pub(super) fn program(directory: &Path) -> Command {
+pub(crate) fn program(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jddb-realtime"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("JDDB_") {

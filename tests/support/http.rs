@@ -3,7 +3,7 @@
 use std::io;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::within;
@@ -89,7 +89,7 @@ pub(crate) async fn try_exchange(port: u16, request: &[u8]) -> io::Result<Answer
 ///
 /// # Errors
 /// The connection failed, or ended before a whole answer.
-pub(crate) async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
+pub(crate) async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Answer> {
     read_until(stream, Answer::is_complete).await
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
 ///
 /// # Errors
 /// The connection failed, or ended before a whole answer.
-pub(super) async fn read_upgrade(stream: &mut TcpStream) -> io::Result<Answer> {
+pub(crate) async fn read_upgrade(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Answer> {
     read_until(stream, |answer| answer.status == 101 || answer.is_complete()).await
 }
 
@@ -109,7 +109,10 @@ pub(super) async fn read_head(stream: &mut TcpStream) -> io::Result<Answer> {
     read_until(stream, |answer| answer.status == 200 || answer.is_complete()).await
 }
 
-async fn read_until(stream: &mut TcpStream, is_complete: impl Fn(&Answer) -> bool) -> io::Result<Answer> {
+async fn read_until(
+    stream: &mut (impl AsyncRead + Unpin),
+    is_complete: impl Fn(&Answer) -> bool,
+) -> io::Result<Answer> {
     let mut bytes = Vec::new();
     loop {
         let ended = match stream.read_buf(&mut bytes).await {

@@ -5,6 +5,7 @@
 //! [`Home`] is a data directory that outlives its servers, [`server`] starts and stops them, [`http`]
 //! and [`socket`] speak to them, [`editor`] is what a good client library does with a document,
 //! [`events`] reads event streams, [`client`] is that editor on a connection that may break, and [`typists`] are many of them.
+//! [`programs`] are clients in other languages. [`tls`] is for servers that take encrypted connections only.
 
 pub(crate) mod client;
 pub(crate) mod editor;
@@ -12,9 +13,11 @@ pub(crate) mod events;
 pub(crate) mod faults;
 pub(crate) mod home;
 pub(crate) mod http;
+pub(crate) mod programs;
 pub(crate) mod rng;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod tls;
 pub(crate) mod typists;
 
 use std::io::Write as _;

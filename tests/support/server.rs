@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use super::home::{Home, program};
+use super::tls::Pair;
 use super::{http, until};
 
 /// How much of a server's log is shown when a test fails.
@@ -24,6 +25,7 @@ pub(crate) struct Start<'h> {
     environment: Vec<(String, String)>,
     prelude: Option<&'static str>,
     terminal: Option<OwnedFd>,
+    is_encrypted: bool,
 }
 
 /// A running server; killed when dropped.
@@ -32,6 +34,7 @@ pub(crate) struct Server {
     child: Child,
     port: u16,
     log: PathBuf,
+    is_encrypted: bool,
 }
 
 /// How a server ended that was expected to.
@@ -45,7 +48,14 @@ pub(crate) struct Exit {
 
 impl<'h> Start<'h> {
     pub(super) fn new(home: &'h Home) -> Self {
-        Self { home, arguments: Vec::new(), environment: Vec::new(), prelude: None, terminal: None }
+        Self {
+            home,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            prelude: None,
+            terminal: None,
+            is_encrypted: false,
+        }
     }
 
     /// Adds arguments to the command line.
@@ -58,6 +68,13 @@ impl<'h> Start<'h> {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Has it take encrypted connections only.
+    pub(crate) fn encrypted(mut self, pair: &Pair) -> Self {
+        self.is_encrypted = true;
+        let [certificate, key] = [&pair.certificate, &pair.key].map(|path| path.to_str().expect("a path in UTF-8"));
+        self.env("JDDB_TLS__CERTIFICATE", certificate).env("JDDB_TLS__KEY", key)
     }
 
     /// Runs lines of a shell first, in the process that becomes the server.
@@ -106,7 +123,7 @@ impl<'h> Start<'h> {
             let mut command = self.command(&log);
             command.args(["--listen", &format!("127.0.0.1:{port}"), "--cores", "2"]);
             let child = command.spawn().expect("the server starts");
-            let mut server = Server { child, port, log };
+            let mut server = Server { child, port, log, is_encrypted: self.is_encrypted };
             match server.wait_until_ready().await {
                 Ok(()) => return Ok(server),
                 Err(status) => refusals = format!("{status}: {}", server.log()),
@@ -127,7 +144,7 @@ impl<'h> Start<'h> {
         let log = self.home.next_log();
         let mut command = self.handed_over("1").command(&log);
         let child = command.args(["--cores", "2"]).stdin(OwnedFd::from(listener)).spawn().expect("the server starts");
-        let mut server = Server { child, port, log };
+        let mut server = Server { child, port, log, is_encrypted: false };
         if let Err(status) = server.wait_until_ready().await {
             panic!("the server does not start on a socket that is handed over: {status}: {}", server.log());
         }
@@ -151,7 +168,7 @@ impl<'h> Start<'h> {
 
 async fn run_to_the_end(mut command: Command, log: PathBuf) -> Exit {
     let child = command.spawn().expect("the server starts");
-    let mut server = Server { child, port: 0, log };
+    let mut server = Server { child, port: 0, log, is_encrypted: false };
     let status = server.wait().await;
     Exit { code: status.code(), stderr: server.log() }
 }
@@ -188,14 +205,15 @@ impl Server {
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), ExitStatus> {
-        let port = self.port;
+        let (port, is_encrypted) = (self.port, self.is_encrypted);
         let child = &mut self.child;
         until("the server to be ready", async || {
             if let Some(status) = child.try_wait().expect("a child can be waited for") {
                 return Some(Err(status));
             }
             let answer = http::try_get(port, "/readyz").await.ok()?;
-            (answer.status == 200).then_some(Ok(()))
+            // One that takes encrypted connections only says so, as soon as it takes any.
+            (answer.status == if is_encrypted { 400 } else { 200 }).then_some(Ok(()))
         })
         .await
     }

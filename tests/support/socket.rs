@@ -10,9 +10,8 @@ use std::task::{Context, Poll};
 
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Role, WebSocket};
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::http::{self, Answer};
@@ -56,8 +55,8 @@ impl Socket {
     }
 
     /// A connection that was upgraded, and what was read of it since.
-    pub(crate) fn start(stream: TcpStream, early: Vec<u8>) -> Self {
-        let (read, write) = stream.into_split();
+    pub(crate) fn start<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S, early: Vec<u8>) -> Self {
+        let (read, write) = tokio::io::split(stream);
         let (outgoing, to_write) = mpsc::unbounded_channel();
         let (received, incoming) = mpsc::unbounded_channel();
         let stream = Stream { early, read, outgoing: outgoing.clone() };
@@ -170,13 +169,18 @@ impl Socket {
 pub(crate) async fn upgrade(port: u16, target: &str, headers: &str) -> io::Result<(TcpStream, Answer)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.set_nodelay(true)?;
-    let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
+    stream.write_all(&upgrade_request(port, target, headers)).await?;
     let answer = http::read_upgrade(&mut stream).await?;
     Ok((stream, answer))
+}
+
+/// The request for an upgrade.
+pub(crate) fn upgrade_request(port: u16, target: &str, headers: &str) -> Vec<u8> {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+    )
+    .into_bytes()
 }
 
 /// Any mask would do.
@@ -210,15 +214,17 @@ pub(crate) fn frame_head(first: u8, mask: Option<[u8; 4]>, length: u64) -> Vec<u
 }
 
 /// Writes what is in the queue, up to an empty entry.
-async fn write_all(mut half: OwnedWriteHalf, mut to_write: mpsc::UnboundedReceiver<Vec<u8>>) {
+async fn write_all<S: AsyncWrite>(mut half: WriteHalf<S>, mut to_write: mpsc::UnboundedReceiver<Vec<u8>>) {
     while let Some(bytes) = to_write.recv().await {
-        if bytes.is_empty() || half.write_all(&bytes).await.is_err() {
-            return;
+        if bytes.is_empty() || half.write_all(&bytes).await.is_err() || half.flush().await.is_err() {
+            break;
         }
     }
+    // If the connection has ended there is nothing to end.
+    let _ = half.shutdown().await;
 }
 
-async fn read_all(stream: Stream, received: mpsc::UnboundedSender<Received>) {
+async fn read_all<S: AsyncRead + Send + 'static>(stream: Stream<S>, received: mpsc::UnboundedSender<Received>) {
     let outgoing = stream.outgoing.clone();
     let mut websocket = WebSocket::after_handshake(stream, Role::Client);
     websocket.set_max_message_size(MESSAGE_BYTES_MAX);
@@ -254,13 +260,13 @@ fn closed(frame: &Frame<'_>) -> Received {
 }
 
 /// Reads from the socket; writes, each of them a whole frame, into the queue of the task that writes.
-struct Stream {
+struct Stream<S> {
     early: Vec<u8>,
-    read: OwnedReadHalf,
+    read: ReadHalf<S>,
     outgoing: mpsc::UnboundedSender<Vec<u8>>,
 }
 
-impl AsyncRead for Stream {
+impl<S: AsyncRead> AsyncRead for Stream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -276,7 +282,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl<S> AsyncWrite for Stream<S> {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let sent = self.outgoing.send(bytes.to_vec());
         Poll::Ready(sent.map(|()| bytes.len()).map_err(io::Error::other))

@@ -74,8 +74,13 @@ impl Typists {
     /// Has them type on a server until all are connected and so many changes were acknowledged, in the middle of it.
     pub(crate) async fn type_on(&mut self, port: u16, acknowledgements: usize) {
         self.phase.send_replace(Phase::Type(port));
+        self.go_on(self.count(), acknowledgements).await;
+    }
+
+    /// Waits until so many are connected anew and so many more changes are acknowledged; nobody is to be disturbed.
+    pub(crate) async fn go_on(&mut self, connections: usize, acknowledgements: usize) {
         let (mut connected, mut acknowledged) = (0, 0);
-        while connected < self.count() || acknowledged < acknowledgements {
+        while connected < connections || acknowledged < acknowledgements {
             match within("a typist", self.news.recv()).await.expect("somebody types") {
                 News::Connected => connected += 1,
                 News::Acknowledged => acknowledged += 1,

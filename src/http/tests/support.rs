@@ -207,6 +207,7 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
     Shared {
         authority: ArcSwap::from_pointee(Authority::open(&config).unwrap()),
         request_rates: Arc::new(RequestRates::new(&config.limits)),
+        tls: None,
         config,
         store,
         snapshots: snapshotter.requests(),

@@ -1,6 +1,5 @@
 //! From the request to the hand-over, or to the refusal.
 
-use std::io::{Read as _, Write as _};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use tokio::net::TcpStream;
 use super::support::{Front, Reply, run, run_with_answers_within};
 use crate::cores::{Adopt, CoreMessage, Line};
 use crate::occupancy::Seat;
+use crate::transport::Transport;
 
 const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -96,22 +96,21 @@ fn a_socket_goes_to_its_documents_core() {
             });
             // It works on both sides, and the document's core counts it off.
             assert_eq!(front.connections(), 1);
-            socket.write_all(b"out").unwrap();
+            socket.write_all(b"out").await.unwrap();
             let mut bytes = [0; 3];
             stream.read_exact(&mut bytes).await.unwrap();
             stream.write_all(b"in").await.unwrap();
-            socket.set_nonblocking(false).unwrap();
             let mut bytes = [0; 2];
-            socket.read_exact(&mut bytes).unwrap();
+            socket.read_exact(&mut bytes).await.unwrap();
             assert_eq!(&bytes, b"in");
         },
     );
 }
 
 /// What was handed over of a WebSocket.
-fn socket_of(adopt: Adopt) -> (std::net::TcpStream, Bytes, Seat) {
+fn socket_of(adopt: Adopt) -> (Transport, Bytes, Seat) {
     match adopt.line {
-        Line::Socket(stream, read) => (stream, read, adopt.seat),
+        Line::Socket(parked, read) => (parked.resume().unwrap(), read, adopt.seat),
         Line::Stream(_) => panic!("a socket was handed over"),
     }
 }
