@@ -305,7 +305,7 @@ impl Limits {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Heartbeat {
-    /// Seconds between two pings, 1 to 3,600.
+    /// Seconds between two pings, 1 to 3,600; up to twice as many under load.
     pub interval_seconds: u64,
     /// Seconds of silence after which a peer is dropped, 2 to 7,200; above `interval_seconds`.
     pub silence_seconds: u64,

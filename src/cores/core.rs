@@ -20,6 +20,7 @@ use tokio::task::coop::consume_budget;
 
 use super::batch::{Batch, TakenIn};
 use super::feeds::Feeds;
+use super::heartbeat::Load;
 use super::limits::LimitsInForce;
 use super::message::CoreMessage;
 use super::places::Place;
@@ -63,6 +64,7 @@ pub(crate) struct Core {
     pub(super) slowness: Slowness,
     pub(super) feeds: Feeds,
     pub(super) large_messages: LargeMessages,
+    pub(super) load: Load,
     scratch: RefCell<Scratch>,
     touched: RefCell<Vec<Rc<RoomCell>>>,
     turn_due: Cell<bool>,
@@ -84,7 +86,9 @@ pub(crate) fn now() -> UnixMillis {
 
 impl Core {
     pub(super) fn new(index: usize, shared: Arc<Shared>, commit: CommitHandle, limits: Rc<LimitsInForce>) -> Self {
-        let (room_config, document_limits) = room_settings(&shared.config, &limits.get(), &shared.metrics[index]);
+        let ping_seconds = shared.config.heartbeat.interval_seconds;
+        let (room_config, document_limits) =
+            room_settings(&shared.config, &limits.get(), ping_seconds, &shared.metrics[index]);
         let echoes = shared.echoes;
         Self {
             index,
@@ -101,6 +105,7 @@ impl Core {
             slowness: Slowness::default(),
             feeds: Feeds::default(),
             large_messages: LargeMessages::default(),
+            load: Load::default(),
             scratch: RefCell::new(Scratch {
                 read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
                 tools: Tools::new(echoes),
@@ -210,6 +215,7 @@ impl Core {
             self.tend_rooms(now);
             self.tick_feeds();
             self.tend_unfinished(now);
+            self.tend_load(now);
             self.publish_figures();
             self.forget_places(now);
             self.evict_idle(now, self.documents_max());
@@ -319,9 +325,17 @@ impl Core {
 
     /// Other limits are in force, for who is here already too.
     pub(super) fn reload(&self, limits: Arc<config::Limits>) {
-        let (room_config, document_limits) = room_settings(&self.shared.config, &limits, self.metrics());
-        let room_config = Rc::new(room_config);
         self.limits.set(limits);
+        self.configure_rooms();
+        self.configure_watchers();
+    }
+
+    /// What is in force now is so for all rooms.
+    pub(super) fn configure_rooms(&self) {
+        let ping_seconds = self.ping_interval_seconds();
+        let (room_config, document_limits) =
+            room_settings(&self.shared.config, &self.limits.get(), ping_seconds, self.metrics());
+        let room_config = Rc::new(room_config);
         self.document_limits.set(document_limits);
         for cell in self.open_cells() {
             let mut room = cell.room.borrow_mut();
@@ -329,7 +343,6 @@ impl Core {
             room.bound_document(document_limits);
         }
         self.room_config.replace(room_config);
-        self.configure_watchers();
     }
 
     /// The loop's read buffer was filled, so there may be more.
@@ -377,9 +390,8 @@ impl Core {
 
     /// Pings, and lets go of peers that are gone: of all connections those that it is the turn of in this look.
     fn tend_connections(&self, now: Duration, look: usize, looks: usize) {
-        let heartbeat = &self.shared.config.heartbeat;
-        let (interval, silence) =
-            (Duration::from_secs(heartbeat.interval_seconds), Duration::from_secs(heartbeat.silence_seconds));
+        let interval = Duration::from_secs(self.ping_interval_seconds());
+        let silence = Duration::from_secs(self.shared.config.heartbeat.silence_seconds);
         let connections: Vec<_> = {
             let all = self.connections.borrow();
             let width = all.capacity().div_ceil(looks);
@@ -413,6 +425,7 @@ impl Core {
 fn room_settings(
     config: &config::Config,
     limits: &config::Limits,
+    ping_seconds: u64,
     metrics: &CoreMetrics,
 ) -> (RoomConfig, DocumentLimits) {
     let documents = &config.documents;
@@ -444,7 +457,7 @@ fn room_settings(
             sections: limits.sections,
             batch_changes: limits.batch_changes,
             base_versions: document_limits.history_versions_max,
-            heartbeat_interval_seconds: config.heartbeat.interval_seconds,
+            heartbeat_interval_seconds: ping_seconds,
         },
         counters: Arc::clone(&metrics.messages),
     };

@@ -13,6 +13,7 @@ mod batch;
 mod calls;
 mod core;
 mod feeds;
+mod heartbeat;
 mod inbox;
 mod limits;
 mod machine;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::cmp::Reverse;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jddb_core::protocol::outbound::PresenceCounts;
@@ -25,7 +26,7 @@ pub(super) struct Slowness {
     divergences: Cell<u64>,
     /// The people in all rooms, as of the last tick.
     people: Cell<PresenceCounts>,
-    /// Bytes that wait for all connections.
+    /// Bytes that wait for all members of rooms.
     queued_bytes: Cell<usize>,
     /// Relief was tried since the last tick.
     is_relieved: Cell<bool>,
@@ -81,7 +82,7 @@ impl Core {
         self.slowness.is_relieved.set(false);
         let LadderCounts { conflated, replaced, states, closed } = self.slowness.ladder.get();
         let logged = self.slowness.ladder_logged.replace(self.slowness.ladder.get());
-        if (logged.replaced, logged.closed) != (replaced, closed) {
+        if (logged.replaced, logged.states, logged.closed) != (replaced, states, closed) {
             tracing::info!(core = self.index, conflated, replaced, states, closed, "clients read too slowly, in all");
         }
     }
@@ -95,7 +96,7 @@ impl Core {
         count(Figure::Editors, total_editors);
         count(Figure::Viewers, total_viewers);
         count(Figure::DiskWaitingBytes, self.batch.borrow().waiting_bytes());
-        count(Figure::OutboundWaitingBytes, self.slowness.queued_bytes.get());
+        count(Figure::OutboundWaitingBytes, self.waiting_bytes());
         let LadderCounts { conflated, replaced, states, closed } = self.slowness.ladder.get();
         set(Figure::CursorsConflated, conflated);
         set(Figure::BacklogsReplaced, replaced);
@@ -113,22 +114,36 @@ impl Core {
         set(Figure::BeyondRequestRate, refusals.request_rate);
     }
 
+    /// Bytes that wait for all connections of this core, watchers included.
+    fn waiting_bytes(&self) -> usize {
+        self.slowness.queued_bytes.get() + self.watchers_bytes()
+    }
+
     /// Where too much waits for all connections of this core, those with the most take a step down the ladder; once
     /// a tick at most, so that a search in vain costs little.
     pub(super) fn relieve_if_due(&self) {
         let slowness = &self.slowness;
         let bytes_max = self.limits.get().outbound_total_bytes / self.shared.inboxes.len();
-        if slowness.queued_bytes.get() <= bytes_max || slowness.is_relieved.replace(true) {
+        if self.waiting_bytes() <= bytes_max || slowness.is_relieved.replace(true) {
             return;
         }
         let goal = bytes_max - bytes_max / RELIEF_SHARE;
-        let mut cells = self.open_cells();
-        cells.sort_by_key(|cell| Reverse(cell.queued_bytes.get()));
-        for cell in cells {
-            let too_much = slowness.queued_bytes.get().saturating_sub(goal);
+        // All watchers of the core have their place among the rooms.
+        let mut crowds: Vec<Option<Rc<RoomCell>>> = self.open_cells().into_iter().map(Some).collect();
+        crowds.push(None);
+        let waits = |cell: &Option<Rc<RoomCell>>| {
+            cell.as_ref().map_or_else(|| self.watchers_bytes(), |cell| cell.queued_bytes.get())
+        };
+        crowds.sort_by_key(|crowd| Reverse(waits(crowd)));
+        for crowd in crowds {
+            let too_much = self.waiting_bytes().saturating_sub(goal);
             if too_much == 0 {
                 break;
             }
+            let Some(cell) = crowd else {
+                self.relieve_watchers(too_much);
+                continue;
+            };
             let mut room = cell.room.borrow_mut();
             if room.relieve(too_much) > 0 {
                 self.note_slowness(&cell, &mut room);

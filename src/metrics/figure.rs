@@ -87,7 +87,7 @@ pub enum Figure {
     BytesSent,
     /// Bytes that wait for the disk.
     DiskWaitingBytes,
-    /// Bytes that wait for members to read them.
+    /// Bytes that wait for members and watchers to read them.
     OutboundWaitingBytes,
     /// Steps of the ladder for slow readers: cursors left out, since newer ones followed.
     CursorsConflated,
@@ -226,7 +226,7 @@ impl Figure {
                     name: "outbound_waiting_bytes",
                     kind: Kind::Gauge,
                     label: "",
-                    help: "bytes that wait for members of documents to read them, as of the last second",
+                    help: "bytes that wait for members of documents and for watchers to read them, as of the last second",
                 },
                 "",
             ),

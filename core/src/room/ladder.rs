@@ -1,6 +1,6 @@
 //! Delivery, and the ladder for those who read too slowly for it.
 //!
-//! Whoever is behind gets the newest of each cursor only. Once too much waits for it, its changes and cursors are
+//! Whoever is behind gets the newest of each cursor only, and of what is told of each person. Once too much waits for it, its changes and cursors are
 //! discarded: it gets its answers, and then one full state, rendered when the socket takes it and shared by all who
 //! get it for the same version. What comes while that drains is left out and made up for by the next one. Whoever
 //! makes no progress even so is closed.
@@ -29,7 +29,7 @@ const GAPS_MAX: usize = 8;
 /// How often each step of the ladder was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LadderCounts {
-    /// Cursors and selections that were left out because a newer one followed.
+    /// Cursors, selections and presence that were left out because newer ones followed.
     pub conflated: u64,
     /// Backlogs that were discarded, to be replaced by a full state.
     pub replaced: u64,
@@ -242,7 +242,7 @@ fn leaves_out(member: &mut Member, class: Class) -> bool {
             true
         }
         Class::Pointer(_) => true,
-        Class::Answer | Class::State { .. } | Class::Excerpt | Class::Vacant => false,
+        Class::Answer | Class::Presence { .. } | Class::State { .. } | Class::Excerpt | Class::Vacant => false,
     }
 }
 

@@ -40,7 +40,7 @@ impl MemberKey {
 
     /// Its cursor, or its selection, among all that are shown.
     pub(super) const fn pointer(self, is_selection: bool) -> PointerKey {
-        PointerKey { number: self.number, is_selection }
+        if is_selection { PointerKey::Selection(self.number) } else { PointerKey::Cursor(self.number) }
     }
 }
 
@@ -246,7 +246,12 @@ fn forms_of(class: Class, frames: Frames) -> SmallVec<[Forms; 1]> {
     let count = frames.len();
     let form = |(index, frame)| match class {
         Class::Change { version, .. } => Forms::reaching(frame, EventId::of_part(version, index, count)),
-        Class::Answer | Class::Pointer(_) | Class::State { .. } | Class::Excerpt | Class::Vacant => Forms::new(frame),
+        Class::Answer
+        | Class::Pointer(_)
+        | Class::Presence { .. }
+        | Class::State { .. }
+        | Class::Excerpt
+        | Class::Vacant => Forms::new(frame),
     };
     frames.into_iter().enumerate().map(form).collect()
 }

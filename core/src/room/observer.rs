@@ -4,7 +4,7 @@
 //! changes, these are dropped, and it gets a new whole picture when it has read what it has; a picture that is
 //! due while the last one is unread replaces that. So what waits for an observer is bounded, and always true.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -44,6 +44,8 @@ pub struct ObserverConfig {
     pub mode: LimitMode,
     /// How often it may say something.
     pub rates: RateLimits,
+    /// Bytes that wait for all observers of the core.
+    pub waiting_bytes: Rc<Cell<usize>>,
     /// What compresses for all observers.
     pub deflater: Rc<RefCell<Deflater>>,
     /// Where it is counted what is heard and said.
@@ -82,6 +84,8 @@ pub struct Observer {
     /// Bytes that were ever queued, and of these dropped.
     queued_bytes: u64,
     dropped_bytes: u64,
+    /// What waits for it, as it is counted in [`ObserverConfig::waiting_bytes`].
+    counted_bytes: usize,
     /// When it was last seen that enough had been read, and how many bytes had been by then.
     drained_at: (UnixMillis, u64),
 }
@@ -101,6 +105,7 @@ impl Observer {
             picture_due: true,
             queued_bytes: 0,
             dropped_bytes: 0,
+            counted_bytes: 0,
             drained_at: (now, 0),
         }
     }
@@ -114,6 +119,52 @@ impl Observer {
     /// The socket took `written` bytes of that, and no more for now.
     pub fn sent(&mut self, written: usize) {
         self.outbox.sent(written, 0);
+        self.count_waiting();
+    }
+
+    /// What waits for it has changed.
+    fn count_waiting(&mut self) {
+        let before = std::mem::replace(&mut self.counted_bytes, self.outbox.bytes_with_states());
+        let all = &self.config.waiting_bytes;
+        all.set(all.get() + self.counted_bytes - before);
+    }
+
+    fn forget_waiting(&mut self) {
+        let all = &self.config.waiting_bytes;
+        all.set(all.get() - std::mem::take(&mut self.counted_bytes));
+    }
+
+    /// Bytes that wait for it to read them.
+    #[must_use]
+    pub const fn waiting_bytes(&self) -> usize {
+        self.counted_bytes
+    }
+
+    /// Too much waits for all connections together: it is to get a new picture instead of what waits for it, or is closed if
+    /// that makes nothing less.
+    pub fn relieve(&mut self) {
+        if !self.is_heard() {
+            return;
+        }
+        let before = self.waiting_bytes();
+        self.discard();
+        self.picture_due = true;
+        if self.waiting_bytes() == before {
+            self.give_up();
+        }
+    }
+
+    /// Drops what has not begun to leave.
+    fn discard(&mut self) {
+        let before = self.unread_bytes();
+        self.outbox.discard();
+        self.dropped_bytes += before - self.unread_bytes();
+        self.count_waiting();
+    }
+
+    fn give_up(&mut self) {
+        self.discard();
+        self.close(CloseCode::TRY_AGAIN_LATER, "SLOW_READER: reconnect");
     }
 
     /// What its messages are wrapped in.
@@ -124,7 +175,9 @@ impl Observer {
 
     /// Goes by another configuration from now on.
     pub fn configure(&mut self, config: ObserverConfig) {
+        self.forget_waiting();
         self.config = config;
+        self.count_waiting();
     }
 
     /// Whether anything that it still sends matters: it is not being closed.
@@ -162,9 +215,7 @@ impl Observer {
         }
         let frame = change.form(self.framing(), &self.config.deflater);
         if self.outbox.bytes() + frame.len() > self.config.outbound_bytes_max {
-            let before = self.unread_bytes();
-            self.outbox.discard();
-            self.dropped_bytes += before - self.unread_bytes();
+            self.discard();
             self.picture_due = true;
             return;
         }
@@ -183,6 +234,7 @@ impl Observer {
         if self.is_heard() {
             self.queued_bytes += frame.len() as u64;
             self.outbox.push_close(frame);
+            self.count_waiting();
         }
     }
 
@@ -202,8 +254,7 @@ impl Observer {
         if self.outbox.is_empty() || read_bytes - then >= DRAIN_BYTES_MIN {
             self.drained_at = (now, read_bytes);
         } else if now.since(at) >= DRAIN_TIME_MS && self.is_heard() {
-            self.outbox.discard();
-            self.close(CloseCode::TRY_AGAIN_LATER, "SLOW_READER: reconnect");
+            self.give_up();
         }
     }
 
@@ -347,12 +398,19 @@ impl Observer {
         if self.is_heard() {
             self.queued_bytes += frame.len() as u64;
             self.outbox.push(frame, 0, class);
+            self.count_waiting();
         }
     }
 
     /// Bytes on the wire's way, without what frames cost beside them.
     fn unread_bytes(&self) -> u64 {
         self.outbox.sendable(0).map(|frame| frame.len() as u64).sum()
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.forget_waiting();
     }
 }
 

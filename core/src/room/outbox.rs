@@ -26,6 +26,9 @@ pub(super) enum Class {
     Change { version: Version, continues: bool },
     /// Where somebody is, which the next one of its kind makes up for.
     Pointer(PointerKey),
+    /// Who is here, which the next one of its kind makes up for, and no state: it is never left out otherwise. Whether it
+    /// tells of somebody whom the client does not know, and whether it says that they have gone.
+    Presence { key: PointerKey, comes: bool, goes: bool },
     /// All there is up to a version, as a state or as a list of changes; it is outside the byte bound.
     State { version: Version },
     /// The same of some sections only, or a whole picture of the server.
@@ -43,7 +46,12 @@ impl Class {
     pub(super) const fn continued(self) -> Self {
         match self {
             Self::Change { version, .. } => Self::Change { version, continues: true },
-            Self::Answer | Self::Pointer(_) | Self::State { .. } | Self::Excerpt | Self::Vacant => self,
+            Self::Answer
+            | Self::Pointer(_)
+            | Self::Presence { .. }
+            | Self::State { .. }
+            | Self::Excerpt
+            | Self::Vacant => self,
         }
     }
 }
@@ -64,7 +72,7 @@ pub struct Outbox {
     /// The socket did not take all that might leave.
     behind: bool,
     closing: bool,
-    /// While it is behind, where the newest cursors are in the queue.
+    /// While it is behind, where the newest of each cursor and each person are in the queue.
     pointers: Option<Box<Pointers>>,
 }
 
@@ -76,16 +84,35 @@ struct Queued {
 }
 
 impl Outbox {
-    /// Queues a frame; whether that left out an older one. Whoever is behind gets the newest of somebody's
-    /// cursors only.
+    /// Queues a frame; whether that left out an older one. Whoever is behind gets only the newest of somebody's
+    /// cursors, and of what is told of a person.
     pub(super) fn push(&mut self, bytes: Bytes, gate: Gate, class: Class) -> bool {
         if self.closing {
             return false;
         }
-        let replaces = match class {
-            Class::Pointer(key) if self.behind || self.pointers.is_some() => self.vacate_older(key),
-            _ => false,
-        };
+        let (mut replaces, mut class) = (false, class);
+        if self.behind || self.pointers.is_some() {
+            match class {
+                Class::Pointer(key) => replaces = self.vacate_older(key).is_some(),
+                Class::Presence { key, goes, .. } => {
+                    let older = self.vacate_older(key);
+                    replaces = older.is_some();
+                    if let Some(comes) = older {
+                        // Whom the client has never seen come need not be seen to go.
+                        if comes && goes {
+                            self.pointers.iter_mut().for_each(|pointers| pointers.forget(key));
+                            return true;
+                        }
+                        class = Class::Presence { key, comes, goes };
+                    }
+                }
+                Class::State { .. } => {
+                    let index = self.frames.len();
+                    self.pointers.iter_mut().for_each(|pointers| pointers.note_state(index));
+                }
+                Class::Answer | Class::Change { .. } | Class::Excerpt | Class::Vacant => {}
+            }
+        }
         let frame = Queued { bytes, gate, class };
         self.count(&frame);
         self.frames.push_back(frame);
@@ -98,28 +125,31 @@ impl Outbox {
         self.closing = true;
     }
 
-    /// The next frame is where somebody is: an older one that says so is taken out, if it has not left.
-    fn vacate_older(&mut self, key: PointerKey) -> bool {
+    /// The next frame is the newest of its kind: an older one is taken out, if it has not left. Whether that told of
+    /// somebody whom the client does not know before.
+    fn vacate_older(&mut self, key: PointerKey) -> Option<bool> {
         if self.pointers.as_ref().is_some_and(|pointers| pointers.is_sparse(self.frames.len())) {
             self.keep(|_, frame| frame.class != Class::Vacant);
         }
         let pointers = self.pointers.get_or_insert_default();
-        let older = pointers.note(key, self.frames.len()).filter(|&index| index > 0 || !self.begun);
-        let Some(frame) = older.and_then(|index| self.frames.get_mut(index)) else { return false };
-        self.bytes -= frame.bytes.len();
+        let index = pointers.note(key, self.frames.len()).filter(|&index| index > 0 || !self.begun)?;
+        let frame = self.frames.get_mut(index)?;
+        // A state shows who is here too.
+        let comes = matches!(frame.class, Class::Presence { comes: true, .. }) && !pointers.precedes_state(index);
+        self.bytes -= frame.bytes.len() + FRAME_COST_BYTES;
         (frame.bytes, frame.class) = (Bytes::new(), Class::Vacant);
         pointers.vacant += 1;
         if self.frames.front().is_some_and(|front| front.class == Class::Vacant) {
             self.pop_front();
         }
-        true
+        Some(comes)
     }
 
     fn count(&mut self, frame: &Queued) {
         if frame.class.is_state() {
             self.states += 1;
             self.state_bytes += frame.bytes.len();
-        } else {
+        } else if frame.class != Class::Vacant {
             self.bytes += frame.bytes.len() + FRAME_COST_BYTES;
         }
     }
@@ -148,7 +178,7 @@ impl Outbox {
                 lag.caught_up_with(version);
                 true
             }
-            Class::Answer | Class::Excerpt => true,
+            Class::Answer | Class::Presence { .. } | Class::Excerpt => true,
             Class::Change { version, .. } => {
                 lag.miss(version);
                 false
@@ -252,7 +282,7 @@ impl Outbox {
             if frame.class.is_state() {
                 self.states -= 1;
                 self.state_bytes -= frame.bytes.len();
-            } else {
+            } else if frame.class != Class::Vacant {
                 self.bytes -= frame.bytes.len() + FRAME_COST_BYTES;
             }
             if let Some(pointers) = &mut self.pointers {
@@ -387,7 +417,7 @@ mod tests {
     }
 
     fn cursor(number: u64) -> Class {
-        Class::Pointer(PointerKey { number, is_selection: false })
+        Class::Pointer(PointerKey::Cursor(number))
     }
 
     #[test]

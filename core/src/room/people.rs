@@ -13,6 +13,8 @@ use crate::ids::UnixMillis;
 /// A user with at least one connection, or with a visit.
 #[derive(Debug)]
 pub(super) struct Person {
+    /// A number that no other has, who was here before them or comes after them.
+    pub(super) serial: u64,
     /// As the newest connection or visit describes them.
     pub(super) user: Rc<User>,
     /// When they last did something, by whichever way.
@@ -28,8 +30,8 @@ pub(super) struct Person {
 }
 
 impl Person {
-    fn new(now: UnixMillis, user: Rc<User>) -> Self {
-        Self { user, active_at: now, is_idle: false, is_listed: false, visit: None, connections: 0, editing: 0 }
+    fn new(serial: u64, now: UnixMillis, user: Rc<User>) -> Self {
+        Self { serial, user, active_at: now, is_idle: false, is_listed: false, visit: None, connections: 0, editing: 0 }
     }
 
     /// Whether they edit, by one of their connections or by HTTP.
@@ -76,6 +78,8 @@ pub(super) struct People {
     connected_editors: usize,
     /// Users with a visit.
     visits: usize,
+    /// How many have come so far.
+    come: u64,
 }
 
 impl People {
@@ -169,7 +173,8 @@ impl People {
         if let Some(number) = self.numbers.get(&*user.user_id) {
             return *number;
         }
-        let number = self.slab.insert(Person::new(now, Rc::clone(user)));
+        self.come += 1;
+        let number = self.slab.insert(Person::new(self.come, now, Rc::clone(user)));
         self.numbers.insert(user.user_id.clone(), number);
         number
     }

@@ -1,4 +1,4 @@
-//! Where the newest cursors are in the queue of a connection that is behind.
+//! Where the newest of each kind is in the queue of a connection that is behind.
 
 use hashbrown::HashMap;
 
@@ -7,20 +7,27 @@ use super::outbox::Class;
 /// Frames without content are taken out of a queue once there are so many, and they are most of it.
 const VACANT_MIN: usize = 64;
 
-/// Whose cursor it is, or whose selection.
+/// What only the newest of is of interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct PointerKey {
-    /// The number of the member.
-    pub(super) number: u64,
-    pub(super) is_selection: bool,
+pub(super) enum PointerKey {
+    /// The cursor of the member of that number.
+    Cursor(u64),
+    /// The selection of the member of that number.
+    Selection(u64),
+    /// The presence of the person of that number.
+    Person(u64),
+    /// How many people are here.
+    Crowd,
 }
 
-/// The newest frame of each cursor and selection, by its place in the queue.
+/// The newest frame of each kind, by its place in the queue.
 #[derive(Debug, Default)]
 pub(super) struct Pointers {
     /// How many frames have left, so that places need not be counted anew.
     gone: u64,
     newest: HashMap<PointerKey, u64>,
+    /// The newest state, from which the client learns who is here.
+    state: Option<u64>,
     /// Frames in the queue that have become nothing.
     pub(super) vacant: usize,
 }
@@ -30,6 +37,21 @@ impl Pointers {
     pub(super) fn note(&mut self, key: PointerKey, index: usize) -> Option<usize> {
         let older = self.newest.insert(key, self.gone + index as u64)?;
         usize::try_from(older.checked_sub(self.gone)?).ok()
+    }
+
+    /// Nothing of the kind waits any more.
+    pub(super) fn forget(&mut self, key: PointerKey) {
+        self.newest.remove(&key);
+    }
+
+    /// A state comes to be at `index` of the queue.
+    pub(super) const fn note_state(&mut self, index: usize) {
+        self.state = Some(self.gone + index as u64);
+    }
+
+    /// Whether a state comes after the frame at `index`.
+    pub(super) fn precedes_state(&self, index: usize) -> bool {
+        self.state > Some(self.gone + index as u64)
     }
 
     /// A frame has left the queue's front.
@@ -48,9 +70,10 @@ impl Pointers {
         *self = Self::default();
         for (index, class) in classes.enumerate() {
             match class {
-                Class::Pointer(key) => drop(self.newest.insert(key, index as u64)),
+                Class::Pointer(key) | Class::Presence { key, .. } => drop(self.newest.insert(key, index as u64)),
+                Class::State { .. } => self.note_state(index),
                 Class::Vacant => self.vacant += 1,
-                Class::Answer | Class::Change { .. } | Class::State { .. } | Class::Excerpt => {}
+                Class::Answer | Class::Change { .. } | Class::Excerpt => {}
             }
         }
     }

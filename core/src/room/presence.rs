@@ -6,6 +6,7 @@ use super::counters::Sent;
 use super::member::Member;
 use super::outbox::Class;
 use super::people::{Person, Shift};
+use super::pointers::PointerKey;
 use super::{Room, User, frame};
 use crate::ids::UnixMillis;
 use crate::protocol::outbound::{DocumentCounts, Metadata, PresenceCounts, UserPresence};
@@ -90,16 +91,16 @@ impl Room {
         let is_idle = person.is_idle;
         let was_listed = person.is_listed;
         person.is_listed |= person.edits() || (shift.alone && !is_crowded);
-        let (user, is_listed) = (Rc::clone(&person.user), person.is_listed);
+        let (serial, user, is_listed) = (person.serial, Rc::clone(&person.user), person.is_listed);
         self.presence.unlisted += usize::from(shift.alone && !is_listed);
         self.presence.unlisted -= usize::from(!shift.alone && is_listed && !was_listed);
         if is_listed && !was_listed {
-            self.announce(now, &user, Status::Joined, Some(number));
+            self.announce(now, (serial, &user), Status::Joined, Some(number));
             if is_idle {
-                self.announce(now, &user, Status::Idle, Some(number));
+                self.announce(now, (serial, &user), Status::Idle, Some(number));
             }
         } else if is_listed && was_idle && !is_idle {
-            self.announce(now, &user, Status::Active, Some(number));
+            self.announce(now, (serial, &user), Status::Active, Some(number));
         }
         self.note_counts(!is_listed || (!shift.alone && shift.role_changed));
         self.expect_idle(now);
@@ -111,7 +112,7 @@ impl Room {
         if let Some(person) = gone {
             only_counts = !person.is_listed;
             if person.is_listed {
-                self.announce(now, &person.user, Status::Left, None);
+                self.announce(now, (person.serial, &person.user), Status::Left, None);
             } else {
                 self.presence.unlisted -= 1;
             }
@@ -126,8 +127,8 @@ impl Room {
         if !std::mem::take(&mut person.is_idle) {
             return;
         }
-        let told = person.is_listed.then(|| Rc::clone(&person.user));
-        told.into_iter().for_each(|user| self.announce(now, &user, Status::Active, Some(number)));
+        let told = person.is_listed.then(|| (person.serial, Rc::clone(&person.user)));
+        told.into_iter().for_each(|(serial, user)| self.announce(now, (serial, &user), Status::Active, Some(number)));
         self.expect_idle(now);
     }
 
@@ -137,8 +138,8 @@ impl Room {
         if person.is_connected() || std::mem::replace(&mut person.is_idle, true) {
             return;
         }
-        let told = person.is_listed.then(|| Rc::clone(&person.user));
-        told.into_iter().for_each(|user| self.announce(now, &user, Status::Idle, Some(number)));
+        let told = person.is_listed.then(|| (person.serial, Rc::clone(&person.user)));
+        told.into_iter().for_each(|(serial, user)| self.announce(now, (serial, &user), Status::Idle, Some(number)));
     }
 
     /// Tells of those who have become idle or whose visit is over, and the numbers of a crowd where they have changed.
@@ -199,13 +200,15 @@ impl Room {
             }
             person.is_idle = true;
             if person.is_listed {
-                idle.push((number, Rc::clone(&person.user)));
+                idle.push((number, person.serial, Rc::clone(&person.user)));
             }
         }
         self.presence.idle_due = next;
         // By name, so that it is the same order whoever came first.
-        idle.sort_by(|(_, one), (_, other)| one.user_id.cmp(&other.user_id));
-        idle.iter().for_each(|(number, user)| self.announce(now, user, Status::Idle, Some(*number)));
+        idle.sort_by(|(.., one), (.., other)| one.user_id.cmp(&other.user_id));
+        for (number, serial, user) in idle {
+            self.announce(now, (serial, &user), Status::Idle, Some(number));
+        }
     }
 
     /// Somebody is active at `now`, and may become idle after that.
@@ -229,13 +232,15 @@ impl Room {
         if is_crowd || was_crowd {
             let message = DocumentCounts { document_id: self.document.id().as_str(), counts };
             let frame = frame("presence.counts", &message, &Metadata::of_server(now, None));
-            let told = self.members.broadcast(0, Class::Answer, |member| member.greeted, |_| [frame.clone()].into());
+            let class = Class::Presence { key: PointerKey::Crowd, comes: false, goes: false };
+            let told = self.members.broadcast(0, class, |member| member.greeted, |_| [frame.clone()].into());
             self.config.counters.count_sent(Sent::Counts, told);
         }
     }
 
-    /// Tells the others of a new status of the user with that number, if they still have one.
-    fn announce(&mut self, now: UnixMillis, user: &Rc<User>, status: Status, number: Option<usize>) {
+    /// Tells the others of a new status of a user, with the serial number of the person, and their number while they are here.
+    fn announce(&mut self, now: UnixMillis, person: (u64, &Rc<User>), status: Status, number: Option<usize>) {
+        let (serial, user) = person;
         let presence = UserPresence {
             user_id: &user.user_id,
             status: status.name(),
@@ -246,7 +251,9 @@ impl Room {
         };
         let frame = frame("user.presence", &presence, &Metadata::of_user(now, &user.user_id, self.session_id()));
         let wanted = |member: &Member| member.greeted && Some(member.person) != number;
-        let told = self.members.broadcast(0, Class::Answer, wanted, |_| [frame.clone()].into());
+        let (comes, goes) = (status == Status::Joined, status == Status::Left);
+        let class = Class::Presence { key: PointerKey::Person(serial), comes, goes };
+        let told = self.members.broadcast(0, class, wanted, |_| [frame.clone()].into());
         self.config.counters.count_sent(Sent::Presence, told);
         self.presence.told += told;
         let counts = self.presence_counts();

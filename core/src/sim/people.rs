@@ -1,5 +1,7 @@
 //! Who is here, counted the slow way: from the connections there are, and from what came on each of them when.
 
+use std::collections::BTreeMap;
+
 use super::checked::{Checked, ensure, there};
 use crate::ids::UnixMillis;
 use crate::room::{MemberKey, Presence, Room, Status};
@@ -24,12 +26,17 @@ struct Told {
     status: &'static str,
 }
 
-/// A connection that is told, and how much of it it has been.
+/// A connection that is told, and how much of it it has been: all of it in this order, as long as it reads all that it can
+/// be sent; and then the newest of each user, at least.
 #[derive(Clone, Debug)]
 struct Listener {
     key: MemberKey,
     user_id: String,
     heard: usize,
+    from: usize,
+    /// What it has heard last of each user.
+    newest: BTreeMap<String, usize>,
+    is_slow: bool,
 }
 
 /// The connections, what has to be told of the users behind them, and who has heard how much of it.
@@ -70,7 +77,8 @@ impl People {
         if let Some(Connection { user_id, .. }) = connection
             && self.listeners.iter().all(|listener| listener.key != key)
         {
-            self.listeners.push(Listener { key, user_id: user_id.clone(), heard: self.told.len() });
+            let (user_id, from) = (user_id.clone(), self.told.len());
+            self.listeners.push(Listener { key, user_id, heard: from, from, newest: BTreeMap::new(), is_slow: false });
         }
     }
 
@@ -122,23 +130,49 @@ impl People {
         count
     }
 
-    /// A connection is sent a message about somebody: it has to be the next one that it has not been sent.
-    pub(super) fn check_told(&mut self, key: MemberKey, user_id: &str, status: &str) -> Checked {
+    /// A connection is sent a message about somebody: it has to be the next one that it has not been sent, or for one that
+    /// was too slow for all a later one about that user.
+    pub(super) fn check_told(&mut self, key: MemberKey, user_id: &str, status: &str, is_slow: bool) -> Checked {
         let listener = self.listeners.iter_mut().find(|listener| listener.key == key);
         let listener = there(listener, "whoever is told of others")?;
+        listener.is_slow |= is_slow;
+        if listener.is_slow {
+            let since = listener.newest.get(user_id).map_or(listener.from, |heard| heard + 1);
+            let is_it = |told: &Told| (&*told.user_id, told.status) == (user_id, status);
+            let next = self.told[since..].iter().position(is_it);
+            let next = since + there(next, "the reason for a message about somebody")?;
+            listener.newest.insert(user_id.to_owned(), next);
+            return Ok(());
+        }
         let next = self.told[listener.heard..].iter().position(|told| told.user_id != listener.user_id);
         let next = listener.heard + there(next, "the reason for a message about somebody")?;
         let told = &self.told[next];
         ensure!((&*told.user_id, told.status) == (user_id, status), "{user_id} {status} instead of {told:?}");
         listener.heard = next + 1;
+        listener.newest.insert(user_id.to_owned(), next);
         Ok(())
     }
 
-    /// Whether a connection has been told everything, if it is told of others at all.
-    pub(super) fn check_all_told(&self, key: MemberKey) -> Checked {
+    /// Whether a connection has been told everything, if it is told of others at all; one that was too slow for that, how it
+    /// is with each of them in the end.
+    pub(super) fn check_all_told(&self, key: MemberKey, is_slow: bool) -> Checked {
         let Some(listener) = self.listeners.iter().find(|listener| listener.key == key) else { return Ok(()) };
+        if listener.is_slow || is_slow {
+            return self.check_picture(listener);
+        }
         let missed = self.told[listener.heard..].iter().find(|told| told.user_id != listener.user_id);
         ensure!(missed.is_none(), "somebody was never told {missed:?}");
+        Ok(())
+    }
+
+    fn check_picture(&self, listener: &Listener) -> Checked {
+        let others = self.told[listener.from..].iter().filter(|told| told.user_id != listener.user_id);
+        let last: BTreeMap<&str, &str> = others.map(|told| (&*told.user_id, told.status)).collect();
+        for (user_id, status) in last {
+            let heard = listener.newest.get(user_id).map(|index| self.told[*index].status);
+            let never_seen = heard.is_none() && status == "left";
+            ensure!(heard == Some(status) || never_seen, "{user_id} {status}, and what was heard last is {heard:?}");
+        }
         Ok(())
     }
 

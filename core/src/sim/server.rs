@@ -36,8 +36,8 @@ const LIMITS: Limits = Limits {
 };
 
 const AUTO_SAVE: Duration = Duration::from_secs(30);
-/// What may wait for a slow reader beyond the bound: its answers, and one version in parts.
-const BEYOND_BOUND_BYTES: usize = 4 << 10;
+/// What may wait for a slow reader beyond the bound: its answers, one version in parts, and the newest presence of each user.
+const BEYOND_BOUND_BYTES: usize = 8 << 10;
 
 /// How a server is built.
 #[derive(Clone, Copy, Debug)]
@@ -238,6 +238,11 @@ impl Server {
             self.write(key, mirror)?;
         }
         Ok(message)
+    }
+
+    /// Whether the network ever took less for a connection than there was.
+    pub(super) fn is_slow(&self, key: MemberKey) -> bool {
+        self.sockets.iter().any(|(other, socket)| *other == key && socket.is_slow())
     }
 
     pub(super) fn readable(&self, key: MemberKey) -> usize {

@@ -25,6 +25,8 @@ pub(super) struct Socket {
     /// What the client has not read, with its size on the wire.
     pipe: VecDeque<(usize, Heard)>,
     bytes_in_pipe: usize,
+    /// The network once took less than there was.
+    is_slow: bool,
     /// How many bytes the network takes before the client reads.
     bytes_max: usize,
     /// The version of which not all parts have left, with the number of the last one that has.
@@ -59,6 +61,7 @@ impl Socket {
             waiting: None,
             pipe: VecDeque::new(),
             bytes_in_pipe: 0,
+            is_slow: false,
             bytes_max,
             parts: None,
             version,
@@ -101,6 +104,11 @@ impl Socket {
         Some(message)
     }
 
+    /// Whether the network ever took less than there was.
+    pub(super) const fn is_slow(&self) -> bool {
+        self.is_slow
+    }
+
     /// How many bytes the network takes.
     pub(super) fn room(&self) -> usize {
         self.bytes_max.saturating_sub(self.bytes_in_pipe + self.unfinished.len())
@@ -114,6 +122,7 @@ impl Socket {
             let part = left.min(frame.len());
             self.unfinished.extend_from_slice(&frame[..part]);
             left -= part;
+            self.is_slow |= part < frame.len();
         }
         room - left
     }

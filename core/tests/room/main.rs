@@ -5,6 +5,7 @@
 
 mod bounds;
 mod compression;
+mod conflation;
 mod cursors;
 mod dialects;
 mod endings;

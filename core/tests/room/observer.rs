@@ -8,7 +8,7 @@ use jddb_core::ids::UnixMillis;
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::room::{Counters, Expiry, Forms, Framing, Observer, ObserverConfig, Renewal, Sent, Watching};
-use jddb_core::websocket::{Compression, MessageKind, encode_message};
+use jddb_core::websocket::{CloseCode, Compression, MessageKind, encode_message};
 
 use crate::naive_inflate::inflated;
 use crate::support::START;
@@ -36,6 +36,7 @@ fn config(rates: RateLimits) -> ObserverConfig {
         message_bytes_max: 1_000,
         mode: LimitMode::Enforce,
         rates,
+        waiting_bytes: Rc::default(),
         deflater: Rc::default(),
         counters: Arc::new(Counters::default()),
     }
@@ -128,6 +129,52 @@ fn who_reads_too_slowly_gets_a_new_picture_in_the_place_of_what_is_dropped() {
     observer.show_change(Sent::Presence, &change(201));
     let seen = read(&mut observer, usize::MAX);
     assert_eq!((seen[0], seen[100], seen.len()), (200, 201, 200));
+}
+
+#[test]
+fn what_waits_for_all_of_them_is_counted_until_it_is_read_or_they_are_gone() {
+    let config = config(RateLimits::OFF);
+    let all = Rc::clone(&config.waiting_bytes);
+    let watching =
+        Watching { connection_id: "conn".into(), framing: Framing::default(), granted: GrantedLimits::default() };
+    let mut observers = [0; 3].map(|_| Observer::new(START, watching.clone(), config.clone()));
+    for observer in &mut observers {
+        observer.show_picture(Sent::Snapshot, &picture(9, 10_000));
+        observer.show_change(Sent::Presence, &change(1));
+        observer.configure(config.clone());
+    }
+    let sum = |observers: &[Observer]| observers.iter().map(Observer::waiting_bytes).sum::<usize>();
+    assert!(all.get() >= 30_300 && all.get() == sum(&observers), "{all:?}");
+    let [one, two, three] = &mut observers;
+    read(one, 4_000);
+    read(two, usize::MAX);
+    assert_eq!(two.waiting_bytes(), 0);
+    for number in 0..200 {
+        three.show_change(Sent::Presence, &change(number));
+    }
+    two.close(CloseCode::NORMAL, "");
+    hear(one, r#"{"type":"system.heartbeat","payload":{}}"#);
+    assert_eq!(all.get(), sum(&observers));
+    drop(observers);
+    assert_eq!(all.get(), 0);
+}
+
+#[test]
+fn where_all_together_is_too_much_it_takes_a_step_down() {
+    let mut observer = observer();
+    observer.show_picture(Sent::Snapshot, &picture(9, 10_000));
+    observer.show_change(Sent::Presence, &change(1));
+    observer.relieve();
+    assert_eq!(observer.waiting_bytes(), 0);
+    assert!(observer.wants_picture() && observer.is_heard());
+    observer.show_picture(Sent::Snapshot, &picture(9, 10_000));
+    read(&mut observer, 1);
+    observer.show_change(Sent::Presence, &change(1));
+    observer.relieve();
+    assert!(observer.is_heard(), "the change makes it less");
+    observer.relieve();
+    assert!(!observer.is_heard(), "nothing but what is on the wire");
+    assert_eq!(read(&mut observer, usize::MAX).len(), 9_999 + 2 + 2 + "SLOW_READER: reconnect".len());
 }
 
 #[test]

@@ -8,7 +8,8 @@ mod monitoring;
 mod presence;
 mod subscription;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -62,6 +63,8 @@ pub(super) struct Feeds {
     publisher: RefCell<presence::Publisher>,
     presence: RefCell<Option<presence::PresenceFeed>>,
     monitoring: RefCell<monitoring::MonitoringFeed>,
+    /// Bytes that wait for all watchers of this core.
+    waiting_bytes: Rc<Cell<usize>>,
 }
 
 impl Core {
@@ -101,6 +104,7 @@ impl Core {
             message_bytes_max: limits.message_bytes,
             mode: limits.mode,
             rates: limits.rates(),
+            waiting_bytes: Rc::clone(&self.feeds.waiting_bytes),
             deflater: Rc::clone(&self.deflater),
             counters: Arc::clone(&self.metrics().messages),
         }
@@ -121,6 +125,32 @@ impl Core {
         if self.watches_presence(number) { Scope::PresenceRead } else { Scope::DocumentAdmin }
     }
 
+    /// Bytes that wait for this core's watchers.
+    pub(super) fn watchers_bytes(&self) -> usize {
+        self.feeds.waiting_bytes.get()
+    }
+
+    /// Too much waits for all connections: the watchers with the most take a step down, until `bytes` less wait for them.
+    pub(super) fn relieve_watchers(&self, bytes: usize) {
+        let goal = self.watchers_bytes().saturating_sub(bytes);
+        let waits = |connection: &Rc<Connection>| match &connection.home {
+            Home::Observer(observer) => observer.borrow().waiting_bytes(),
+            Home::Member { .. } => 0,
+        };
+        let mut behind = self.connections_now();
+        behind.retain(|connection| waits(connection) > 0);
+        behind.sort_by_key(|connection| Reverse(waits(connection)));
+        for connection in behind {
+            if self.watchers_bytes() <= goal {
+                break;
+            }
+            if let Home::Observer(observer) = &connection.home {
+                observer.borrow_mut().relieve();
+                connection.flush_now();
+            }
+        }
+    }
+
     /// A watcher has gone.
     pub(super) fn forget_watcher(&self, connection: &Connection) {
         self.forget_presence_watcher(connection.number());
@@ -134,5 +164,6 @@ impl Core {
         self.catch_up_subscribers();
         self.tick_presence();
         self.tick_monitoring();
+        self.relieve_if_due();
     }
 }

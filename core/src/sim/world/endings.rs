@@ -140,7 +140,7 @@ impl World {
     pub(super) fn check(&self) -> Checked {
         for (who, editor) in self.editors.iter().enumerate() {
             editor.check(&self.mirror).map_err(|Broken(what)| Broken(format!("{what}; client {who} has diverged")))?;
-            editor.connection().map_or(Ok(()), |key| self.people.check_all_told(key))?;
+            editor.connection().map_or(Ok(()), |key| self.people.check_all_told(key, self.server.is_slow(key)))?;
             for done in editor.done.iter().filter(|done| done.is_acknowledged) {
                 self.check_made_once(&done.sent, Some(done.version))?;
             }

@@ -256,7 +256,7 @@ impl World {
             self.tell(|| format!("{who} reads {message:?}"));
             self.meet(&message);
             if let Heard::Presence { user_id, status } = &message {
-                self.people.check_told(key, user_id, status)?;
+                self.people.check_told(key, user_id, status, self.server.is_slow(key))?;
             }
             let blame = |Broken(what)| Broken(format!("{what}; for client {who}"));
             self.editors[who].take(message, &self.mirror).map_err(blame)?;
