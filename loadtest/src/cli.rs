@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::hostile::{self, HostileArgs};
 use crate::idle::{self, IdleArgs};
 use crate::mutants::{self, MutantsArgs};
-use crate::report::{Report, Table, render};
+use crate::report::{Figures, Report, Table, render};
 use crate::slow::{self, SlowArgs};
 use crate::smoke::{self, SmokeArgs};
 use crate::stopped::{self, HoldArgs, StoppedArgs};
@@ -90,7 +90,9 @@ struct DiskArgs {
     json: bool,
 }
 
-impl Report for DiskReport {
+impl Figures for DiskReport {
+    const SCENARIO: &'static str = "disk";
+
     fn table(&self) -> Table {
         let mut table = Table::default();
         table.heading(&format!("disk: {}", self.directory));
@@ -99,10 +101,6 @@ impl Report for DiskReport {
             table.heading("note: this is memory, not a disk: durability costs nothing here");
         }
         table
-    }
-
-    fn complaints(&self) -> &[String] {
-        &[]
     }
 }
 
@@ -116,16 +114,20 @@ pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
         Command::Stopped(args) => publish(&stopped::run(args)?, args.json),
         Command::Hold(args) => stopped::hold(args).map(|()| true),
         Command::Smoke(args) => publish(&smoke::run(args)?, args.json),
-        Command::Disk(args) => publish(&disk::measure(&args.data, args.rounds)?, args.json),
+        Command::Disk(args) => publish(&measure_disk(args)?, args.json),
         Command::Hostile(args) => publish(&hostile::run(args)?, args.json),
         Command::Mutants(args) => publish(&mutants::run(args)?, args.json),
     }
 }
 
-fn publish(report: &impl Report, json: bool) -> Result<bool, Failure> {
+fn measure_disk(args: &DiskArgs) -> Result<Report<DiskReport>, Failure> {
+    Ok(Report::new(disk::measure(&args.data, args.rounds)?, Vec::new()))
+}
+
+fn publish<F: Figures>(report: &Report<F>, json: bool) -> Result<bool, Failure> {
     let text = render(report, json).map_err(|error| Failure::run("writing JSON", error))?;
     print!("{text}");
-    Ok(report.complaints().is_empty())
+    Ok(report.complaints.is_empty())
 }
 
 /// Each connection is an open file; a server started here inherits the limit.
@@ -191,7 +193,8 @@ mod tests {
     #[test]
     fn the_disk_is_told_in_both_forms() {
         let directory = tempfile::tempdir().unwrap();
-        let report = disk::measure(directory.path(), 3).unwrap();
+        let args = DiskArgs { data: directory.path().to_owned(), rounds: 3, json: false };
+        let report = measure_disk(&args).unwrap();
         assert!(render(&report, false).unwrap().contains("fdatasync"));
         assert!(render(&report, true).unwrap().contains("\"p99_ms\""));
     }
