@@ -29,12 +29,13 @@ Examples:
   What does an idle connection cost?  (10,000 of them)
     jddb-loadtest idle --server-bin target/release/jddb-realtime
 
-  What do slow readers cost the server and the others?  (100 of 1,000)
+  What do slow readers cost the server and the others?  (100 of 1,000, at three paces)
     jddb-loadtest slow --server-bin target/release/jddb-realtime --max-growth-mib 150 --max-p99-ratio 2
 
   When are clients gone that are stopped in their tracks?  (500 of them)
     jddb-loadtest stopped --server-bin target/release/jddb-realtime
-  Is it unbreakable?  (256 MiB that never end; a million damaged messages)
+
+  Is it unbreakable?  (256 MiB that never end, bombs; a million damaged messages)
     jddb-loadtest hostile --server-bin target/release/jddb-realtime
     jddb-loadtest mutants --server-bin target/release/jddb-realtime --seed 17
 
@@ -170,7 +171,7 @@ mod tests {
         check("x edit --server-bin a --server-pid 5", false);
         check("x idle --connections 5 --documents 1", true);
         check("x idle --compression", true);
-        check("x slow --connections 30 --slow 5 --pace never", true);
+        check("x slow --connections 30 --slow 5 --pace never,laggard", true);
         check("x slow --pace fast", false);
         check("x stopped --connections 5", true);
         check("x smoke --clients 3 --changes 4", true);

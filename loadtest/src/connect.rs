@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 
 use fastwebsockets::{Frame, OpCode, WebSocket, WebSocketError};
@@ -163,9 +164,9 @@ pub(crate) async fn join(request: Request<'_>, scanner: &Scanner) -> Result<Join
     tokio::time::timeout(JOIN_WITHIN, joining).await.unwrap_or(Err(ConnectionError::Timeout))
 }
 
-/// Makes so many connections, as many at once as a listen queue holds, and hands over each one when it stands.
+/// Makes the connections with these numbers, as many at once as a listen queue holds; hands over each when it stands.
 pub(crate) async fn join_each<J>(
-    count: usize,
+    mut numbers: Range<usize>,
     join: impl Fn(usize) -> J,
     mut take: impl FnMut(usize, Joined),
 ) -> Result<(), Failure>
@@ -173,7 +174,6 @@ where
     J: Future<Output = Result<Joined, ConnectionError>> + 'static,
 {
     let mut joining = JoinSet::new();
-    let mut numbers = 0..count;
     loop {
         while joining.len() < HANDSHAKES_MAX
             && let Some(number) = numbers.next()

@@ -211,7 +211,7 @@ pub(crate) fn hold(args: &HoldArgs) -> Result<(), Failure> {
             async move { connect::join(Request::new(&endpoint, &document, &tokens[number]), &scanner).await }
         };
         let mut reading = JoinSet::new();
-        connect::join_each(tokens.len(), join, |_number, mut joined| {
+        connect::join_each(0..tokens.len(), join, |_number, mut joined| {
             reading.spawn_local(async move { while connect::message(&mut joined.socket.reader).await.is_ok() {} });
         })
         .await?;

@@ -107,7 +107,7 @@ async fn connect_all(worker: usize, setup: &Setup, field: &Rc<Field>) -> Result<
         }
     };
     let mut editors: Vec<Rc<Editor>> = Vec::new();
-    connect::join_each(seats.len(), join, |index, Joined { socket, state }| {
+    connect::join_each(0..seats.len(), join, |index, Joined { socket, state }| {
         let Seat { number, document, .. } = &seats[index];
         let writer = Rc::clone(&socket.writer);
         let editor = Rc::new(Editor::new(editors.len(), *number, Rc::clone(document), state.version, writer));

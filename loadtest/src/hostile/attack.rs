@@ -5,6 +5,7 @@ use std::io;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Semaphore;
 
 use crate::raw::{COMPRESSED, CONTINUATION, CONTINUATION_END, TEXT, TEXT_BEGIN, frame, head};
 use crate::resident::MIB;
@@ -13,6 +14,8 @@ use crate::resident::MIB;
 const FRAGMENT_BYTES: usize = 64 << 10;
 /// Fragments without payload that one connection sends.
 const EMPTY_FRAGMENTS: usize = 10_000;
+/// Bombs of 256 MiB, a quarter of a mebibyte as they are sent, that take less than half of what a server keeps unfinished.
+const BOMBS_AT_ONCE: usize = 24;
 /// What the end of a compressed message leaves out.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
@@ -23,12 +26,18 @@ pub(super) struct Load {
     share: u64,
     /// A compressed message.
     bomb: Vec<u8>,
+    /// So many are under way at once that the server has room for all of them, and none is turned away unread.
+    bombs_at_once: Semaphore,
 }
 
 impl Load {
     /// `mebibytes` in all, on so many connections; and a bomb that becomes `bomb_mebibytes`.
     pub(super) fn new(mebibytes: u64, connections: u32, bomb_mebibytes: u64) -> io::Result<Self> {
-        Ok(Self { share: mebibytes * MIB / u64::from(connections), bomb: bomb(bomb_mebibytes * MIB)? })
+        Ok(Self {
+            share: mebibytes * MIB / u64::from(connections),
+            bomb: bomb(bomb_mebibytes * MIB)?,
+            bombs_at_once: Semaphore::new(BOMBS_AT_ONCE),
+        })
     }
 }
 
@@ -72,9 +81,9 @@ pub(super) enum Attack {
     EmptyFragments,
     /// Sends fragments that are no UTF-8 in the end.
     NotUtf8,
-    /// Sends a compressed message that is small and becomes large.
+    /// Sends a compressed message that is small and becomes large, a few of them at a time.
     Bomb,
-    /// The same in fragments.
+    /// The same in fragments, all of them at once.
     BombInFragments,
 }
 
@@ -99,16 +108,16 @@ impl Attack {
             Self::EmptyFragments => "empty fragments",
             Self::NotUtf8 => "no UTF-8",
             Self::Bomb => "decompression bombs",
-            Self::BombInFragments => "decompression bombs in fragments",
+            Self::BombInFragments => "decompression bombs in fragments, all at once",
         }
     }
 
     /// The codes with which the server may close.
     pub(super) const fn codes(self) -> &'static [u16] {
         match self {
-            Self::Fragments => &[1009, 1013],
+            Self::Fragments | Self::BombInFragments => &[1009, 1013],
             Self::HeldBack | Self::Announced => &[1013],
-            Self::AnnouncedTooLarge | Self::Bomb | Self::BombInFragments => &[1009],
+            Self::AnnouncedTooLarge | Self::Bomb => &[1009],
             Self::EmptyFragments => &[1002],
             Self::NotUtf8 => &[1007, 1013],
         }
@@ -128,7 +137,12 @@ impl Attack {
     pub(super) async fn send(self, writer: &mut OwnedWriteHalf, load: &Load, message_max: u64) -> io::Result<()> {
         let share = load.share;
         match self {
-            Self::Bomb => writer.write_all(&frame(TEXT | COMPRESSED, &load.bomb)).await,
+            Self::Bomb => {
+                // Never closed, so the permit is always had; it is held until the server has ended this connection.
+                let _permit = load.bombs_at_once.acquire().await;
+                writer.write_all(&frame(TEXT | COMPRESSED, &load.bomb)).await?;
+                std::future::pending().await
+            }
             Self::BombInFragments => {
                 let mut first = TEXT_BEGIN | COMPRESSED;
                 for part in load.bomb.chunks(FRAGMENT_BYTES) {

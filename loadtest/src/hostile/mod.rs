@@ -12,11 +12,12 @@ use tokio::task::JoinSet;
 
 use self::attack::{Attack, Load};
 use crate::bystander::Bystanders;
+use crate::clock;
 use crate::connect::Request;
 use crate::failure::Failure;
 use crate::histogram::LatencySummary;
 use crate::raw::{Ends, Raw};
-use crate::report::{Figures, Report, Table, mebibytes};
+use crate::report::{Figures, Report, Table, float, mebibytes};
 use crate::resident::{MIB, Resident, in_mib};
 use crate::stage;
 use crate::stamp::RunTag;
@@ -42,7 +43,7 @@ pub(crate) struct HostileArgs {
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(2..=4_096), value_name = "MIB")]
     bomb_mebibytes: u64,
     /// Seconds for which those are held that the server does not close
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "S")]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "S")]
     hold: u64,
     /// Fail (exit code 1) if the server's resident memory grows by more than this in any attack
     #[arg(long, default_value_t = 32.0, value_name = "MIB")]
@@ -70,6 +71,8 @@ struct AttackReport {
     attack: &'static str,
     #[serde(flatten)]
     ends: Ends,
+    /// How long it took.
+    seconds: f64,
     /// Connections that were still open after the time for which they are held.
     held: u64,
     /// By how much the server's resident memory grew at most.
@@ -116,6 +119,7 @@ async fn carry_out(
         opened.push(open.map_err(|error| Failure::run("connecting", error))?);
     }
     let resident = Resident::begin(target.pid)?;
+    let begun = clock::now();
     let mut clients = JoinSet::new();
     for Raw { mut reader, mut writer } in opened {
         let load = Rc::clone(load);
@@ -145,7 +149,8 @@ async fn carry_out(
         (ends, held)
     };
     let (ends, held) = resident.while_playing(LOOK_EVERY, ended).await?;
-    Ok(AttackReport { attack: attack.name(), ends, held, growth_bytes: resident.growth() })
+    let seconds = float(clock::now().since(begun)) / 1e9;
+    Ok(AttackReport { attack: attack.name(), ends, held, seconds, growth_bytes: resident.growth() })
 }
 
 impl AttackReport {
@@ -182,10 +187,11 @@ impl Figures for HostileFigures {
         let Self { mebibytes: all, connections, bomb_mebibytes: each, .. } = self;
         table
             .heading(&format!("hostile: {all} MiB on {connections} connections, and as many bombs of {each} MiB each"));
-        for AttackReport { attack, ends, held, growth_bytes } in &self.attacks {
+        for AttackReport { attack, ends, held, seconds, growth_bytes } in &self.attacks {
             table.heading(attack);
             table.row("closed with", ends.text());
             table.row("still open", held);
+            table.row("seconds", format_args!("{seconds:.1}"));
             table.row("server grew by", growth_bytes.map_or_else(|| "not measured".to_owned(), mebibytes));
         }
         table.heading("four bystanders");
@@ -210,7 +216,8 @@ mod tests {
 
     fn judged(attack: Attack, ends: &[End], held: u64, growth_bytes: Option<u64>) -> String {
         let args = Line::parse_from(["hostile", "--token", "t"]).hostile;
-        let mut report = AttackReport { attack: attack.name(), ends: Ends::default(), held, growth_bytes };
+        let mut report =
+            AttackReport { attack: attack.name(), ends: Ends::default(), held, seconds: 1.0, growth_bytes };
         ends.iter().for_each(|end| report.ends.add(*end));
         let mut complaints = Vec::new();
         report.judge(attack, &args, &mut complaints);
@@ -233,7 +240,8 @@ mod tests {
     #[test]
     fn the_report_names_the_attacks() {
         let ends = Ends { closed: [(1009, 200)].into(), lost: 0 };
-        let attack = AttackReport { attack: Attack::Fragments.name(), ends, held: 0, growth_bytes: Some(MIB) };
+        let attack =
+            AttackReport { attack: Attack::Fragments.name(), ends, held: 0, seconds: 1.0, growth_bytes: Some(MIB) };
         let bystanders = crate::histogram::Latencies::new().unwrap().summary();
         let attacks = vec![attack];
         let figures = HostileFigures { connections: 200, mebibytes: 256, bomb_mebibytes: 256, attacks, bystanders };

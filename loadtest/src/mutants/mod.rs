@@ -211,7 +211,7 @@ impl Swarm {
     async fn watch(&self) -> Result<(Vec<Reading>, Resident), Failure> {
         let mut readings = Vec::new();
         let mut second_half = Resident::begin(self.pid)?;
-        let mut due = 0;
+        let mut due = 1;
         while due <= READINGS && self.errors.borrow().total() == 0 {
             if self.sent.get() < self.mutants * due / READINGS {
                 tokio::time::sleep(Duration::from_millis(50)).await;

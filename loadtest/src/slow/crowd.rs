@@ -116,7 +116,9 @@ impl Crowd {
             async move { crowd.join(number).await }
         };
         let live = |number, joined| drop(spawn_local(Rc::clone(self).live(number, joined)));
-        connect::join_each(self.tokens.len(), join, live).await?;
+        // Whoever writes makes the document that others view.
+        connect::join_each(0..self.documents.len(), join, live).await?;
+        connect::join_each(self.documents.len()..self.tokens.len(), join, live).await?;
         eprintln!("connected {} clients", self.tokens.len());
         Ok(())
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use tokio::task::LocalSet;
 
 use self::crowd::Crowd;
 use self::figures::{Ladder, Round, SlowFigures};
@@ -118,7 +119,8 @@ pub(crate) fn run(args: &SlowArgs) -> Result<Report<SlowFigures>, Failure> {
     stage::play(&args.target, async |target| {
         let (mut rounds, mut complaints) = (Vec::new(), Vec::new());
         for pace in &args.pace {
-            let round = play(args, *pace, target, &mut complaints).await?;
+            // At its end all of the round's clients are closed.
+            let round = LocalSet::new().run_until(play(args, *pace, target, &mut complaints)).await?;
             round.judge(args, &mut complaints);
             rounds.push(round);
         }
