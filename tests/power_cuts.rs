@@ -43,12 +43,35 @@ async fn a_power_cut_takes_nothing_that_was_acknowledged() {
         // Clean and torn by turns: a disk that stops, and one that was in the middle of writing.
         faults.cut_power(&home, (cut % 2 == 1).then(|| rng.below(1 << 31)));
         server = start().await;
+        let losses = typists.losses(server.port()).await;
+        assert!(losses.is_empty(), "cut {cut} took what was acknowledged: {losses:?}");
     }
     let changes = typists.finish(server.port()).await;
     eprintln!("{changes} changes through {cuts} power cuts");
 }
 
-/// A disk that only says that it synced loses data, and a check like the one above has to find that.
+/// A disk that only says that it synced loses all that people typed, and the check above has to find every change of it.
+#[tokio::test]
+async fn typists_find_a_disk_that_lies_out() {
+    let mut rng = Rng::from_environment("power_cuts");
+    let home = Home::new();
+    let Some(faults) = faults(&home, "typists_find_a_disk_that_lies_out") else { return };
+    let server = faults.load(home.start(), &home, "POWERCUT_FSYNC_LIE", 1).ready().await;
+    let mut typists = Typists::sit_down(&home, server.port(), TYPISTS, rng.fork()).await;
+    typists.type_on(server.port(), ACKNOWLEDGEMENTS_MAX).await;
+    server.kill_nine();
+    typists.wait().await;
+    // Who may come in is not what is lost here.
+    let (key, kept) = (home.data().join("signing.key"), home.path("kept.key"));
+    std::fs::copy(&key, &kept).expect("the server has a key");
+    faults.cut_power(&home, None);
+    std::fs::copy(&kept, &key).expect("the data directory is still there");
+    let server = home.start().ready().await;
+    let losses = typists.losses(server.port()).await;
+    assert_eq!(losses.len(), typists.acknowledged(), "all that was acknowledged is lost, and only that: {losses:?}");
+}
+
+/// A disk that lies after having been honest for a while loses data as well.
 #[tokio::test]
 async fn a_disk_that_lies_is_found_out() {
     let home = Home::new();

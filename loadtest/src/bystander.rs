@@ -38,16 +38,7 @@ impl Bystanders {
             let token = target.tokens.user(&format!("bystander_{number}"), Some(LimitsClaim::RAISED))?;
             let document = format!("calm_{}_{number}", run.as_str());
             let scanner = Scanner::new();
-            let request = Request {
-                endpoint: &target.endpoint,
-                document: &document,
-                query: "",
-                token: &token,
-                source: None,
-                compression: false,
-                receive_buffer: None,
-            };
-            let joined = connect::join(request, &scanner).await;
+            let joined = connect::join(Request::new(&target.endpoint, &document, &token), &scanner).await;
             let joined = joined.map_err(|error| Failure::run(format!("bystander {number}"), error))?;
             tokio::task::spawn_local(Rc::clone(&bystanders).edit(joined.socket, joined.state.version, scanner));
         }

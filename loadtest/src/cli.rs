@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::hostile::{self, HostileArgs};
 use crate::idle::{self, IdleArgs};
 use crate::mutants::{self, MutantsArgs};
-use crate::report::{Report, Table, render};
+use crate::report::{Figures, Report, Table, render};
 use crate::slow::{self, SlowArgs};
 use crate::smoke::{self, SmokeArgs};
 use crate::stopped::{self, HoldArgs, StoppedArgs};
@@ -29,12 +29,13 @@ Examples:
   What does an idle connection cost?  (10,000 of them)
     jddb-loadtest idle --server-bin target/release/jddb-realtime
 
-  What do slow readers cost the server and the others?  (100 of 1,000)
+  What do slow readers cost the server and the others?  (100 of 1,000, at three paces)
     jddb-loadtest slow --server-bin target/release/jddb-realtime --max-growth-mib 150 --max-p99-ratio 2
 
   When are clients gone that are stopped in their tracks?  (500 of them)
     jddb-loadtest stopped --server-bin target/release/jddb-realtime
-  Is it unbreakable?  (256 MiB that never end; a million damaged messages)
+
+  Is it unbreakable?  (256 MiB that never end, bombs; a million damaged messages)
     jddb-loadtest hostile --server-bin target/release/jddb-realtime
     jddb-loadtest mutants --server-bin target/release/jddb-realtime --seed 17
 
@@ -90,7 +91,9 @@ struct DiskArgs {
     json: bool,
 }
 
-impl Report for DiskReport {
+impl Figures for DiskReport {
+    const SCENARIO: &'static str = "disk";
+
     fn table(&self) -> Table {
         let mut table = Table::default();
         table.heading(&format!("disk: {}", self.directory));
@@ -99,10 +102,6 @@ impl Report for DiskReport {
             table.heading("note: this is memory, not a disk: durability costs nothing here");
         }
         table
-    }
-
-    fn complaints(&self) -> &[String] {
-        &[]
     }
 }
 
@@ -116,16 +115,20 @@ pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
         Command::Stopped(args) => publish(&stopped::run(args)?, args.json),
         Command::Hold(args) => stopped::hold(args).map(|()| true),
         Command::Smoke(args) => publish(&smoke::run(args)?, args.json),
-        Command::Disk(args) => publish(&disk::measure(&args.data, args.rounds)?, args.json),
+        Command::Disk(args) => publish(&measure_disk(args)?, args.json),
         Command::Hostile(args) => publish(&hostile::run(args)?, args.json),
         Command::Mutants(args) => publish(&mutants::run(args)?, args.json),
     }
 }
 
-fn publish(report: &impl Report, json: bool) -> Result<bool, Failure> {
+fn measure_disk(args: &DiskArgs) -> Result<Report<DiskReport>, Failure> {
+    Ok(Report::new(disk::measure(&args.data, args.rounds)?, Vec::new()))
+}
+
+fn publish<F: Figures>(report: &Report<F>, json: bool) -> Result<bool, Failure> {
     let text = render(report, json).map_err(|error| Failure::run("writing JSON", error))?;
     print!("{text}");
-    Ok(report.complaints().is_empty())
+    Ok(report.complaints.is_empty())
 }
 
 /// Each connection is an open file; a server started here inherits the limit.
@@ -168,7 +171,7 @@ mod tests {
         check("x edit --server-bin a --server-pid 5", false);
         check("x idle --connections 5 --documents 1", true);
         check("x idle --compression", true);
-        check("x slow --connections 30 --slow 5 --pace never", true);
+        check("x slow --connections 30 --slow 5 --pace never,laggard", true);
         check("x slow --pace fast", false);
         check("x stopped --connections 5", true);
         check("x smoke --clients 3 --changes 4", true);
@@ -191,7 +194,8 @@ mod tests {
     #[test]
     fn the_disk_is_told_in_both_forms() {
         let directory = tempfile::tempdir().unwrap();
-        let report = disk::measure(directory.path(), 3).unwrap();
+        let args = DiskArgs { data: directory.path().to_owned(), rounds: 3, json: false };
+        let report = measure_disk(&args).unwrap();
         assert!(render(&report, false).unwrap().contains("fdatasync"));
         assert!(render(&report, true).unwrap().contains("\"p99_ms\""));
     }

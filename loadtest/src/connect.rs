@@ -2,13 +2,16 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 
 use fastwebsockets::{Frame, OpCode, WebSocket, WebSocketError};
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
+use crate::failure::Failure;
 use crate::http::Head;
 use crate::scan::{Kind, Scanner, ServerError, excerpt};
 use crate::socket::{Socket, Stream};
@@ -16,6 +19,8 @@ use crate::target::Endpoint;
 
 /// The longest wait for connection, upgrade and document state together.
 const JOIN_WITHIN: Duration = Duration::from_secs(30);
+/// Handshakes under way at once: enough to be quick, too few to overflow a listen queue.
+const HANDSHAKES_MAX: usize = 32;
 /// The sample key of RFC 6455 section 1.3 and its answer: the nonce protects from caches, of which there are none here,
 /// and a fixed one costs no hashing.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -66,13 +71,22 @@ fn advice(code: u16) -> &'static str {
     }
 }
 
+/// What is to be heard on a WebSocket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Feed<'a> {
+    /// The document with this id.
+    Document(&'a str),
+    /// How the server is doing.
+    Monitoring,
+}
+
 /// Which WebSocket to open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
     /// The server.
     pub(crate) endpoint: &'a Endpoint,
-    /// The document's id.
-    pub(crate) document: &'a str,
+    /// What is to be heard on it.
+    pub(crate) feed: Feed<'a>,
     /// Further query parameters, each beginning with `&`.
     pub(crate) query: &'a str,
     /// The user's token.
@@ -83,6 +97,19 @@ pub(crate) struct Request<'a> {
     pub(crate) compression: bool,
     /// How much the kernel may take in before it is read, if not as it likes.
     pub(crate) receive_buffer: Option<u32>,
+}
+
+impl<'a> Request<'a> {
+    /// An ordinary client's.
+    pub(crate) const fn new(endpoint: &'a Endpoint, document: &'a str, token: &'a str) -> Self {
+        let feed = Feed::Document(document);
+        Self { endpoint, feed, query: "", token, source: None, compression: false, receive_buffer: None }
+    }
+
+    /// An administrator's, who asks how the server is doing.
+    pub(crate) const fn monitoring(endpoint: &'a Endpoint, token: &'a str) -> Self {
+        Self { feed: Feed::Monitoring, ..Self::new(endpoint, "", token) }
+    }
 }
 
 /// A joined document.
@@ -137,6 +164,29 @@ pub(crate) async fn join(request: Request<'_>, scanner: &Scanner) -> Result<Join
     tokio::time::timeout(JOIN_WITHIN, joining).await.unwrap_or(Err(ConnectionError::Timeout))
 }
 
+/// Makes the connections with these numbers, as many at once as a listen queue holds; hands over each when it stands.
+pub(crate) async fn join_each<J>(
+    mut numbers: Range<usize>,
+    join: impl Fn(usize) -> J,
+    mut take: impl FnMut(usize, Joined),
+) -> Result<(), Failure>
+where
+    J: Future<Output = Result<Joined, ConnectionError>> + 'static,
+{
+    let mut joining = JoinSet::new();
+    loop {
+        while joining.len() < HANDSHAKES_MAX
+            && let Some(number) = numbers.next()
+        {
+            let joined = join(number);
+            joining.spawn_local(async move { (number, joined.await) });
+        }
+        let Some(joined) = joining.join_next().await else { return Ok(()) };
+        let (number, joined) = joined.map_err(|error| Failure::run("connecting", error))?;
+        take(number, joined.map_err(|error| Failure::run(format!("connecting client {number}"), error))?);
+    }
+}
+
 async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
     let compression = request.compression;
     let (tcp, early) = upgrade(request).await?;
@@ -145,12 +195,16 @@ async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
 
 /// Connects and upgrades; the bare connection, and what was read behind the answer.
 pub(crate) async fn upgrade(request: Request<'_>) -> Result<(TcpStream, Vec<u8>), ConnectionError> {
-    let Request { endpoint, document, query, token, source, compression, receive_buffer } = request;
+    let Request { endpoint, feed, query, token, source, compression, receive_buffer } = request;
     let extensions = if compression { EXTENSIONS } else { "" };
     let mut tcp = dial(endpoint.address, source, receive_buffer).await?;
     tcp.set_nodelay(true)?;
+    let path = match feed {
+        Feed::Document(id) => format!("/ws/document/{id}"),
+        Feed::Monitoring => "/ws/monitoring".to_owned(),
+    };
     let upgrade = format!(
-        "GET /ws/document/{document}?token={token}{query} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\n\
+        "GET {path}?token={token}{query} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\n\
          Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n",
         endpoint.host
     );

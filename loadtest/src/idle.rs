@@ -9,7 +9,6 @@ use clap::Args;
 use rustix::process::Pid;
 use serde::Serialize;
 use tokio::sync::Semaphore;
-use tokio::task::LocalSet;
 
 use crate::cli::file_limit;
 use crate::clock;
@@ -17,8 +16,9 @@ use crate::connect::{self, Request};
 use crate::errors::Errors;
 use crate::failure::Failure;
 use crate::procfs::{self, CpuSeconds, Memory};
-use crate::report::{Report, Table, check_goal, float, grouped, mebibytes};
+use crate::report::{Figures, Report, Table, check_goal, float, grouped, mebibytes};
 use crate::scan::Scanner;
+use crate::stage;
 use crate::stamp::RunTag;
 use crate::target::{Endpoint, Target, TargetArgs};
 use crate::token::LimitsClaim;
@@ -82,10 +82,9 @@ impl Reading {
     }
 }
 
-/// The report of `idle`.
+/// The figures of `idle`.
 #[derive(Debug, Serialize)]
-pub(crate) struct IdleReport {
-    scenario: &'static str,
+pub(crate) struct IdleFigures {
     connections: u32,
     connected: u32,
     documents: u32,
@@ -98,11 +97,10 @@ pub(crate) struct IdleReport {
     rss_anon_bytes_per_connection: Option<f64>,
     /// Processor time the server used a second while it settled.
     idle_cores_busy: Option<f64>,
-    complaints: Vec<String>,
 }
 
 /// Runs the scenario against the server the arguments name.
-pub(crate) fn run(args: &IdleArgs) -> Result<IdleReport, Failure> {
+pub(crate) fn run(args: &IdleArgs) -> Result<Report<IdleFigures>, Failure> {
     let needed = u64::from(args.connections) + OTHER_FILES;
     if needed > file_limit() {
         return Err(Failure::Usage(format!(
@@ -112,17 +110,10 @@ pub(crate) fn run(args: &IdleArgs) -> Result<IdleReport, Failure> {
         )));
     }
     let target = Target::open(&args.target)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::run("starting the generator", error))?;
     let before = Reading::take(target.pid)?;
     let crowd = Rc::new(Crowd::new(args, &target)?);
-    let local = LocalSet::new();
-    let observed = local.block_on(&runtime, observe(args, &target, &crowd))?;
-    // Closes all connections.
-    drop(local);
-    drop(runtime);
+    // Closes all connections at its end.
+    let observed = stage::on_this_thread(observe(args, &target, &crowd))?;
     std::thread::sleep(AFTER_CLOSE);
     let closed = Reading::take(target.pid)?;
     let mut report = report(args, &crowd, before, &observed, closed);
@@ -173,14 +164,11 @@ impl Crowd {
                 return;
             }
             let user = usize::try_from(number).unwrap_or(0) % self.tokens.len();
+            let document = format!("idle_{}_{document}", self.run.as_str());
             let request = Request {
-                endpoint: &self.endpoint,
-                document: &format!("idle_{}_{document}", self.run.as_str()),
-                query: "",
-                token: &self.tokens[user],
                 source: source(self.endpoint.address.ip(), number),
                 compression: self.compression,
-                receive_buffer: None,
+                ..Request::new(&self.endpoint, &document, &self.tokens[user])
             };
             connect::join(request, &self.scanner).await
         };
@@ -250,7 +238,13 @@ async fn observe(args: &IdleArgs, target: &Target, crowd: &Rc<Crowd>) -> Result<
     })
 }
 
-fn report(args: &IdleArgs, crowd: &Crowd, before: Reading, observed: &Observed, closed: Reading) -> IdleReport {
+fn report(
+    args: &IdleArgs,
+    crowd: &Crowd,
+    before: Reading,
+    observed: &Observed,
+    closed: Reading,
+) -> Report<IdleFigures> {
     let each = |bytes: fn(&Memory) -> u64| {
         let (before, after) = (before.server?, observed.settled.server?);
         let grown = float(bytes(&after)) - float(bytes(&before));
@@ -264,8 +258,7 @@ fn report(args: &IdleArgs, crowd: &Crowd, before: Reading, observed: &Observed, 
     }
     let goal = args.max_bytes_per_connection;
     check_goal(&mut complaints, "resident bytes a connection", rss, goal);
-    IdleReport {
-        scenario: "idle",
+    let figures = IdleFigures {
         connections: args.connections,
         connected: observed.connected,
         documents: args.documents,
@@ -276,11 +269,13 @@ fn report(args: &IdleArgs, crowd: &Crowd, before: Reading, observed: &Observed, 
         rss_bytes_per_connection: rss,
         rss_anon_bytes_per_connection: each(|memory| memory.rss_anon),
         idle_cores_busy: observed.idle_cores_busy,
-        complaints,
-    }
+    };
+    Report::new(figures, complaints)
 }
 
-impl Report for IdleReport {
+impl Figures for IdleFigures {
+    const SCENARIO: &'static str = "idle";
+
     fn table(&self) -> Table {
         let mut table = Table::default();
         let (connections, documents) = (self.connections.into(), self.documents.into());
@@ -312,10 +307,6 @@ impl Report for IdleReport {
         }
         table
     }
-
-    fn complaints(&self) -> &[String] {
-        &self.complaints
-    }
 }
 
 #[cfg(test)]
@@ -331,7 +322,7 @@ mod tests {
         idle: IdleArgs,
     }
 
-    fn against(fault: Fault, more: &str) -> IdleReport {
+    fn against(fault: Fault, more: &str) -> Report<IdleFigures> {
         let fake = Fake::start(fault);
         let own = std::process::id();
         let line = format!(
@@ -345,9 +336,9 @@ mod tests {
     fn all_connect_and_are_measured() {
         let report = against(Fault::None, "");
         assert_eq!(report.complaints, Vec::<String>::new());
-        assert_eq!(report.connected, 300);
-        assert!(report.rss_bytes_per_connection.is_some());
-        assert!(report.idle_cores_busy.is_some());
+        assert_eq!(report.figures.connected, 300);
+        assert!(report.figures.rss_bytes_per_connection.is_some());
+        assert!(report.figures.idle_cores_busy.is_some());
         assert!(render(&report, false).unwrap().contains("cost of one connection"));
     }
 
@@ -360,7 +351,7 @@ mod tests {
     #[test]
     fn refused_connections_are_counted_and_told_once() {
         let report = against(Fault::RefuseJoin, "");
-        assert_eq!(report.connected, 0);
+        assert_eq!(report.figures.connected, 0);
         assert!(report.complaints[0].contains("× connecting: closed by the server with 1008"));
         assert_eq!(report.complaints.len(), 2, "{report:?}");
     }
@@ -368,7 +359,7 @@ mod tests {
     #[test]
     fn a_server_that_takes_no_compression_is_told_of() {
         let report = against(Fault::None, "--compression");
-        assert_eq!(report.connected, 0);
+        assert_eq!(report.figures.connected, 0);
         assert!(report.complaints[0].contains("did not take the compression"), "{report:?}");
     }
 

@@ -3,7 +3,8 @@
 //! It is an outsider: it shares no code with the server and believes nothing it is not sent. In reading order: [`cli`]
 //! and [`target`] say what is tested; [`edit`], [`idle`], [`slow`], [`stopped`], [`smoke`], [`disk`], [`hostile`] and
 //! [`mutants`] are the scenarios; [`connect`], [`socket`] and [`scan`] are the client, [`raw`] a bad one, [`bystander`]
-//! who suffers from it; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
+//! who suffers from it;
+//! [`stage`] is where they play, [`monitor`] and [`resident`] what the server says and takes meanwhile; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
 
 mod bystander;
 mod cli;
@@ -20,17 +21,20 @@ mod hostile;
 mod http;
 mod idle;
 mod inflate;
+mod monitor;
 mod mutants;
 mod procfs;
 mod raw;
 mod replica;
 mod report;
+mod resident;
 mod scan;
 mod schedule;
 mod server;
 mod slow;
 mod smoke;
 mod socket;
+mod stage;
 mod stamp;
 mod stopped;
 mod target;

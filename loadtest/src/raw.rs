@@ -12,6 +12,10 @@ use crate::connect::{self, ConnectionError, Request};
 pub(crate) const TEXT: u8 = 0x81;
 /// The first byte of a text message's first fragment.
 pub(crate) const TEXT_BEGIN: u8 = 0x01;
+/// Added to the first byte of a message, that it is compressed.
+pub(crate) const COMPRESSED: u8 = 0x40;
+/// The first byte of a message's last fragment.
+pub(crate) const CONTINUATION_END: u8 = 0x80;
 /// The first byte of a fragment in the middle.
 pub(crate) const CONTINUATION: u8 = 0x00;
 const OPCODE_BITS: u8 = 0x0f;

@@ -6,12 +6,30 @@ use serde::Serialize;
 
 use crate::histogram::LatencySummary;
 
-/// What a scenario found.
-pub(crate) trait Report: Serialize {
+/// What a scenario measures.
+pub(crate) trait Figures: Serialize {
+    /// The scenario's name.
+    const SCENARIO: &'static str;
     /// The figures for people.
     fn table(&self) -> Table;
+}
+
+/// What a scenario found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report<F> {
+    scenario: &'static str,
+    /// What it measured.
+    #[serde(flatten)]
+    pub(crate) figures: F,
     /// What went wrong or missed a goal; none means exit code 0.
-    fn complaints(&self) -> &[String];
+    pub(crate) complaints: Vec<String>,
+}
+
+impl<F: Figures> Report<F> {
+    /// A report of these figures.
+    pub(crate) fn new(figures: F, complaints: Vec<String>) -> Self {
+        Self { scenario: F::SCENARIO, figures, complaints }
+    }
 }
 
 /// Rows of a label and a value under headings.
@@ -60,12 +78,12 @@ impl Display for Table {
 }
 
 /// The report as it is printed: complaints last in the table, where they are seen.
-pub(crate) fn render(report: &impl Report, json: bool) -> Result<String, serde_json::Error> {
+pub(crate) fn render<F: Figures>(report: &Report<F>, json: bool) -> Result<String, serde_json::Error> {
     if json {
         return Ok(serde_json::to_string_pretty(report)? + "\n");
     }
-    let mut text = report.table().to_string();
-    for complaint in report.complaints() {
+    let mut text = report.figures.table().to_string();
+    for complaint in &report.complaints {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "FAILED: {complaint}");
     }
@@ -115,12 +133,12 @@ mod tests {
 
     #[derive(Serialize)]
     struct Sample {
-        scenario: &'static str,
         latency: LatencySummary,
-        complaints: Vec<String>,
     }
 
-    impl Report for Sample {
+    impl Figures for Sample {
+        const SCENARIO: &'static str = "sample";
+
         fn table(&self) -> Table {
             let mut table = Table::default();
             table.heading("sample");
@@ -128,18 +146,11 @@ mod tests {
             table.latency("a longer label", &self.latency);
             table
         }
-
-        fn complaints(&self) -> &[String] {
-            &self.complaints
-        }
     }
 
-    fn sample() -> Sample {
-        Sample {
-            scenario: "sample",
-            latency: LatencySummary { count: 2, p50_ms: 1.5, p90_ms: 2.0, p99_ms: 3.0, p999_ms: 4.0, max_ms: 5.25 },
-            complaints: vec!["too slow".into()],
-        }
+    fn sample() -> Report<Sample> {
+        let latency = LatencySummary { count: 2, p50_ms: 1.5, p90_ms: 2.0, p99_ms: 3.0, p999_ms: 4.0, max_ms: 5.25 };
+        Report::new(Sample { latency }, vec!["too slow".into()])
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) template: &'a str,
     /// Arguments after those.
     pub(crate) extra: &'a [String],
+    /// Settings by the names of their variables, which those of our own environment go before.
+    pub(crate) settings: &'a [(&'a str, &'a str)],
     /// Cores it uses.
     pub(crate) cores: usize,
     /// The one core its threads may run on, if confined.
@@ -43,7 +45,7 @@ pub(crate) struct StartOptions<'a> {
 /// A running server. Dropping it kills it; [`ServerProcess::stop`] is the clean way.
 #[derive(Debug)]
 pub(crate) struct ServerProcess {
-    child: Child,
+    child: OwnChild,
     pid: Pid,
     endpoint: Endpoint,
     data: PathBuf,
@@ -74,12 +76,13 @@ impl ServerProcess {
         command
             .args(arguments(options, &data, &listen))
             .args(options.extra)
+            .envs(options.settings.iter().copied().filter(|(name, _)| std::env::var_os(name).is_none()))
             .stdin(Stdio::null())
             .stdout(log.reopen().map_err(fail)?)
             .stderr(log.reopen().map_err(fail)?);
         let child = spawn_on(&mut command, options.pin_core).map_err(fail)?;
         let pid = Pid::from_child(&child);
-        let mut server = Self { child, pid, endpoint, data, log, _temporary: temporary };
+        let mut server = Self { child: OwnChild(child), pid, endpoint, data, log, _temporary: temporary };
         server.wait_until_ready(&doing)?;
         Ok(server)
     }
@@ -110,7 +113,7 @@ impl ServerProcess {
             let Err(answer) = answer else {
                 return Ok(());
             };
-            if let Ok(Some(status)) = self.child.try_wait() {
+            if let Ok(Some(status)) = self.child.0.try_wait() {
                 let said = self.last_lines();
                 return Err(Failure::run(doing, format!("it ended with {status}:\n{said}")));
             }
@@ -128,7 +131,7 @@ impl ServerProcess {
         kill_process(self.pid, Signal::TERM).map_err(|error| Failure::run(doing, error))?;
         let deadline = clock::now().plus(STOP_WITHIN);
         while clock::now() < deadline {
-            match self.child.try_wait() {
+            match self.child.0.try_wait() {
                 Ok(Some(status)) if status.success() => return Ok(()),
                 Ok(Some(status)) => {
                     let said = self.last_lines();
@@ -141,24 +144,24 @@ impl ServerProcess {
         Err(Failure::run(doing, "it did not end within 30 s of SIGTERM"))
     }
 
-    /// All that it has written.
-    pub(crate) fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap_or_default()).into_owned()
-    }
-
     fn last_lines(&self) -> String {
-        let text = self.log();
+        let text = std::fs::read(self.log.path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
         let shown = lines.len().saturating_sub(LOG_LINES_SHOWN);
         lines[shown..].join("\n")
     }
 }
 
-impl Drop for ServerProcess {
-    /// A server that was not stopped cleanly must not outlive the run. Errors mean it has ended already.
+/// A process started here, which must not outlive the run.
+#[derive(Debug)]
+pub(crate) struct OwnChild(pub(crate) Child);
+
+impl Drop for OwnChild {
+    /// One that is stopped can be killed as well. Errors mean that it has ended already.
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -205,7 +208,15 @@ mod tests {
     use super::*;
 
     fn options<'a>(binary: &'a str, template: &'a str) -> StartOptions<'a> {
-        StartOptions { binary: Path::new(binary), template, extra: &[], cores: 2, pin_core: None, data: None }
+        StartOptions {
+            binary: Path::new(binary),
+            template,
+            extra: &[],
+            settings: &[],
+            cores: 2,
+            pin_core: None,
+            data: None,
+        }
     }
 
     #[test]

@@ -5,25 +5,25 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
-use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::task::{JoinSet, spawn_local};
 
 use crate::clock::{self, Nanos};
-use crate::connect::{self, Joined, Request};
+use crate::connect::{self, Request};
 use crate::failure::Failure;
-use crate::report::{Report, Table, check_goal, float};
+use crate::report::{Figures, Report, Table, check_goal, float};
 use crate::scan::Scanner;
+use crate::server::OwnChild;
+use crate::stage;
 use crate::stamp::RunTag;
 use crate::target::{Target, TargetArgs};
 
-/// Handshakes under way at once.
-const HANDSHAKES_MAX: usize = 32;
 /// Whoever is told of as present after that long is a ghost.
 const WITHIN: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
@@ -64,10 +64,9 @@ pub(crate) struct HoldArgs {
     target: TargetArgs,
 }
 
-/// The report of `stopped`.
+/// The figures of `stopped`.
 #[derive(Debug, Serialize)]
-pub(crate) struct StoppedReport {
-    scenario: &'static str,
+pub(crate) struct StoppedFigures {
     connections: u32,
     documents: u32,
     /// Clients that the others were told of.
@@ -77,21 +76,11 @@ pub(crate) struct StoppedReport {
     /// After how many seconds the first and the last of them had left.
     first_seconds: Option<f64>,
     last_seconds: Option<f64>,
-    complaints: Vec<String>,
 }
 
 /// Runs the scenario against the server the arguments name.
-pub(crate) fn run(args: &StoppedArgs) -> Result<StoppedReport, Failure> {
-    let target = Target::open(&args.target)?;
-    let runtime = runtime()?;
-    let mut report = LocalSet::new().block_on(&runtime, watch(args, &target))?;
-    target.close(&mut report.complaints);
-    Ok(report)
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    built.map_err(|error| Failure::run("starting the clients", error))
+pub(crate) fn run(args: &StoppedArgs) -> Result<Report<StoppedFigures>, Failure> {
+    stage::play(&args.target, async |target| watch(args, target).await)
 }
 
 /// Who is where, as the observers are told.
@@ -131,22 +120,14 @@ impl Presence {
     }
 }
 
-async fn watch(args: &StoppedArgs, target: &Target) -> Result<StoppedReport, Failure> {
+async fn watch(args: &StoppedArgs, target: &Target) -> Result<Report<StoppedFigures>, Failure> {
     let run = RunTag::random().map_err(|error| Failure::run("random run tag", error))?;
     let presence = Rc::new(Presence::default());
     let scanner = Scanner::new();
     for document in 0..args.documents {
         let token = target.tokens.user(&format!("observer_{document}"), None)?;
-        let request = Request {
-            endpoint: &target.endpoint,
-            document: &document_id(run.as_str(), document),
-            query: "",
-            token: &token,
-            source: None,
-            compression: false,
-            receive_buffer: None,
-        };
-        let joined = connect::join(request, &scanner).await;
+        let document = document_id(run.as_str(), document);
+        let joined = connect::join(Request::new(&target.endpoint, &document, &token), &scanner).await;
         let mut socket = joined.map_err(|error| Failure::run("connecting an observer", error))?.socket;
         let presence = Rc::clone(&presence);
         spawn_local(async move {
@@ -165,7 +146,7 @@ async fn watch(args: &StoppedArgs, target: &Target) -> Result<StoppedReport, Fai
     let stopped = clock::now();
     eprintln!("{} clients are stopped", args.connections);
     wait_until(|| presence.left.get() >= all).await;
-    Ok(StoppedReport::new(args, &presence, stopped))
+    Ok(StoppedFigures::report(args, &presence, stopped))
 }
 
 /// Waits for something, but not for ever.
@@ -180,9 +161,9 @@ fn document_id(run: &str, number: u32) -> String {
     format!("stopped_{run}_{number}")
 }
 
-/// The process with the clients; killed when dropped.
+/// The process with the clients.
 struct Held {
-    child: Child,
+    child: OwnChild,
 }
 
 impl Held {
@@ -199,25 +180,17 @@ impl Held {
         command.args(["--documents".to_owned(), args.documents.to_string()]);
         command.args(["--url".to_owned(), format!("ws://{}", target.endpoint.host)]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(fail)?;
-        let mut held = Self { child };
+        let mut held = Self { child: OwnChild(child) };
         let mut line = String::new();
-        if let Some(output) = held.child.stdout.take() {
+        if let Some(output) = held.child.0.stdout.take() {
             BufReader::new(output).read_line(&mut line).map_err(fail)?;
         }
         if line.trim() == READY { Ok(held) } else { Err(Failure::run(doing, "they did not all join: see above")) }
     }
 
     fn stop_in_its_tracks(&self) -> Result<(), Failure> {
-        kill_process(Pid::from_child(&self.child), Signal::STOP)
+        kill_process(Pid::from_child(&self.child.0), Signal::STOP)
             .map_err(|error| Failure::run("stopping the clients", error))
-    }
-}
-
-impl Drop for Held {
-    /// A stopped process can be killed as well. Errors mean it has ended already.
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -227,35 +200,21 @@ const READY: &str = "ready";
 /// Holds the clients of `stopped`, which read and answer pings, until the process ends.
 pub(crate) fn hold(args: &HoldArgs) -> Result<(), Failure> {
     let target = Target::open(&args.target)?;
-    LocalSet::new().block_on(&runtime()?, async {
-        let gate = Rc::new(tokio::sync::Semaphore::new(HANDSHAKES_MAX));
-        let scanner = Rc::new(Scanner::new());
-        let mut joining = JoinSet::new();
-        for number in 0..args.connections {
-            let token = target.tokens.user(&format!("{USER_PREFIX}{number}"), None)?;
-            let document = document_id(&args.run, number % args.documents.max(1));
-            let (endpoint, gate, scanner) = (target.endpoint.clone(), Rc::clone(&gate), Rc::clone(&scanner));
-            joining.spawn_local(async move {
-                // Never closed, so the permit is always had.
-                let _permit = gate.acquire().await;
-                let request = Request {
-                    endpoint: &endpoint,
-                    document: &document,
-                    query: "",
-                    token: &token,
-                    source: None,
-                    compression: false,
-                    receive_buffer: None,
-                };
-                connect::join(request, &scanner).await
-            });
-        }
+    stage::on_this_thread(async {
+        let token = |number| target.tokens.user(&format!("{USER_PREFIX}{number}"), None);
+        let tokens: Rc<[String]> = (0..args.connections).map(token).collect::<Result<_, _>>()?;
+        let (endpoint, scanner) = (Rc::new(target.endpoint.clone()), Rc::new(Scanner::new()));
+        let (run, documents) = (args.run.clone(), args.documents.max(1));
+        let join = |number: usize| {
+            let (tokens, endpoint, scanner) = (Rc::clone(&tokens), Rc::clone(&endpoint), Rc::clone(&scanner));
+            let document = document_id(&run, u32::try_from(number).unwrap_or(0) % documents);
+            async move { connect::join(Request::new(&endpoint, &document, &tokens[number]), &scanner).await }
+        };
         let mut reading = JoinSet::new();
-        while let Some(joined) = joining.join_next().await {
-            let joined = joined.map_err(|error| Failure::run("connecting", error))?;
-            let Joined { mut socket, state: _ } = joined.map_err(|error| Failure::run("connecting", error))?;
-            reading.spawn_local(async move { while connect::message(&mut socket.reader).await.is_ok() {} });
-        }
+        connect::join_each(0..tokens.len(), join, |_number, mut joined| {
+            reading.spawn_local(async move { while connect::message(&mut joined.socket.reader).await.is_ok() {} });
+        })
+        .await?;
         println!("{READY}");
         std::io::stdout().flush().map_err(|error| Failure::run("saying that all have joined", error))?;
         while reading.join_next().await.is_some() {}
@@ -263,8 +222,8 @@ pub(crate) fn hold(args: &HoldArgs) -> Result<(), Failure> {
     })
 }
 
-impl StoppedReport {
-    fn new(args: &StoppedArgs, presence: &Presence, stopped: Nanos) -> Self {
+impl StoppedFigures {
+    fn report(args: &StoppedArgs, presence: &Presence, stopped: Nanos) -> Report<Self> {
         let joined = presence.joined.borrow();
         let mut left: Vec<f64> = joined.values().flatten().map(|at| float(at.since(stopped)) / 1e9).collect();
         left.sort_by(f64::total_cmp);
@@ -280,20 +239,21 @@ impl StoppedReport {
         let last = left.last().copied();
         let goal = Some(args.max_seconds);
         check_goal(&mut complaints, "seconds until the last stopped client was gone", last, goal);
-        Self {
-            scenario: "stopped",
+        let figures = Self {
             connections: args.connections,
             documents: args.documents,
             joined: joined.len(),
             left: left.len(),
             first_seconds: left.first().copied(),
             last_seconds: last,
-            complaints,
-        }
+        };
+        Report::new(figures, complaints)
     }
 }
 
-impl Report for StoppedReport {
+impl Figures for StoppedFigures {
+    const SCENARIO: &'static str = "stopped";
+
     fn table(&self) -> Table {
         let mut table = Table::default();
         table.heading(&format!("stopped: {} clients in {} documents", self.connections, self.documents));
@@ -304,10 +264,6 @@ impl Report for StoppedReport {
         table.row("the first after", told(self.first_seconds));
         table.row("the last after", told(self.last_seconds));
         table
-    }
-
-    fn complaints(&self) -> &[String] {
-        &self.complaints
     }
 }
 
@@ -337,7 +293,7 @@ mod tests {
     #[track_caller]
     fn check(messages: &[(&str, &str)], complaint: Option<&str>) {
         let args = Line::parse_from(["stopped", "--connections", "2"]).stopped;
-        let report = StoppedReport::new(&args, &presence(messages), clock::now());
+        let report = StoppedFigures::report(&args, &presence(messages), clock::now());
         let said = report.complaints.join("\n");
         assert_eq!(complaint.is_none(), said.is_empty(), "{said}");
         assert!(said.contains(complaint.unwrap_or_default()), "{said}");

@@ -92,17 +92,23 @@ pub(crate) struct Target {
 impl Target {
     /// Finds the server the arguments name, starting it where they say so.
     pub(crate) fn open(args: &TargetArgs) -> Result<Self, Failure> {
+        Self::open_with(args, &[])
+    }
+
+    /// The same; one that is started has these settings.
+    pub(crate) fn open_with(args: &TargetArgs, settings: &[(&str, &str)]) -> Result<Self, Failure> {
         match &args.server_bin {
-            Some(binary) => Self::start(binary, args),
+            Some(binary) => Self::start(binary, args, settings),
             None => Self::running(args),
         }
     }
 
-    fn start(binary: &Path, args: &TargetArgs) -> Result<Self, Failure> {
+    fn start(binary: &Path, args: &TargetArgs, settings: &[(&str, &str)]) -> Result<Self, Failure> {
         let server = ServerProcess::start(&StartOptions {
             binary,
             template: &args.server_args,
             extra: &args.extra,
+            settings,
             cores: args.cores,
             pin_core: args.server_pin_core,
             data: args.data.as_deref(),
@@ -133,11 +139,6 @@ impl Target {
             data: args.data.clone(),
             started: None,
         })
-    }
-
-    /// What the server has written, if it was started here.
-    pub(crate) fn log(&self) -> Option<String> {
-        self.started.as_ref().map(ServerProcess::log)
     }
 
     /// Stops the server if it was started here. One that does not end as it should is a complaint, not the loss of the

@@ -12,6 +12,8 @@ use crate::failure::Failure;
 
 /// What every user here may do.
 const SCOPE: &str = "document:read document:write";
+/// What an administrator may do besides.
+const ADMINISTRATOR_SCOPE: &str = "document:admin";
 /// Long enough for any run.
 const LIFETIME_SECONDS: u64 = 7_200;
 /// The shortest key the server takes.
@@ -80,15 +82,26 @@ impl Tokens {
 
     /// A token for the user `sub`, with `limits` in place of the server's own.
     pub(crate) fn user(&self, sub: &str, limits: Option<LimitsClaim>) -> Result<String, Failure> {
-        let key = match self {
-            Self::Given(token) => return Ok(token.clone()),
-            Self::Signed(key) => key,
-        };
-        let iat = clock::unix_seconds();
-        let claims = Claims { sub, scope: SCOPE, iat, exp: iat + LIFETIME_SECONDS, limits };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, key)
-            .map_err(|error| Failure::run("signing a token", error))
+        match self {
+            Self::Given(token) => Ok(token.clone()),
+            Self::Signed(key) => sign(key, sub, SCOPE, limits),
+        }
     }
+
+    /// A token of somebody who may see how the server is doing; none where there is but the one that was given.
+    pub(crate) fn administrator(&self) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Given(_) => Ok(None),
+            Self::Signed(key) => sign(key, "loadtest_administrator", ADMINISTRATOR_SCOPE, None).map(Some),
+        }
+    }
+}
+
+fn sign(key: &EncodingKey, sub: &str, scope: &str, limits: Option<LimitsClaim>) -> Result<String, Failure> {
+    let iat = clock::unix_seconds();
+    let claims = Claims { sub, scope, iat, exp: iat + LIFETIME_SECONDS, limits };
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, key)
+        .map_err(|error| Failure::run("signing a token", error))
 }
 
 /// The key as the server reads it: base64 in either alphabet behind the prefix, without it the text as it stands.
@@ -134,6 +147,8 @@ mod tests {
             assert_eq!(claims["sub"], "user_7");
             assert_eq!(claims["scope"], SCOPE);
             assert_eq!(claims["limits"]["messages_per_minute"], 600);
+            let administrator = tokens.administrator().unwrap().unwrap();
+            assert_eq!(self::claims(&administrator, secret)["scope"], ADMINISTRATOR_SCOPE);
         }
     }
 
@@ -153,5 +168,6 @@ mod tests {
     fn a_given_token_is_used_as_it_is() {
         let tokens = Tokens::Given("abc".into());
         assert_eq!(tokens.user("anyone", None).unwrap(), "abc");
+        assert_eq!(tokens.administrator().unwrap(), None);
     }
 }

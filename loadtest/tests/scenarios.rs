@@ -34,7 +34,11 @@ fn run(scenario: &str, options: &[&str]) -> Option<Value> {
 
 #[test]
 fn hostile_connections_cost_little_and_are_closed_with_their_codes() {
-    let Some(report) = run("hostile", &["--connections", "40", "--mebibytes", "48", "--hold", "2"]) else { return };
+    let Some(report) =
+        run("hostile", &["--connections", "40", "--mebibytes", "48", "--bomb-mebibytes", "64", "--hold", "15"])
+    else {
+        return;
+    };
     let attacks = report["attacks"].as_array().expect("a list");
     let closed = |name: &str, code: &str| {
         let attack = attacks.iter().find(|attack| attack["attack"] == name).expect("every attack is there");
@@ -45,6 +49,8 @@ fn hostile_connections_cost_little_and_are_closed_with_their_codes() {
     assert!(closed("fragments without end", "1009") > 0, "{report}");
     assert!(closed("messages but for their end", "1013") > 0, "{report}");
     assert!(closed("no UTF-8", "1007") > 0, "{report}");
+    assert_eq!(closed("decompression bombs", "1009"), 40, "{report}");
+    assert!(closed("decompression bombs in fragments, all at once", "1009") > 0, "{report}");
 }
 
 #[test]
@@ -53,4 +59,17 @@ fn mutants_harm_nobody() {
     assert!(report["mutants"].as_u64() >= Some(20_000), "{report}");
     assert!(report["versions"].as_u64() > Some(100), "some are whole enough to be changes: {report}");
     assert!(report["closed"]["4000"].is_u64() || report["closed"]["1007"].is_u64(), "{report}");
+}
+
+#[test]
+fn readers_that_take_nothing_or_little_come_down_the_ladder() {
+    let crowd =
+        ["--connections", "24", "--slow", "4", "--documents", "2", "--changes", "160", "--change-bytes", "9000"];
+    let times = ["--undisturbed-seconds", "1", "--slow-seconds", "13", "--pace", "never,laggard"];
+    let Some(report) = run("slow", &[&crowd[..], &times].concat()) else { return };
+    let rounds = report["rounds"].as_array().expect("a list");
+    assert_eq!(rounds[0]["fate"]["given_up"], 4, "{report}");
+    assert_eq!(rounds[0]["ladder"]["closed"], 4, "{report}");
+    assert_eq!(rounds[1]["fate"]["caught_up"], 4, "{report}");
+    assert!(rounds[1]["ladder"]["states"].as_u64() > Some(0), "{report}");
 }

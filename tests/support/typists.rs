@@ -33,6 +33,8 @@ pub(crate) struct Typists {
     phase: watch::Sender<Phase>,
     news: mpsc::UnboundedReceiver<News>,
     typing: Vec<(String, JoinHandle<Client>)>,
+    /// What they were told is kept, by document.
+    acknowledged: BTreeMap<String, Vec<String>>,
 }
 
 /// What a typist tells the test.
@@ -40,8 +42,8 @@ pub(crate) struct Typists {
 enum News {
     /// It has a connection and has caught up.
     Connected,
-    /// A change of it is acknowledged.
-    Acknowledged,
+    /// A change is acknowledged: its document and its name.
+    Acknowledged(String, String),
     /// Its connection ended like this.
     Ended(Lost),
 }
@@ -60,10 +62,16 @@ impl Typists {
             }
             // A user has few connections, whatever a token permits.
             let client = Client::new(&document, &home.token(&format!("user-{index}")), &format!("c{index}"));
-            let typist = Typist { client, rng: rng.fork(), phase: follow.clone(), tell: tell.clone() };
+            let typist = Typist {
+                document: document.clone(),
+                client,
+                rng: rng.fork(),
+                phase: follow.clone(),
+                tell: tell.clone(),
+            };
             typing.push((document, tokio::spawn(typist.type_through_it_all())));
         }
-        Self { token, rng, phase, news, typing }
+        Self { token, rng, phase, news, typing, acknowledged: BTreeMap::new() }
     }
 
     /// How many they are.
@@ -83,7 +91,10 @@ impl Typists {
         while connected < connections || acknowledged < acknowledgements {
             match within("a typist", self.news.recv()).await.expect("somebody types") {
                 News::Connected => connected += 1,
-                News::Acknowledged => acknowledged += 1,
+                News::Acknowledged(document, name) => {
+                    acknowledged += 1;
+                    self.note(document, name);
+                }
                 News::Ended(end) => panic!("a connection ended by itself: {end:?}"),
             }
         }
@@ -94,11 +105,34 @@ impl Typists {
         self.phase.send_replace(Phase::Wait);
         let mut ends = Vec::new();
         while ends.len() < self.count() {
-            if let News::Ended(end) = within("an end", self.news.recv()).await.expect("all are told") {
-                ends.push(end);
+            match within("an end", self.news.recv()).await.expect("all are told") {
+                News::Ended(end) => ends.push(end),
+                News::Acknowledged(document, name) => self.note(document, name),
+                News::Connected => {}
             }
         }
         ends
+    }
+
+    fn note(&mut self, document: String, name: String) {
+        self.acknowledged.entry(document).or_default().push(name);
+    }
+
+    /// How much they were told is kept.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.acknowledged.values().map(Vec::len).sum()
+    }
+
+    /// What they were told is kept and is not there once, on a server that nobody types on.
+    pub(crate) async fn losses(&self, port: u16) -> Vec<String> {
+        let mut losses = Vec::new();
+        for (document, names) in &self.acknowledged {
+            let (version, sections) = http::try_state(port, document, &self.token).await.unwrap_or_default();
+            let text = sections[SECTION].as_str().unwrap_or_default();
+            let lost = names.iter().filter(|name| text.matches(&format!("<{name}>")).count() != 1);
+            losses.extend(lost.map(|name| format!("{name} in {document}, which is at version {version}")));
+        }
+        losses
     }
 
     /// Has them send on the last server what still waits, and checks that nothing acknowledged is lost, nothing is there
@@ -133,6 +167,7 @@ enum Phase {
 
 /// A person at a keyboard, who types whatever happens to the server.
 struct Typist {
+    document: String,
     client: Client,
     rng: Rng,
     phase: watch::Receiver<Phase>,
@@ -164,7 +199,7 @@ impl Typist {
     async fn work(&mut self, port: u16) -> Result<(), Lost> {
         let again = self.client.connect(port).await?;
         self.report(News::Connected);
-        again.iter().for_each(|_| self.report(News::Acknowledged));
+        again.into_iter().for_each(|name| self.report_acknowledged(name));
         loop {
             let finish = matches!(*self.phase.borrow(), Phase::Finish(_));
             if finish && self.client.editor().pending() == 0 {
@@ -176,13 +211,17 @@ impl Typist {
             self.client.push();
             tokio::select! {
                 acknowledged = self.client.step() => {
-                    if acknowledged?.is_some() {
-                        self.report(News::Acknowledged);
+                    if let Some(name) = acknowledged? {
+                        self.report_acknowledged(name);
                     }
                 }
                 changed = self.phase.changed() => changed.expect("a phase"),
             }
         }
+    }
+
+    fn report_acknowledged(&self, name: String) {
+        self.report(News::Acknowledged(self.document.clone(), name));
     }
 
     fn report(&self, news: News) {

@@ -8,7 +8,7 @@ use super::{EditArgs, Spent};
 use crate::disk::DiskReport;
 use crate::histogram::LatencySummary;
 use crate::procfs::Memory;
-use crate::report::{Report, Table, check_goal, float, grouped, mebibytes};
+use crate::report::{Figures, Report, Table, check_goal, float, grouped, mebibytes};
 
 /// Above this share of its threads' time the generator's own queueing shows in the latencies.
 const GENERATOR_BUSY: f64 = 0.85;
@@ -16,10 +16,9 @@ const GENERATOR_BUSY: f64 = 0.85;
 const LATE_P99_MS: f64 = 5.0;
 const MICROS_PER_SECOND: f64 = 1e6;
 
-/// The report of `edit`.
+/// The figures of `edit`.
 #[derive(Debug, Serialize)]
-pub(crate) struct EditReport {
-    scenario: &'static str,
+pub(crate) struct EditFigures {
     documents: usize,
     editors_per_document: usize,
     rate_per_minute: f64,
@@ -42,7 +41,6 @@ pub(crate) struct EditReport {
     server: Option<ServerCost>,
     generator: GeneratorCost,
     notes: Vec<String>,
-    pub(super) complaints: Vec<String>,
 }
 
 /// Measured changes and what became of them.
@@ -79,13 +77,18 @@ struct GeneratorCost {
     cores_busy: f64,
 }
 
-impl EditReport {
+impl EditFigures {
     /// Works the figures out.
-    pub(super) fn new(args: &EditArgs, setup: &Setup, disk: Option<DiskReport>, spent: &Spent, tally: &Tally) -> Self {
+    pub(super) fn report(
+        args: &EditArgs,
+        setup: &Setup,
+        disk: Option<DiskReport>,
+        spent: &Spent,
+        tally: &Tally,
+    ) -> Report<Self> {
         let editors = f64::from(args.documents) * f64::from(args.editors);
         let per_delivery = MICROS_PER_SECOND / float(tally.received.max(1));
-        let mut report = Self {
-            scenario: "edit",
+        let mut figures = Self {
             documents: setup.documents,
             editors_per_document: setup.editors,
             rate_per_minute: args.rate,
@@ -112,11 +115,10 @@ impl EditReport {
                 cores_busy: spent.generator.total() / spent.seconds,
             },
             notes: Vec::new(),
-            complaints: Vec::new(),
         };
-        report.take_notes();
-        report.complain(args, tally);
-        report
+        figures.take_notes();
+        let complaints = figures.complaints(args, tally);
+        Report::new(figures, complaints)
     }
 
     /// What a reader of the figures must know.
@@ -150,7 +152,7 @@ impl EditReport {
         }
     }
 
-    fn complain(&mut self, args: &EditArgs, tally: &Tally) {
+    fn complaints(&self, args: &EditArgs, tally: &Tally) -> Vec<String> {
         let counts = &self.counts;
         let mut complaints: Vec<String> = tally.errors.lines();
         let mut must_be_zero = |count: u64, what: &str| {
@@ -169,7 +171,7 @@ impl EditReport {
         check_goal(&mut complaints, "delivery p99 (ms)", p99, args.max_p99_ms);
         let goal = args.max_user_us_per_delivery;
         check_goal(&mut complaints, "the server's user time (µs) a delivery", user, goal);
-        self.complaints = complaints;
+        complaints
     }
 }
 
@@ -191,7 +193,9 @@ impl Counts {
     }
 }
 
-impl Report for EditReport {
+impl Figures for EditFigures {
+    const SCENARIO: &'static str = "edit";
+
     fn table(&self) -> Table {
         let mut table = Table::default();
         table.heading(&format!(
@@ -210,13 +214,9 @@ impl Report for EditReport {
         }
         table
     }
-
-    fn complaints(&self) -> &[String] {
-        &self.complaints
-    }
 }
 
-impl EditReport {
+impl EditFigures {
     fn cost_rows(&self, table: &mut Table) {
         if let Some(server) = &self.server {
             table.heading("server");

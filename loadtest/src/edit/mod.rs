@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use rustix::process::{Pid, getpid};
 
 pub(crate) use self::editor::widen;
-use self::figures::EditReport;
+use self::figures::EditFigures;
 pub(crate) use self::meters::Window;
 use self::team::Team;
 use self::worker::{Plan, Setup};
@@ -25,7 +25,7 @@ use crate::clock::{self, Nanos};
 use crate::disk;
 use crate::failure::Failure;
 use crate::procfs::{CpuSeconds, Memory};
-use crate::report::{float, grouped};
+use crate::report::{Report, float, grouped};
 use crate::stamp::RunTag;
 use crate::target::{Target, TargetArgs};
 use crate::token::LimitsClaim;
@@ -126,7 +126,7 @@ impl EditArgs {
 }
 
 /// Runs the scenario against the server the arguments name.
-pub(crate) fn run(args: &EditArgs) -> Result<EditReport, Failure> {
+pub(crate) fn run(args: &EditArgs) -> Result<Report<EditFigures>, Failure> {
     let target = Target::open(&args.target)?;
     let disk = target.data.as_deref();
     let disk = disk.map(|data| disk::measure(data, DISK_ROUNDS)).transpose()?;
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &EditArgs) -> Result<EditReport, Failure> {
     let window = plan(args, &mut team);
     let spent = watch(target.pid, window, &team)?;
     let tally = team.finish()?;
-    let mut report = EditReport::new(args, &setup, disk, &spent, &tally);
+    let mut report = EditFigures::report(args, &setup, disk, &spent, &tally);
     target.close(&mut report.complaints);
     Ok(report)
 }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     /// Three documents of four editors for a second, against a server with `fault`.
-    fn against(fault: Fault, more: &str) -> EditReport {
+    fn against(fault: Fault, more: &str) -> Report<EditFigures> {
         let fake = Fake::start(fault);
         let line = format!(
             "--url ws://{} --token t --documents 3 --editors 4 --rate 600 --seconds 1 --warmup 0 {more}",
@@ -241,10 +241,10 @@ mod tests {
     fn a_good_server_delivers_everything() {
         let report = against(Fault::None, "--threads 2 --json");
         assert_eq!(report.complaints, Vec::<String>::new());
-        assert!((110..=130).contains(&report.counts.scheduled), "{report:?}");
-        assert_eq!(report.counts.acked, report.counts.scheduled);
-        assert_eq!(report.delivery.count, report.counts.acked * 3);
-        assert_eq!(report.counts.lost, 0);
+        assert!((110..=130).contains(&report.figures.counts.scheduled), "{report:?}");
+        assert_eq!(report.figures.counts.acked, report.figures.counts.scheduled);
+        assert_eq!(report.figures.delivery.count, report.figures.counts.acked * 3);
+        assert_eq!(report.figures.counts.lost, 0);
         let json: serde_json::Value = serde_json::from_str(&render(&report, true).unwrap()).unwrap();
         assert_eq!(json["scenario"], "edit");
         assert_eq!(json["counts"]["lost"], 0);
@@ -300,8 +300,8 @@ mod tests {
         let report = against(Fault::Stall(60, Duration::from_millis(400)), "");
         assert_eq!(report.complaints, Vec::<String>::new());
         // 4 of 10 changes came due while it stalled, so the 90th percentile shows it, not only the maximum.
-        assert!(report.delivery.p90_ms > 150.0, "{:?}", report.delivery);
-        assert!(report.ack.max_ms >= 350.0, "{:?}", report.ack);
+        assert!(report.figures.delivery.p90_ms > 150.0, "{:?}", report.figures.delivery);
+        assert!(report.figures.ack.max_ms >= 350.0, "{:?}", report.figures.ack);
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
 
 use super::editor::{Document, Editor, Field, widen};
 use super::meters::{Tally, Window};
 use crate::clock::{self, Nanos};
-use crate::connect::{self, ConnectionError, Joined, Request};
+use crate::connect::{self, Joined, Request};
 use crate::failure::Failure;
 use crate::scan::Scanner;
 use crate::schedule::{Agenda, Cadence};
@@ -20,8 +20,6 @@ use crate::server::pin_this_thread;
 use crate::stamp::RunTag;
 use crate::target::Endpoint;
 
-/// Handshakes under way at once in a worker: enough to be quick, too few to overflow a listen queue.
-const HANDSHAKES_MAX: usize = 32;
 /// The longest wait for the seed texts to be acknowledged and delivered.
 const SEEDED_WITHIN: Duration = Duration::from_secs(30);
 const SETTLE_POLL: Duration = Duration::from_millis(10);
@@ -98,62 +96,49 @@ pub(crate) fn run(
 
 /// All editors of this worker's documents: those whose number leaves the worker's as remainder.
 async fn connect_all(worker: usize, setup: &Setup, field: &Rc<Field>) -> Result<Vec<Rc<Editor>>, Failure> {
-    let gate = Rc::new(Semaphore::new(HANDSHAKES_MAX));
-    let mut joining = JoinSet::new();
-    for number in (worker..setup.documents).step_by(setup.workers) {
-        let document = Rc::new(Document { seed_length: widen(setup.seed.len()), ..Document::default() });
-        for place in 0..setup.editors {
-            let join = Handshake {
-                gate: Rc::clone(&gate),
-                field: Rc::clone(field),
-                endpoint: setup.endpoint.clone(),
-                id: document_id(&setup.run, number),
-                token: setup.tokens[number * setup.editors + place].clone(),
-            };
-            let document = Rc::clone(&document);
-            // Editors of one document are spread over the interval, hence documents first.
-            let number = place * setup.documents + number;
-            joining.spawn_local(async move { (number, document, join.run().await) });
+    let seats: Vec<Seat> =
+        (worker..setup.documents).step_by(setup.workers).flat_map(|number| seats(setup, number)).collect();
+    let seats: Rc<[Seat]> = seats.into();
+    let join = |index: usize| {
+        let (field, seats) = (Rc::clone(field), Rc::clone(&seats));
+        async move {
+            let Seat { endpoint, id, token, .. } = &seats[index];
+            connect::join(Request::new(endpoint, id, token), &field.scanner).await
         }
-    }
+    };
     let mut editors: Vec<Rc<Editor>> = Vec::new();
-    while let Some(joined) = joining.join_next().await {
-        let (number, document, joined) = joined.map_err(|error| Failure::run("connecting", error))?;
-        let Joined { socket, state } =
-            joined.map_err(|error| Failure::run(format!("connecting editor {number}"), error))?;
+    connect::join_each(0..seats.len(), join, |index, Joined { socket, state }| {
+        let Seat { number, document, .. } = &seats[index];
         let writer = Rc::clone(&socket.writer);
-        let index = editors.len();
-        let editor = Rc::new(Editor::new(index, number, document, state.version, writer));
+        let editor = Rc::new(Editor::new(editors.len(), *number, Rc::clone(document), state.version, writer));
         tokio::task::spawn_local(Rc::clone(&editor).read(Rc::clone(field), socket));
         editors.push(editor);
         setup.connected.fetch_add(1, Ordering::Relaxed);
-    }
+    })
+    .await?;
     Ok(editors)
 }
 
-struct Handshake {
-    gate: Rc<Semaphore>,
-    field: Rc<Field>,
+/// Where an editor is to sit.
+struct Seat {
     endpoint: Endpoint,
+    /// The document's id.
     id: String,
     token: String,
+    /// The editor's number: those of one document are spread over the interval, hence documents first.
+    number: usize,
+    document: Rc<Document>,
 }
 
-impl Handshake {
-    async fn run(self) -> Result<Joined, ConnectionError> {
-        // Never closed, so the permit is always had.
-        let _permit = self.gate.acquire().await;
-        let request = Request {
-            endpoint: &self.endpoint,
-            document: &self.id,
-            query: "",
-            token: &self.token,
-            source: None,
-            compression: false,
-            receive_buffer: None,
-        };
-        connect::join(request, &self.field.scanner).await
-    }
+fn seats(setup: &Setup, number: usize) -> impl Iterator<Item = Seat> {
+    let document = Rc::new(Document { seed_length: widen(setup.seed.len()), ..Document::default() });
+    (0..setup.editors).map(move |place| Seat {
+        endpoint: setup.endpoint.clone(),
+        id: document_id(&setup.run, number),
+        token: setup.tokens[number * setup.editors + place].clone(),
+        number: place * setup.documents + number,
+        document: Rc::clone(&document),
+    })
 }
 
 /// The id of the document `number` of this run: new in each run, so that each starts empty.

@@ -11,19 +11,21 @@ use clap::Args;
 use rustix::process::Pid;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 
 use self::mutate::{Chance, Templates};
 use crate::bystander::Bystanders;
 use crate::clock;
-use crate::connect::Request;
+use crate::connect::{Request, State};
+use crate::edit::widen;
 use crate::errors::Errors;
 use crate::failure::Failure;
 use crate::histogram::LatencySummary;
 use crate::http;
-use crate::procfs::Memory;
 use crate::raw::{End, Ends, Raw, TEXT, frame};
-use crate::report::{Report, Table, check_goal, float, grouped, mebibytes};
+use crate::report::{Figures, Report, Table, check_goal, float, grouped, mebibytes};
+use crate::resident::{self, Resident, in_mib};
+use crate::stage;
 use crate::stamp::RunTag;
 use crate::target::{Target, TargetArgs};
 use crate::token::LimitsClaim;
@@ -40,9 +42,17 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const SOURCES: u64 = 16;
 /// A code that says that the server failed.
 const INTERNAL_ERROR: u16 = 1011;
-/// When memory is read for the first time: by then all that is there only once is there.
-const WARM_AFTER: f64 = 0.2;
-const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+/// How often memory is read on the way; the second half of these says whether it is flat.
+const READINGS: u64 = 10;
+/// What a server that is started for it keeps, so little that all of it is full long before half of the mutants are sent:
+/// the rest of what is read is what mutants cost.
+const SETTINGS: [(&str, &str); 5] = [
+    ("JDDB_STORAGE__WRITE_BUFFER_BYTES", "1048576"),
+    ("JDDB_STORAGE__BLOCK_CACHE_BYTES", "1048576"),
+    ("JDDB_STORAGE__WAL_BYTES", "4194304"),
+    ("JDDB_DOCUMENTS__BASE_VERSIONS", "1000"),
+    ("JDDB_DOCUMENTS__HISTORY_BYTES", "1048576"),
+];
 
 /// Options of `mutants`.
 #[derive(Debug, Args)]
@@ -56,8 +66,8 @@ pub(crate) struct MutantsArgs {
     /// Seed of the damages, to repeat a run; the interleaving is the machine's
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     seed: u64,
-    /// Fail (exit code 1) if the server's resident memory grows by more than this after the first fifth
-    #[arg(long, default_value_t = 48.0, value_name = "MIB")]
+    /// Fail (exit code 1) if the server's resident memory grows by more than this in the second half
+    #[arg(long, default_value_t = 8.0, value_name = "MIB")]
     max_growth_mib: f64,
     /// Print JSON instead of the table
     #[arg(long)]
@@ -66,10 +76,9 @@ pub(crate) struct MutantsArgs {
     target: TargetArgs,
 }
 
-/// The report of `mutants`.
+/// The figures of `mutants`.
 #[derive(Debug, Serialize)]
-pub(crate) struct MutantsReport {
-    scenario: &'static str,
+pub(crate) struct MutantsFigures {
     seed: u64,
     mutants: u64,
     seconds: f64,
@@ -80,25 +89,17 @@ pub(crate) struct MutantsReport {
     broken_frames: u64,
     /// Versions that mutants made, in all documents: what was whole enough to be a change.
     versions: u64,
-    /// The server's resident memory after the first fifth.
-    warm_bytes: Option<u64>,
-    /// By how much it grew from then on, at most.
+    /// How it went.
+    readings: Vec<Reading>,
+    /// By how much the server's resident memory grew in the second half, at most.
     growth_bytes: Option<u64>,
     bystanders: LatencySummary,
-    complaints: Vec<String>,
 }
 
 /// Runs the scenario against the server the arguments name.
-pub(crate) fn run(args: &MutantsArgs) -> Result<MutantsReport, Failure> {
+pub(crate) fn run(args: &MutantsArgs) -> Result<Report<MutantsFigures>, Failure> {
     eprintln!("mutants: --seed {}", args.seed);
-    let target = Target::open(&args.target)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::run("starting the clients", error))?;
-    let mut report = LocalSet::new().block_on(&runtime, send_all(args, &target))?;
-    target.close(&mut report.complaints);
-    Ok(report)
+    stage::play_with(&args.target, &SETTINGS, async |target| send_all(args, target).await)
 }
 
 /// What those who send share.
@@ -113,29 +114,19 @@ struct Swarm {
     broken_frames: Cell<u64>,
     ends: RefCell<Ends>,
     errors: RefCell<Errors>,
-    memory: RefCell<MemoryWatch>,
-}
-
-/// The server's memory once it is warm, and the most of it.
-#[derive(Debug, Default)]
-struct MemoryWatch {
     pid: Option<Pid>,
-    warm: Option<u64>,
-    most: u64,
 }
 
-impl MemoryWatch {
-    fn look(&mut self, is_warm: bool) -> Result<(), Failure> {
-        let Some(pid) = self.pid.filter(|_| is_warm) else { return Ok(()) };
-        let rss = Memory::of(pid)?.rss;
-        self.warm.get_or_insert(rss);
-        self.most = self.most.max(rss);
-        Ok(())
-    }
-
-    fn growth(&self) -> Option<u64> {
-        self.warm.map(|warm| self.most - warm)
-    }
+/// What there is after so many mutants.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Reading {
+    sent: u64,
+    /// Versions that they made, and that are stored; all documents together.
+    versions: u64,
+    /// Bytes of the documents' texts.
+    text_bytes: u64,
+    /// The server's resident memory, if its process is known.
+    resident_bytes: Option<u64>,
 }
 
 /// Why a connection is not used any more.
@@ -176,16 +167,8 @@ impl Swarm {
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         };
         let token = &self.tokens[usize::try_from(number).unwrap_or(0)];
-        let opened = Raw::open(Request {
-            endpoint: &self.endpoint,
-            document: &document,
-            query: "",
-            token,
-            source,
-            compression: false,
-            receive_buffer: None,
-        });
-        let opened = tokio::time::timeout(ANSWER_WITHIN, opened).await;
+        let request = Request { source, ..Request::new(&self.endpoint, &document, token) };
+        let opened = tokio::time::timeout(ANSWER_WITHIN, Raw::open(request)).await;
         let opened = opened.map_err(|_elapsed| "connecting took more than 30 s".to_owned())?;
         opened.map_err(|error| format!("connecting: {error}"))
     }
@@ -224,22 +207,40 @@ impl Swarm {
         Stop::Done
     }
 
-    /// Looks at the memory, and says how far it is, until everything is sent.
-    async fn watch(&self) -> Result<(), Failure> {
-        let mut told = clock::now();
-        while self.sent.get() < self.mutants {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            let is_warm = float(self.sent.get()) >= float(self.mutants) * WARM_AFTER;
-            self.memory.borrow_mut().look(is_warm)?;
-            if clock::now() > told.plus(PROGRESS_EVERY) {
-                told = clock::now();
-                eprintln!("sent {} of {}", grouped(self.sent.get()), grouped(self.mutants));
+    /// Reads how it is, again and again, until everything is sent; and the memory of the second half.
+    async fn watch(&self) -> Result<(Vec<Reading>, Resident), Failure> {
+        let mut readings = Vec::new();
+        let mut second_half = Resident::begin(self.pid)?;
+        let mut due = 1;
+        while due <= READINGS && self.errors.borrow().total() == 0 {
+            if self.sent.get() < self.mutants * due / READINGS {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                second_half.look()?;
+                continue;
             }
-            if self.errors.borrow().total() > 0 {
-                return Ok(());
+            let reading = self.read().await?;
+            eprintln!("sent {} of {}", grouped(reading.sent), grouped(self.mutants));
+            readings.push(reading);
+            if due == READINGS / 2 {
+                second_half = Resident::begin(self.pid)?;
             }
+            due += 1;
         }
-        self.memory.borrow_mut().look(true)
+        Ok((readings, second_half))
+    }
+
+    /// Reads all documents, which can be read whatever they were sent.
+    async fn read(&self) -> Result<Reading, Failure> {
+        let sent = self.sent.get();
+        let (mut versions, mut text_bytes) = (0, 0);
+        for number in 0..DOCUMENTS {
+            let path = format!("/api/documents/{}/state", self.document(number));
+            let body = http::get(&self.endpoint, &path, self.tokens.first().map(String::as_str)).await?;
+            let state = serde_json::from_slice::<State>(&body).map_err(|error| Failure::run(&path, error))?;
+            versions += state.version;
+            text_bytes += state.content.sections.values().map(|text| widen(text.len())).sum::<u64>();
+        }
+        Ok(Reading { sent, versions, text_bytes, resident_bytes: resident::read(self.pid)? })
     }
 }
 
@@ -250,7 +251,7 @@ async fn answer(reader: &mut crate::raw::Reader, marker: &str) -> Result<(), End
     Ok(())
 }
 
-async fn send_all(args: &MutantsArgs, target: &Target) -> Result<MutantsReport, Failure> {
+async fn send_all(args: &MutantsArgs, target: &Target) -> Result<Report<MutantsFigures>, Failure> {
     let started = clock::now();
     // What mutants may do is held against no rate: they are to be read, all of them.
     let token = |number| target.tokens.user(&format!("mutant_{number}"), Some(LimitsClaim::RAISED));
@@ -265,18 +266,21 @@ async fn send_all(args: &MutantsArgs, target: &Target) -> Result<MutantsReport, 
         broken_frames: Cell::new(0),
         ends: RefCell::default(),
         errors: RefCell::default(),
-        memory: RefCell::new(MemoryWatch { pid: target.pid, ..MemoryWatch::default() }),
+        pid: target.pid,
     });
     let bystanders = Bystanders::begin(target, &swarm.run, 4).await?;
     let mut clients = JoinSet::new();
     for number in 0..args.connections {
         clients.spawn_local(Rc::clone(&swarm).send(number));
     }
-    swarm.watch().await?;
+    let (readings, second_half) = swarm.watch().await?;
     clients.join_all().await;
     let mut complaints = swarm.errors.borrow().lines();
     let bystanders = bystanders.end(&mut complaints);
-    let versions = versions(target, &swarm, &mut complaints).await;
+    let versions = swarm.read().await?.versions;
+    if versions == 0 {
+        complaints.push("no mutant was whole enough to change anything".to_owned());
+    }
     let ends = swarm.ends.take();
     if ends.lost > 0 {
         complaints.push(format!("{} connections ended without a close frame", ends.lost));
@@ -284,48 +288,26 @@ async fn send_all(args: &MutantsArgs, target: &Target) -> Result<MutantsReport, 
     if ends.closed.contains_key(&INTERNAL_ERROR) {
         complaints.push(format!("the server failed: closed with {INTERNAL_ERROR}, see its log"));
     }
-    let growth_bytes = swarm.memory.borrow().growth();
-    let growth_mib = growth_bytes.map(|bytes| float(bytes) / float(1 << 20));
-    check_goal(&mut complaints, "growth of the server's memory in MiB", growth_mib, Some(args.max_growth_mib));
-    Ok(MutantsReport {
-        scenario: "mutants",
+    let growth_bytes = second_half.growth();
+    let name = "growth of the server's memory in the second half (MiB)";
+    check_goal(&mut complaints, name, growth_bytes.map(in_mib), Some(args.max_growth_mib));
+    let figures = MutantsFigures {
         seed: args.seed,
         mutants: swarm.sent.get(),
         seconds: float(clock::now().since(started)) / 1e9,
         ends,
         broken_frames: swarm.broken_frames.get(),
         versions,
-        warm_bytes: swarm.memory.borrow().warm,
+        readings,
         growth_bytes,
         bystanders,
-        complaints,
-    })
+    };
+    Ok(Report::new(figures, complaints))
 }
 
-/// The documents can still be read; their versions added up.
-async fn versions(target: &Target, swarm: &Swarm, complaints: &mut Vec<String>) -> u64 {
-    #[derive(serde::Deserialize)]
-    struct State {
-        version: u64,
-    }
-    let mut versions = 0;
-    for number in 0..DOCUMENTS {
-        let path = format!("/api/documents/{}/state", swarm.document(number));
-        let body = http::get(&target.endpoint, &path, swarm.tokens.first().map(String::as_str)).await;
-        let state = body.map(|body| serde_json::from_slice::<State>(&body));
-        match state {
-            Ok(Ok(state)) => versions += state.version,
-            Ok(Err(error)) => complaints.push(format!("{path}: {error}")),
-            Err(failure) => complaints.push(failure.to_string()),
-        }
-    }
-    if versions == 0 {
-        complaints.push("no mutant was whole enough to change anything".to_owned());
-    }
-    versions
-}
+impl Figures for MutantsFigures {
+    const SCENARIO: &'static str = "mutants";
 
-impl Report for MutantsReport {
     fn table(&self) -> Table {
         let mut table = Table::default();
         table.heading(&format!("mutants: {} with --seed {}", grouped(self.mutants), self.seed));
@@ -334,14 +316,15 @@ impl Report for MutantsReport {
         table.row("damaged frames", grouped(self.broken_frames));
         table.row("versions made", grouped(self.versions));
         let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "not measured".to_owned(), mebibytes);
-        table.row("server resident, warm", bytes(self.warm_bytes));
-        table.row("server grew by", bytes(self.growth_bytes));
+        for Reading { sent, versions, text_bytes, resident_bytes } in &self.readings {
+            let label = format!("server resident after {}", grouped(*sent));
+            let (resident, versions) = (bytes(*resident_bytes), grouped(*versions));
+            let text = format!("{resident}, {versions} versions stored, {} of text", mebibytes(*text_bytes));
+            table.row(&label, text);
+        }
+        table.row("server grew in the second half by", bytes(self.growth_bytes));
         table.heading("four bystanders");
         table.latency("change to ack", &self.bystanders);
         table
-    }
-
-    fn complaints(&self) -> &[String] {
-        &self.complaints
     }
 }

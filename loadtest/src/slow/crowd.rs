@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use fastwebsockets::WebSocket;
 use tokio::io::AsyncReadExt;
-use tokio::sync::{Notify, Semaphore};
-use tokio::task::{JoinSet, spawn_local};
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
 
 use super::{Pace, Plan, SlowArgs};
 use crate::clock;
@@ -23,8 +23,6 @@ use crate::stamp::RunTag;
 use crate::target::{Endpoint, Target};
 use crate::token::LimitsClaim;
 
-/// Handshakes under way at once.
-const HANDSHAKES_MAX: usize = 32;
 /// What a laggard reads a second, in bytes.
 const LAGGARD_BYTES: usize = 10_000;
 /// The receive buffer of the slow ones: what the kernel takes for them is not what is measured.
@@ -84,7 +82,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    pub(super) fn new(args: &SlowArgs, target: &Target) -> Result<Self, Failure> {
+    pub(super) fn new(args: &SlowArgs, pace: Pace, target: &Target) -> Result<Self, Failure> {
         let limits = LimitsClaim::RAISED;
         let token = |number| target.tokens.user(&format!("user_{number}"), Some(limits));
         Ok(Self {
@@ -95,7 +93,7 @@ impl Crowd {
             change_bytes: usize::try_from(args.change_bytes).unwrap_or(1),
             changes_per_second: f64::from(args.changes) / f64::from(args.documents),
             slow: args.slow,
-            pace: args.pace,
+            pace,
             documents: (0..args.documents).map(|_| Rc::default()).collect(),
             plan: Cell::new(None),
             is_slow: Cell::new(false),
@@ -113,21 +111,14 @@ impl Crowd {
     /// Connects everybody; they wait for the beginning. The first of each document writes, and the last ones of all
     /// are the slow ones.
     pub(super) async fn connect_all(self: &Rc<Self>) -> Result<(), Failure> {
-        let gate = Rc::new(Semaphore::new(HANDSHAKES_MAX));
-        let mut joining = JoinSet::new();
-        for number in 0..self.tokens.len() {
-            let (crowd, gate) = (Rc::clone(self), Rc::clone(&gate));
-            joining.spawn_local(async move {
-                // Never closed, so the permit is always had.
-                let _permit = gate.acquire().await;
-                (number, crowd.join(number).await)
-            });
-        }
-        while let Some(joined) = joining.join_next().await {
-            let (number, joined) = joined.map_err(|error| Failure::run("connecting", error))?;
-            let joined = joined.map_err(|error| Failure::run(format!("connecting client {number}"), error))?;
-            spawn_local(Rc::clone(self).live(number, joined));
-        }
+        let join = |number| {
+            let crowd = Rc::clone(self);
+            async move { crowd.join(number).await }
+        };
+        let live = |number, joined| drop(spawn_local(Rc::clone(self).live(number, joined)));
+        // Whoever writes makes the document that others view.
+        connect::join_each(0..self.documents.len(), join, live).await?;
+        connect::join_each(self.documents.len()..self.tokens.len(), join, live).await?;
         eprintln!("connected {} clients", self.tokens.len());
         Ok(())
     }
@@ -141,13 +132,9 @@ impl Crowd {
         let document = format!("slow_{}_{}", self.run.as_str(), number % self.documents.len());
         let query = if number < self.documents.len() { "" } else { "&mode=view" };
         let request = Request {
-            endpoint: &self.endpoint,
-            document: &document,
             query,
-            token: &self.tokens[number],
-            source: None,
-            compression: false,
             receive_buffer: (number >= self.first_slow()).then_some(SLOW_RECEIVE_BUFFER),
+            ..Request::new(&self.endpoint, &document, &self.tokens[number])
         };
         connect::join(request, &self.scanner).await
     }
@@ -163,12 +150,11 @@ impl Crowd {
         if number < first_slow {
             return self.read(&document, &mut reader, || false).await;
         }
-        let pace = self.pace.of(u32::try_from(number - first_slow).unwrap_or(0));
         self.under_way.update(|count| count + 1);
         self.read(&document, &mut reader, || self.is_slow.get()).await;
-        match pace {
-            Pace::Laggard | Pace::Mixed => self.lag(&document, &mut reader).await,
-            Pace::Never | Pace::Trickle => self.be_stuck(reader, pace).await,
+        match self.pace {
+            Pace::Laggard => self.lag(&document, &mut reader).await,
+            Pace::Never | Pace::Trickle => self.be_stuck(reader).await,
         }
         self.under_way.update(|count| count - 1);
     }
@@ -309,7 +295,7 @@ impl Crowd {
     }
 
     /// Reads nothing, or a byte a second; and in the end what there is.
-    async fn be_stuck(&self, reader: WebSocket<Stream>, pace: Pace) {
+    async fn be_stuck(&self, reader: WebSocket<Stream>) {
         self.change_fate(|fate| fate.stuck += 1);
         let mut stream = reader.into_inner();
         while !self.is_over.get() {
@@ -317,7 +303,7 @@ impl Crowd {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 () = self.over.notified() => {}
             }
-            if pace == Pace::Trickle && !self.is_over.get() && !matches!(stream.read(&mut [0]).await, Ok(1)) {
+            if self.pace == Pace::Trickle && !self.is_over.get() && !matches!(stream.read(&mut [0]).await, Ok(1)) {
                 return self.change_fate(|fate| fate.given_up += 1);
             }
         }

@@ -1,24 +1,32 @@
 //! What `slow` tells.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::crowd::{Crowd, Slow};
-use super::{Pace, Resident, SlowArgs};
+use super::{Pace, SlowArgs};
+use crate::failure::Failure;
 use crate::histogram::LatencySummary;
-use crate::report::{Report, Table, check_goal, float};
+use crate::monitor;
+use crate::report::{Figures, Table, check_goal};
+use crate::resident::{Resident, in_mib};
+use crate::target::Target;
 
-const MIB: f64 = 1_048_576.0;
-
-/// The report of `slow`.
+/// The figures of `slow`.
 #[derive(Debug, Serialize)]
-pub(crate) struct SlowReport {
-    scenario: &'static str,
+pub(crate) struct SlowFigures {
     connections: u32,
     slow: u32,
-    pace: Pace,
     documents: u32,
     changes_per_second: u32,
     change_bytes: u32,
+    rounds: Vec<Round>,
+}
+
+/// What came of one pace.
+#[derive(Debug, Serialize)]
+pub(super) struct Round {
+    pace: Pace,
     /// Of those who read, while everybody does.
     undisturbed: LatencySummary,
     /// Of those who read, while the slow ones do not.
@@ -27,14 +35,13 @@ pub(crate) struct SlowReport {
     /// By how much the server's resident memory grew at most while they did not.
     growth_mib: Option<f64>,
     fate: Slow,
-    /// What the server's log says of its ladder, if the server was started here.
+    /// What the server says of its ladder, to those it lets ask.
     ladder: Option<Ladder>,
-    pub(super) complaints: Vec<String>,
 }
 
 /// The server's own counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-struct Ladder {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Ladder {
     conflated: u64,
     replaced: u64,
     states: u64,
@@ -42,60 +49,74 @@ struct Ladder {
 }
 
 impl Ladder {
-    /// The sums over all cores: of each core the last line that tells of it.
-    fn from_log(log: &str) -> Self {
-        let mut cores = std::collections::BTreeMap::new();
-        for line in log.lines().filter(|line| line.contains("clients read too slowly, in all")) {
-            let field = |name: &str| {
-                let value = line.split_ascii_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-                value.and_then(|value| value.parse::<u64>().ok())
-            };
-            let [conflated, replaced, states, closed] =
-                ["conflated", "replaced", "states", "closed"].map(|name| field(name).unwrap_or(0));
-            cores.insert(field("core"), Self { conflated, replaced, states, closed });
-        }
-        cores.values().fold(Self::default(), |sum, core| Self {
-            conflated: sum.conflated + core.conflated,
-            replaced: sum.replaced + core.replaced,
-            states: sum.states + core.states,
-            closed: sum.closed + core.closed,
+    /// As it is now, if the server may be asked.
+    pub(super) async fn read(target: &Target) -> Result<Option<Self>, Failure> {
+        let Some(figures) = monitor::figures(target).await? else { return Ok(None) };
+        let ladder = Self::from_figures(&figures);
+        ladder.map(Some).ok_or_else(|| Failure::run("the server's figures do not tell of slow readers", figures))
+    }
+
+    fn from_figures(figures: &Value) -> Option<Self> {
+        let steps = figures.pointer("/errors/slow_readers")?;
+        let step = |name: &str| steps[name]["total"].as_u64();
+        Some(Self {
+            conflated: step("cursor_left_out")?,
+            replaced: step("backlog_replaced")?,
+            states: step("state_sent")?,
+            closed: step("closed")?,
         })
+    }
+
+    /// What was done since `earlier`.
+    pub(super) const fn since(self, earlier: Self) -> Self {
+        Self {
+            conflated: self.conflated - earlier.conflated,
+            replaced: self.replaced - earlier.replaced,
+            states: self.states - earlier.states,
+            closed: self.closed - earlier.closed,
+        }
     }
 }
 
-impl SlowReport {
-    /// Works the figures out.
-    pub(super) fn new(args: &SlowArgs, crowd: &Crowd, resident: Option<Resident>, log: Option<&str>) -> Self {
-        let (undisturbed, disturbed) = (crowd.undisturbed.borrow().summary(), crowd.disturbed.borrow().summary());
-        let mut report = Self {
-            scenario: "slow",
+impl SlowFigures {
+    /// Of these rounds.
+    pub(super) fn new(args: &SlowArgs, rounds: Vec<Round>) -> Self {
+        Self {
             connections: args.connections,
             slow: args.slow,
-            pace: args.pace,
             documents: args.documents,
             changes_per_second: args.changes,
             change_bytes: args.change_bytes,
+            rounds,
+        }
+    }
+}
+
+impl Round {
+    /// Works the figures out.
+    pub(super) fn new(pace: Pace, crowd: &Crowd, resident: &Resident, ladder: Option<Ladder>) -> Self {
+        let (undisturbed, disturbed) = (crowd.undisturbed.borrow().summary(), crowd.disturbed.borrow().summary());
+        Self {
+            pace,
             p99_ratio: disturbed.p99_ms / undisturbed.p99_ms.max(f64::MIN_POSITIVE),
             undisturbed,
             disturbed,
-            growth_mib: resident.map(|Resident { before, most }| float(most.saturating_sub(before)) / MIB),
+            growth_mib: resident.growth().map(in_mib),
             fate: crowd.fate.get(),
-            ladder: log.map(Ladder::from_log),
-            complaints: crowd.errors.borrow().lines(),
-        };
-        report.complain(args);
-        report
+            ladder,
+        }
     }
 
-    fn complain(&mut self, args: &SlowArgs) {
+    /// Complains of what should not be, and of the goals that are missed.
+    pub(super) fn judge(&self, args: &SlowArgs, complaints: &mut Vec<String>) {
         let Slow { stuck, given_up, laggards, caught_up, states: _ } = self.fate;
-        let mut complaints = std::mem::take(&mut self.complaints);
+        let pace = format!("{:?}", self.pace);
         if given_up < stuck {
-            complaints.push(format!("{} of {stuck} clients that read nothing were never given up", stuck - given_up));
+            complaints.push(format!("{pace}: {} of {stuck} clients were never given up", stuck - given_up));
         }
         if caught_up < laggards {
             let lost = laggards - caught_up;
-            complaints.push(format!("{lost} of {laggards} clients that read slowly did not come to the last version"));
+            complaints.push(format!("{pace}: {lost} of {laggards} clients did not come to the last version"));
         }
         if let Some(Ladder { conflated, replaced, states, closed }) = self.ladder {
             let steps = [
@@ -105,58 +126,72 @@ impl SlowReport {
                 ("a connection closed", closed, stuck > 0),
             ];
             let unseen = steps.into_iter().filter(|(_, count, is_expected)| *is_expected && *count == 0);
-            complaints.extend(unseen.map(|(step, ..)| format!("a step of the ladder was not seen: {step}")));
+            complaints.extend(unseen.map(|(step, ..)| format!("{pace}: a step of the ladder was not seen: {step}")));
         }
         let ratio = (self.undisturbed.count > 0 && self.disturbed.count > 0).then_some(self.p99_ratio);
-        check_goal(&mut complaints, "delivery p99 (times the undisturbed one)", ratio, args.max_p99_ratio);
-        let goal = args.max_growth_mib;
-        check_goal(&mut complaints, "growth of the server's resident memory (MiB)", self.growth_mib, goal);
-        self.complaints = complaints;
+        let name = format!("{pace}: delivery p99 (times the undisturbed one)");
+        check_goal(complaints, &name, ratio, args.max_p99_ratio);
+        let name = format!("{pace}: growth of the server's resident memory (MiB)");
+        check_goal(complaints, &name, self.growth_mib, args.max_growth_mib);
     }
-}
 
-impl Report for SlowReport {
-    fn table(&self) -> Table {
-        let mut table = Table::default();
-        let Self { connections, slow, documents, changes_per_second, change_bytes, .. } = self;
-        table.heading(&format!(
-            "slow: {slow} of {connections} clients in {documents} documents, {changes_per_second} changes/s of {change_bytes} bytes"
-        ));
+    fn rows(&self, table: &mut Table) {
+        let what = match self.pace {
+            Pace::Never => "they read nothing",
+            Pace::Trickle => "they read a byte a second",
+            Pace::Laggard => "they read too slowly, but they read",
+        };
+        table.heading(what);
         table.latency("others, undisturbed", &self.undisturbed);
         table.latency("others, disturbed", &self.disturbed);
         table.row("p99, times the undisturbed", format_args!("{:.2}", self.p99_ratio));
         let growth = self.growth_mib.map(|growth| format!("{growth:.1} MiB"));
         table.row("server's memory grew by", growth.unwrap_or_else(|| "not measured: give --server-pid".to_owned()));
         let Slow { stuck, given_up, laggards, caught_up, states } = self.fate;
-        table.row("read nothing, or a byte a second", format_args!("{stuck}, of whom given up {given_up}"));
-        table.row("read too slowly", format_args!("{laggards}, of whom caught up {caught_up}, by {states} states"));
-        if let Some(Ladder { conflated, replaced, states, closed }) = self.ladder {
-            table.heading("the server's ladder");
-            table.row("cursors left out", conflated);
-            table.row("backlogs replaced", replaced);
-            table.row("states sent instead", states);
-            table.row("closed with 1013", closed);
+        match self.pace {
+            Pace::Never | Pace::Trickle => table.row("given up", format_args!("{given_up} of {stuck}")),
+            Pace::Laggard => {
+                table.row("caught up", format_args!("{caught_up} of {laggards}, by {states} states"));
+            }
         }
-        table
+        if let Some(Ladder { conflated, replaced, states, closed }) = self.ladder {
+            table.row("the ladder: cursors left out", conflated);
+            table.row("the ladder: backlogs replaced", replaced);
+            table.row("the ladder: states sent instead", states);
+            table.row("the ladder: closed with 1013", closed);
+        }
     }
+}
 
-    fn complaints(&self) -> &[String] {
-        &self.complaints
+impl Figures for SlowFigures {
+    const SCENARIO: &'static str = "slow";
+
+    fn table(&self) -> Table {
+        let mut table = Table::default();
+        let Self { connections, slow, documents, changes_per_second, change_bytes, rounds } = self;
+        table.heading(&format!(
+            "slow: {slow} of {connections} clients in {documents} documents, {changes_per_second} changes/s of {change_bytes} bytes"
+        ));
+        rounds.iter().for_each(|round| round.rows(&mut table));
+        table
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
-    fn the_last_line_of_each_core_counts() {
-        let log = "INFO x: clients read too slowly, in all core=0 conflated=1 replaced=2 states=3 closed=4\n\
-                   INFO x: something else core=0 closed=900\n\
-                   INFO x: clients read too slowly, in all core=1 conflated=10 replaced=20 states=30 closed=40\n\
-                   INFO x: clients read too slowly, in all core=0 conflated=2 replaced=3 states=4 closed=5\n";
-        let expected = Ladder { conflated: 12, replaced: 23, states: 34, closed: 45 };
-        assert_eq!(Ladder::from_log(log), expected);
-        assert_eq!(Ladder::from_log(""), Ladder::default());
+    fn the_ladder_is_what_came_between() {
+        let figures = |conflated, closed| {
+            let step = |total: u64| json!({"total": total, "per_second": 0.0});
+            let steps = json!({"cursor_left_out": step(conflated), "backlog_replaced": step(3), "state_sent": step(4),
+                               "closed": step(closed)});
+            Ladder::from_figures(&json!({"errors": {"slow_readers": steps}})).unwrap()
+        };
+        let expected = Ladder { conflated: 7, replaced: 0, states: 0, closed: 2 };
+        assert_eq!(figures(9, 5).since(figures(2, 3)), expected);
+        assert_eq!(Ladder::from_figures(&json!({"errors": {}})), None);
     }
 }

@@ -15,11 +15,13 @@ use serde::Serialize;
 use tokio::task::LocalSet;
 
 use self::crowd::Crowd;
-use self::figures::SlowReport;
+use self::figures::{Ladder, Round, SlowFigures};
 use crate::clock::{self, Nanos};
 use crate::edit::Window;
 use crate::failure::Failure;
-use crate::procfs::Memory;
+use crate::report::Report;
+use crate::resident::Resident;
+use crate::stage;
 use crate::target::{Target, TargetArgs};
 
 /// Between the plan and the first change.
@@ -40,9 +42,9 @@ pub(crate) struct SlowArgs {
     /// Of these, those that read slowly
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "S")]
     slow: u32,
-    /// How the slow ones read
-    #[arg(long, value_enum, default_value_t = Pace::Mixed)]
-    pace: Pace,
+    /// How the slow ones read; one round of clients for each, one after the other
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Pace::ALL)]
+    pace: Vec<Pace>,
     /// Documents they are spread over
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "D")]
     documents: u32,
@@ -81,20 +83,10 @@ enum Pace {
     Trickle,
     /// 10,000 bytes a second: too slow for the changes, and enough not to be given up.
     Laggard,
-    /// A third of them each.
-    Mixed,
 }
 
 impl Pace {
-    /// How the slow client of that number reads.
-    fn of(self, number: u32) -> Self {
-        match (self, number % 3) {
-            (Self::Mixed, 0) => Self::Never,
-            (Self::Mixed, 1) => Self::Trickle,
-            (Self::Mixed, _) => Self::Laggard,
-            (pace, _) => pace,
-        }
-    }
+    const ALL: [Self; 3] = [Self::Never, Self::Trickle, Self::Laggard];
 }
 
 /// When everything happens.
@@ -118,53 +110,40 @@ impl Plan {
     }
 }
 
-/// The server's resident memory, if its process is known.
-#[derive(Debug, Clone, Copy, Default)]
-struct Resident {
-    /// When the slow ones stopped.
-    before: u64,
-    /// The most that was seen since.
-    most: u64,
-}
-
 /// Runs the scenario against the server the arguments name.
-pub(crate) fn run(args: &SlowArgs) -> Result<SlowReport, Failure> {
+pub(crate) fn run(args: &SlowArgs) -> Result<Report<SlowFigures>, Failure> {
     if args.slow >= args.connections || args.connections < args.documents {
         let wrong = "--slow must be less than --connections, and --documents not more";
         return Err(Failure::Usage(wrong.to_owned()));
     }
-    let target = Target::open(&args.target)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::run("starting the clients", error))?;
-    let crowd = Rc::new(Crowd::new(args, &target)?);
-    let resident = LocalSet::new().block_on(&runtime, play(args, &target, &crowd))?;
-    let mut report = SlowReport::new(args, &crowd, resident, target.log().as_deref());
-    target.close(&mut report.complaints);
-    Ok(report)
+    stage::play(&args.target, async |target| {
+        let (mut rounds, mut complaints) = (Vec::new(), Vec::new());
+        for pace in &args.pace {
+            // At its end all of the round's clients are closed.
+            let round = LocalSet::new().run_until(play(args, *pace, target, &mut complaints)).await?;
+            round.judge(args, &mut complaints);
+            rounds.push(round);
+        }
+        Ok(Report::new(SlowFigures::new(args, rounds), complaints))
+    })
 }
 
-async fn play(args: &SlowArgs, target: &Target, crowd: &Rc<Crowd>) -> Result<Option<Resident>, Failure> {
+/// One round: those clients that read slowly all do so at this pace.
+async fn play(args: &SlowArgs, pace: Pace, target: &Target, complaints: &mut Vec<String>) -> Result<Round, Failure> {
+    let ladder_before = Ladder::read(target).await?;
+    let crowd = Rc::new(Crowd::new(args, pace, target)?);
     crowd.connect_all().await?;
     let plan = Plan::new(args);
     crowd.begin(plan);
     sleep_until(plan.disturbed.from).await;
-    eprintln!("{} clients read slowly from now on", args.slow);
+    eprintln!("{} clients read at the pace {pace:?} from now on", args.slow);
     crowd.stop_reading();
-    let Some(pid) = target.pid else {
-        sleep_until(plan.disturbed.to).await;
-        crowd.settle(DRAIN).await;
-        return Ok(None);
-    };
-    let before = Memory::of(pid)?.rss;
-    let mut resident = Resident { before, most: before };
-    while clock::now() < plan.disturbed.to {
-        tokio::time::sleep(MEMORY_EVERY).await;
-        resident.most = resident.most.max(Memory::of(pid)?.rss);
-    }
+    let resident = Resident::begin(target.pid)?;
+    resident.while_playing(MEMORY_EVERY, sleep_until(plan.disturbed.to)).await?;
     crowd.settle(DRAIN).await;
-    Ok(Some(resident))
+    let ladder = Ladder::read(target).await?.zip(ladder_before).map(|(after, before)| after.since(before));
+    complaints.extend(crowd.errors.borrow().lines());
+    Ok(Round::new(pace, &crowd, &resident, ladder))
 }
 
 async fn sleep_until(moment: Nanos) {
@@ -184,7 +163,7 @@ mod tests {
         slow: SlowArgs,
     }
 
-    fn against(more: &str) -> Result<SlowReport, Failure> {
+    fn against(more: &str) -> Result<Report<SlowFigures>, Failure> {
         let fake = Fake::start(Fault::None);
         let line = format!(
             "slow --url ws://{} --token t --connections 12 --documents 2 --changes 40 --change-bytes 100 \
@@ -197,7 +176,7 @@ mod tests {
     /// The fake gives nobody up, and that has to be found.
     #[test]
     fn a_server_without_a_ladder_is_found() {
-        let report = against("--slow 3").unwrap();
+        let report = against("--slow 3 --pace never,trickle").unwrap();
         let said = report.complaints.join("\n");
         assert!(said.contains("never given up"), "{said}");
         assert!(!said.contains("×"), "no other errors: {said}");

@@ -101,15 +101,7 @@ struct Client {
 
 impl Room {
     async fn enter(self: &Rc<Self>, who: String, query: &str, token: &str) -> Result<Client, String> {
-        let request = Request {
-            endpoint: &self.endpoint,
-            document: &self.document,
-            query,
-            token,
-            source: None,
-            compression: false,
-            receive_buffer: None,
-        };
+        let request = Request { query, ..Request::new(&self.endpoint, &self.document, token) };
         let joined = connect::join(request, &self.scanner).await.map_err(|error| format!("{who}: {error}"))?;
         Ok(Client {
             who,

@@ -13,15 +13,16 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 
 use self::client::{Copy, Room};
 use crate::clock;
 use crate::connect::State;
 use crate::failure::Failure;
 use crate::http;
-use crate::report::{Report, Table, float};
+use crate::report::{Figures, Report, Table, float};
 use crate::scan::{Scanner, excerpt};
+use crate::stage;
 use crate::stamp::RunTag;
 use crate::target::{Target, TargetArgs};
 use crate::token::LimitsClaim;
@@ -50,10 +51,9 @@ pub(crate) struct SmokeArgs {
     target: TargetArgs,
 }
 
-/// The report of `smoke`.
+/// The figures of `smoke`.
 #[derive(Debug, Serialize)]
-pub(crate) struct SmokeReport {
-    scenario: &'static str,
+pub(crate) struct SmokeFigures {
     document_id: String,
     editors: u32,
     changes: u64,
@@ -64,22 +64,14 @@ pub(crate) struct SmokeReport {
     equal_copies: usize,
     seconds: f64,
     seed: u64,
-    complaints: Vec<String>,
 }
 
 /// Runs the scenario against the server the arguments name.
-pub(crate) fn run(args: &SmokeArgs) -> Result<SmokeReport, Failure> {
-    let target = Target::open(&args.target)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::run("starting the clients", error))?;
-    let mut report = LocalSet::new().block_on(&runtime, converge(args, &target))?;
-    target.close(&mut report.complaints);
-    Ok(report)
+pub(crate) fn run(args: &SmokeArgs) -> Result<Report<SmokeFigures>, Failure> {
+    stage::play(&args.target, async |target| converge(args, target).await)
 }
 
-async fn converge(args: &SmokeArgs, target: &Target) -> Result<SmokeReport, Failure> {
+async fn converge(args: &SmokeArgs, target: &Target) -> Result<Report<SmokeFigures>, Failure> {
     let started = clock::now();
     let run = RunTag::random().map_err(|error| Failure::run("random run tag", error))?;
     let room = Rc::new(Room {
@@ -105,9 +97,8 @@ async fn converge(args: &SmokeArgs, target: &Target) -> Result<SmokeReport, Fail
         clients.spawn_local(Rc::clone(&room).view(number, token, late));
     }
     let timeout = Duration::from_secs(args.timeout);
-    let (copies, complaints) = gather(clients, timeout).await;
-    let mut report = SmokeReport {
-        scenario: "smoke",
+    let (copies, mut complaints) = gather(clients, timeout).await;
+    let mut figures = SmokeFigures {
         document_id: room.document.clone(),
         editors: args.clients,
         changes: room.last_version,
@@ -116,13 +107,12 @@ async fn converge(args: &SmokeArgs, target: &Target) -> Result<SmokeReport, Fail
         equal_copies: 0,
         seconds: float(clock::now().since(started)) / 1e9,
         seed: args.seed,
-        complaints,
     };
     match server_state(target, &room).await {
-        Ok(state) => report.compare(&state, &copies),
-        Err(failure) => report.complaints.push(failure.to_string()),
+        Ok(state) => figures.compare(&state, &copies, &mut complaints),
+        Err(failure) => complaints.push(failure.to_string()),
     }
-    Ok(report)
+    Ok(Report::new(figures, complaints))
 }
 
 /// The document as the server tells it over HTTP.
@@ -161,15 +151,15 @@ async fn gather(mut clients: JoinSet<Result<Copy, String>>, timeout: Duration) -
     (copies, complaints)
 }
 
-impl SmokeReport {
+impl SmokeFigures {
     /// Notes the server's state, and complains of every copy that differs from it.
-    fn compare(&mut self, state: &State, copies: &[Copy]) {
+    fn compare(&mut self, state: &State, copies: &[Copy], complaints: &mut Vec<String>) {
         let text = state.section(SECTION);
         self.version = Some(state.version);
         self.text_units = u64::try_from(text.encode_utf16().count()).ok();
         if state.version != self.changes {
             let (actual, expected) = (state.version, self.changes);
-            self.complaints.push(format!("the server is at version {actual}, expected {expected}: one a change"));
+            complaints.push(format!("the server is at version {actual}, expected {expected}: one a change"));
         }
         for copy in copies {
             let own = copy.replica.text();
@@ -178,7 +168,7 @@ impl SmokeReport {
                 continue;
             }
             let at = own.chars().zip(text.chars()).take_while(|(a, b)| a == b).count();
-            self.complaints.push(format!(
+            complaints.push(format!(
                 "{} has another text than the server, from character {at} on: {:?} instead of {:?} (repeat with --seed {})",
                 copy.who,
                 excerpt_from(&own, at),
@@ -193,7 +183,9 @@ fn excerpt_from(text: &str, at: usize) -> String {
     text.chars().skip(at).take(20).collect()
 }
 
-impl Report for SmokeReport {
+impl Figures for SmokeFigures {
+    const SCENARIO: &'static str = "smoke";
+
     fn table(&self) -> Table {
         let mut table = Table::default();
         table.heading(&format!("smoke: {} editors, 2 viewers, document {}", self.editors, self.document_id));
@@ -204,10 +196,6 @@ impl Report for SmokeReport {
         table.row("equal copies", format_args!("{} of {}", self.equal_copies, self.editors + 2));
         table.row("seconds", format_args!("{:.1}", self.seconds));
         table
-    }
-
-    fn complaints(&self) -> &[String] {
-        &self.complaints
     }
 }
 
@@ -223,7 +211,7 @@ mod tests {
         smoke: SmokeArgs,
     }
 
-    fn against(fault: Fault, more: &str) -> SmokeReport {
+    fn against(fault: Fault, more: &str) -> Report<SmokeFigures> {
         let fake = Fake::start(fault);
         let line = format!("smoke --url ws://{} --token t {more}", fake.address);
         run(&Line::parse_from(line.split_whitespace()).smoke).unwrap()
@@ -234,8 +222,8 @@ mod tests {
         for seed in 1..4 {
             let report = against(Fault::None, &format!("--clients 6 --changes 40 --seed {seed}"));
             assert_eq!(report.complaints, Vec::<String>::new());
-            assert_eq!((report.version, report.equal_copies), (Some(240), 8));
-            assert!(report.text_units > Some(0));
+            assert_eq!((report.figures.version, report.figures.equal_copies), (Some(240), 8));
+            assert!(report.figures.text_units > Some(0));
         }
     }
 

@@ -1,30 +1,28 @@
 //! The scenario `hostile`: many connections that announce, begin and never end, and what the server keeps for them.
+//! `attack` is what they do.
 
-use std::cell::Cell;
+mod attack;
+
 use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 
+use self::attack::{Attack, Load};
 use crate::bystander::Bystanders;
+use crate::clock;
 use crate::connect::Request;
 use crate::failure::Failure;
 use crate::histogram::LatencySummary;
-use crate::procfs::Memory;
-use crate::raw::{CONTINUATION, Ends, Raw, TEXT, TEXT_BEGIN, frame, head};
-use crate::report::{Report, Table, float, mebibytes};
+use crate::raw::{Ends, Raw};
+use crate::report::{Figures, Report, Table, float, mebibytes};
+use crate::resident::{MIB, Resident, in_mib};
+use crate::stage;
 use crate::stamp::RunTag;
 use crate::target::{Target, TargetArgs};
 
-const MIB: u64 = 1 << 20;
-/// A fragment's payload.
-const FRAGMENT_BYTES: usize = 64 << 10;
-/// Fragments without payload that one connection sends.
-const EMPTY_FRAGMENTS: usize = 10_000;
 /// Connections to one document.
 const CONNECTIONS_PER_DOCUMENT: u32 = 40;
 /// How often the server's memory is read.
@@ -41,8 +39,11 @@ pub(crate) struct HostileArgs {
     /// What all of them together send or announce
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=65_536), value_name = "MIB")]
     mebibytes: u64,
+    /// What each decompression bomb becomes
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(2..=4_096), value_name = "MIB")]
+    bomb_mebibytes: u64,
     /// Seconds for which those are held that the server does not close
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "S")]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "S")]
     hold: u64,
     /// Fail (exit code 1) if the server's resident memory grows by more than this in any attack
     #[arg(long, default_value_t = 32.0, value_name = "MIB")]
@@ -54,104 +55,14 @@ pub(crate) struct HostileArgs {
     target: TargetArgs,
 }
 
-/// What a connection does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attack {
-    /// Sends its share in fragments, and no end.
-    Fragments,
-    /// Sends all of a message but its end.
-    HeldBack,
-    /// Announces more than a message may have.
-    AnnouncedTooLarge,
-    /// Announces the largest message, and sends a byte of it.
-    Announced,
-    /// Sends fragments without payload.
-    EmptyFragments,
-    /// Sends fragments that are no UTF-8 in the end.
-    NotUtf8,
-}
-
-impl Attack {
-    const ALL: [Self; 6] = [
-        Self::Fragments,
-        Self::HeldBack,
-        Self::AnnouncedTooLarge,
-        Self::Announced,
-        Self::EmptyFragments,
-        Self::NotUtf8,
-    ];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Fragments => "fragments without end",
-            Self::HeldBack => "messages but for their end",
-            Self::AnnouncedTooLarge => "announced too large",
-            Self::Announced => "announced and not sent",
-            Self::EmptyFragments => "empty fragments",
-            Self::NotUtf8 => "no UTF-8",
-        }
-    }
-
-    /// The codes with which the server may close.
-    const fn codes(self) -> &'static [u16] {
-        match self {
-            Self::Fragments => &[1009, 1013],
-            Self::HeldBack | Self::Announced => &[1013],
-            Self::AnnouncedTooLarge => &[1009],
-            Self::EmptyFragments => &[1002],
-            Self::NotUtf8 => &[1007, 1013],
-        }
-    }
-
-    /// Whether the server may leave it alone.
-    const fn may_be_held(self) -> bool {
-        matches!(self, Self::HeldBack | Self::Announced)
-    }
-
-    /// Sends its part, `share` bytes of what all send, to a server that takes messages up to `message_max`.
-    async fn send(self, writer: &mut OwnedWriteHalf, share: u64, message_max: u64) -> std::io::Result<()> {
-        match self {
-            Self::Fragments => fragments(writer, share.max(message_max + 1)).await,
-            Self::HeldBack => fragments(writer, share.min(message_max - 1)).await,
-            Self::AnnouncedTooLarge => writer.write_all(&head(TEXT, share.max(message_max + 1))).await,
-            Self::Announced => {
-                writer.write_all(&head(TEXT, message_max)).await?;
-                writer.write_all(b"{").await
-            }
-            Self::EmptyFragments => {
-                writer.write_all(&frame(TEXT_BEGIN, b"{")).await?;
-                writer.write_all(&frame(CONTINUATION, b"").repeat(EMPTY_FRAGMENTS)).await
-            }
-            Self::NotUtf8 => {
-                fragments(writer, share.min(message_max / 2)).await?;
-                writer.write_all(&frame(CONTINUATION, b"\xff")).await
-            }
-        }
-    }
-}
-
-/// Begins a text message of so many bytes.
-async fn fragments(writer: &mut OwnedWriteHalf, bytes: u64) -> std::io::Result<()> {
-    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let mut first = TEXT_BEGIN;
-    let mut left = bytes;
-    while left > 0 {
-        let length = left.min(FRAGMENT_BYTES);
-        writer.write_all(&frame(first, &vec![b'a'; length])).await?;
-        (first, left) = (CONTINUATION, left - length);
-    }
-    Ok(())
-}
-
-/// The report of `hostile`.
+/// The figures of `hostile`.
 #[derive(Debug, Serialize)]
-pub(crate) struct HostileReport {
-    scenario: &'static str,
+pub(crate) struct HostileFigures {
     connections: u32,
     mebibytes: u64,
+    bomb_mebibytes: u64,
     attacks: Vec<AttackReport>,
     bystanders: LatencySummary,
-    complaints: Vec<String>,
 }
 
 /// What came of one attack.
@@ -160,6 +71,8 @@ struct AttackReport {
     attack: &'static str,
     #[serde(flatten)]
     ends: Ends,
+    /// How long it took.
+    seconds: f64,
     /// Connections that were still open after the time for which they are held.
     held: u64,
     /// By how much the server's resident memory grew at most.
@@ -167,87 +80,53 @@ struct AttackReport {
 }
 
 /// Runs the scenario against the server the arguments name.
-pub(crate) fn run(args: &HostileArgs) -> Result<HostileReport, Failure> {
-    let target = Target::open(&args.target)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::run("starting the clients", error))?;
-    let mut report = LocalSet::new().block_on(&runtime, attack_all(args, &target))?;
-    target.close(&mut report.complaints);
-    Ok(report)
+pub(crate) fn run(args: &HostileArgs) -> Result<Report<HostileFigures>, Failure> {
+    stage::play(&args.target, async |target| attack_all(args, target).await)
 }
 
-async fn attack_all(args: &HostileArgs, target: &Target) -> Result<HostileReport, Failure> {
+async fn attack_all(args: &HostileArgs, target: &Target) -> Result<Report<HostileFigures>, Failure> {
     let run = RunTag::random().map_err(|error| Failure::run("random run tag", error))?;
+    let load = Load::new(args.mebibytes, args.connections, args.bomb_mebibytes);
+    let load = Rc::new(load.map_err(|error| Failure::run("making a bomb", error))?);
     let bystanders = Bystanders::begin(target, &run, 4).await?;
     let (mut attacks, mut complaints) = (Vec::new(), Vec::new());
     for attack in Attack::ALL {
-        let report = carry_out(attack, args, target, &run).await?;
+        let report = carry_out(attack, args, target, &run, &load).await?;
         report.judge(attack, args, &mut complaints);
         attacks.push(report);
     }
     let bystanders = bystanders.end(&mut complaints);
-    let (connections, mebibytes) = (args.connections, args.mebibytes);
-    Ok(HostileReport { scenario: "hostile", connections, mebibytes, attacks, bystanders, complaints })
+    let &HostileArgs { connections, mebibytes, bomb_mebibytes, .. } = args;
+    Ok(Report::new(HostileFigures { connections, mebibytes, bomb_mebibytes, attacks, bystanders }, complaints))
 }
 
-/// The server's largest growth while something goes on.
-struct Watch {
-    before: Option<u64>,
-    most: Cell<u64>,
-}
-
-impl Watch {
-    fn begin(target: &Target) -> Result<Self, Failure> {
-        let before = target.pid.map(Memory::of).transpose()?.map(|memory| memory.rss);
-        Ok(Self { before, most: Cell::new(before.unwrap_or(0)) })
-    }
-
-    async fn look(&self, target: &Target) -> Failure {
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        loop {
-            looks.tick().await;
-            match target.pid.map(Memory::of).transpose() {
-                Ok(memory) => self.most.set(self.most.get().max(memory.map_or(0, |memory| memory.rss))),
-                Err(failure) => return failure,
-            }
-        }
-    }
-
-    fn growth(&self) -> Option<u64> {
-        self.before.map(|before| self.most.get() - before)
-    }
-}
-
-async fn carry_out(attack: Attack, args: &HostileArgs, target: &Target, run: &RunTag) -> Result<AttackReport, Failure> {
-    let share = args.mebibytes * MIB / u64::from(args.connections);
+async fn carry_out(
+    attack: Attack,
+    args: &HostileArgs,
+    target: &Target,
+    run: &RunTag,
+    load: &Rc<Load>,
+) -> Result<AttackReport, Failure> {
     let hold = Duration::from_secs(args.hold);
     let mut opened = Vec::new();
     for number in 0..args.connections {
         let token = target.tokens.user(&format!("hostile_{number}"), None)?;
         let document = format!("hostile_{}_{}", run.as_str(), number / CONNECTIONS_PER_DOCUMENT);
-        let (endpoint, query) = (&target.endpoint, "&mode=edit");
-        let open = Raw::open(Request {
-            endpoint,
-            document: &document,
-            query,
-            token: &token,
-            source: None,
-            compression: false,
-            receive_buffer: None,
-        });
-        let open = tokio::time::timeout(OPEN_WITHIN, open).await;
+        let request =
+            Request { compression: attack.is_compressed(), ..Request::new(&target.endpoint, &document, &token) };
+        let open = tokio::time::timeout(OPEN_WITHIN, Raw::open(request)).await;
         let open = open.map_err(|elapsed| Failure::run("connecting", elapsed))?;
         opened.push(open.map_err(|error| Failure::run("connecting", error))?);
     }
-    let watch = Rc::new(Watch::begin(target)?);
+    let resident = Resident::begin(target.pid)?;
+    let begun = clock::now();
     let mut clients = JoinSet::new();
     for Raw { mut reader, mut writer } in opened {
+        let load = Rc::clone(load);
         clients.spawn_local(async move {
             let attack = async {
                 // What the server does not take it has closed before.
-                let _ = attack.send(&mut writer, share, MIB).await;
+                let _ = attack.send(&mut writer, &load, MIB).await;
                 std::future::pending().await
             };
             let ended = async {
@@ -269,12 +148,9 @@ async fn carry_out(attack: Attack, args: &HostileArgs, target: &Target, run: &Ru
         }
         (ends, held)
     };
-    let (ends, held) = tokio::select! {
-        ended = ended => ended,
-        failure = watch.look(target) => return Err(failure),
-    };
-    let growth_bytes = watch.growth();
-    Ok(AttackReport { attack: attack.name(), ends, held, growth_bytes })
+    let (ends, held) = resident.while_playing(LOOK_EVERY, ended).await?;
+    let seconds = float(clock::now().since(begun)) / 1e9;
+    Ok(AttackReport { attack: attack.name(), ends, held, seconds, growth_bytes: resident.growth() })
 }
 
 impl AttackReport {
@@ -290,7 +166,7 @@ impl AttackReport {
         if self.held > 0 && !attack.may_be_held() {
             complaints.push(format!("{name}: {} connections were not closed within {} s", self.held, args.hold));
         }
-        match self.growth_bytes.map(|bytes| float(bytes) / float(MIB)) {
+        match self.growth_bytes.map(in_mib) {
             Some(mib) if mib > args.max_growth_mib => {
                 let goal = args.max_growth_mib;
                 complaints.push(format!("{name}: the server grew by {mib:.1} MiB, the goal is at most {goal:.1}"));
@@ -303,23 +179,24 @@ impl AttackReport {
     }
 }
 
-impl Report for HostileReport {
+impl Figures for HostileFigures {
+    const SCENARIO: &'static str = "hostile";
+
     fn table(&self) -> Table {
         let mut table = Table::default();
-        table.heading(&format!("hostile: {} MiB on {} connections", self.mebibytes, self.connections));
-        for AttackReport { attack, ends, held, growth_bytes } in &self.attacks {
+        let Self { mebibytes: all, connections, bomb_mebibytes: each, .. } = self;
+        table
+            .heading(&format!("hostile: {all} MiB on {connections} connections, and as many bombs of {each} MiB each"));
+        for AttackReport { attack, ends, held, seconds, growth_bytes } in &self.attacks {
             table.heading(attack);
             table.row("closed with", ends.text());
             table.row("still open", held);
+            table.row("seconds", format_args!("{seconds:.1}"));
             table.row("server grew by", growth_bytes.map_or_else(|| "not measured".to_owned(), mebibytes));
         }
         table.heading("four bystanders");
         table.latency("change to ack", &self.bystanders);
         table
-    }
-
-    fn complaints(&self) -> &[String] {
-        &self.complaints
     }
 }
 
@@ -339,7 +216,8 @@ mod tests {
 
     fn judged(attack: Attack, ends: &[End], held: u64, growth_bytes: Option<u64>) -> String {
         let args = Line::parse_from(["hostile", "--token", "t"]).hostile;
-        let mut report = AttackReport { attack: attack.name(), ends: Ends::default(), held, growth_bytes };
+        let mut report =
+            AttackReport { attack: attack.name(), ends: Ends::default(), held, seconds: 1.0, growth_bytes };
         ends.iter().for_each(|end| report.ends.add(*end));
         let mut complaints = Vec::new();
         report.judge(attack, &args, &mut complaints);
@@ -362,12 +240,12 @@ mod tests {
     #[test]
     fn the_report_names_the_attacks() {
         let ends = Ends { closed: [(1009, 200)].into(), lost: 0 };
-        let attack = AttackReport { attack: Attack::Fragments.name(), ends, held: 0, growth_bytes: Some(MIB) };
+        let attack =
+            AttackReport { attack: Attack::Fragments.name(), ends, held: 0, seconds: 1.0, growth_bytes: Some(MIB) };
         let bystanders = crate::histogram::Latencies::new().unwrap().summary();
         let attacks = vec![attack];
-        let (connections, mebibytes) = (200, 256);
-        let report =
-            HostileReport { scenario: "hostile", connections, mebibytes, attacks, bystanders, complaints: Vec::new() };
+        let figures = HostileFigures { connections: 200, mebibytes: 256, bomb_mebibytes: 256, attacks, bystanders };
+        let report = Report::new(figures, Vec::new());
         let text = render(&report, false).unwrap();
         assert!(
             text.contains("fragments without end") && text.contains("1009 × 200") && text.contains("1.0 MiB"),
