@@ -68,6 +68,7 @@ struct Shower<'a> {
     /// The connection that showed it, which is not told.
     key: Option<MemberKey>,
     pointer: PointerKey,
+    is_selection: bool,
 }
 
 impl Room {
@@ -100,6 +101,7 @@ impl Room {
             correlation_id: inbound.correlation_id,
             key: Some(key),
             pointer: key.pointer(is_selection),
+            is_selection,
         };
         self.show_cursor(now, &shower, marked);
         Ok(())
@@ -114,8 +116,8 @@ impl Room {
         marked: Marked,
         is_selection: bool,
     ) {
-        let pointer = PointerKey { number, is_selection };
-        let shower = Shower { user_id, client_id: None, correlation_id: None, key: None, pointer };
+        let pointer = PointerKey::shown(number, is_selection);
+        let shower = Shower { user_id, client_id: None, correlation_id: None, key: None, pointer, is_selection };
         self.presence.told += self.show_cursor(now, &shower, marked);
     }
 
@@ -159,8 +161,7 @@ impl Room {
 
     /// Tells the others, and how many they are.
     fn show_cursor(&mut self, now: UnixMillis, shower: &Shower<'_>, marked: Marked) -> usize {
-        let Shower { user_id, client_id, correlation_id, key, pointer } = *shower;
-        let is_selection = pointer.is_selection;
+        let Shower { user_id, client_id, correlation_id, key, pointer, is_selection } = *shower;
         let gate = self.version_gate();
         let metadata = Metadata::of_user(now, user_id, super::session_id(self.session.as_ref()))
             .relaying(client_id, correlation_id);

@@ -40,7 +40,7 @@ impl MemberKey {
 
     /// Its cursor, or its selection, among all that are shown.
     pub(super) const fn pointer(self, is_selection: bool) -> PointerKey {
-        if is_selection { PointerKey::Selection(self.number) } else { PointerKey::Cursor(self.number) }
+        PointerKey::shown(self.number, is_selection)
     }
 }
 

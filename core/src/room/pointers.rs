@@ -20,6 +20,13 @@ pub(super) enum PointerKey {
     Crowd,
 }
 
+impl PointerKey {
+    /// The cursor, or the selection, that is called `number` among all that are shown.
+    pub(super) const fn shown(number: u64, is_selection: bool) -> Self {
+        if is_selection { Self::Selection(number) } else { Self::Cursor(number) }
+    }
+}
+
 /// The newest frame of each kind, by its place in the queue.
 #[derive(Debug, Default)]
 pub(super) struct Pointers {

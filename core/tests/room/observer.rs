@@ -135,8 +135,13 @@ fn who_reads_too_slowly_gets_a_new_picture_in_the_place_of_what_is_dropped() {
 fn what_waits_for_all_of_them_is_counted_until_it_is_read_or_they_are_gone() {
     let config = config(RateLimits::OFF);
     let all = Rc::clone(&config.waiting_bytes);
-    let watching =
-        Watching { connection_id: "conn".into(), framing: Framing::default(), granted: GrantedLimits::default() };
+    let watching = Watching {
+        connection_id: "conn".into(),
+        framing: Framing::default(),
+        granted: GrantedLimits::default(),
+        user_id: "ada".into(),
+        expiry: Expiry::NEVER,
+    };
     let mut observers = [0; 3].map(|_| Observer::new(START, watching.clone(), config.clone()));
     for observer in &mut observers {
         observer.show_picture(Sent::Snapshot, &picture(9, 10_000));
