@@ -68,6 +68,7 @@ fn every_setting_can_be_set_by_the_environment() {
     let text = |key: &str, value: &serde_json::Value| match key {
         "cores" => "2".to_owned(),
         "auth.key" => KEY.to_owned(),
+        "public_url" => "wss://api.example.org".to_owned(),
         "http.trusted_proxies" => "::1".to_owned(),
         "auth.audience" | "auth.issuer" => "123".to_owned(),
         _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),

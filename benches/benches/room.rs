@@ -72,6 +72,7 @@ impl Bench {
                 connection_id: format!("conn_{index}").into(),
                 user: Rc::new(user),
                 edits: true,
+                is_admin: false,
                 dialect: Dialect { encoding: encodings[index % encodings.len()], over_document: false },
                 greeting: Greeting::OnConnect,
                 framing: Framing::default(),

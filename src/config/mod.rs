@@ -2,7 +2,7 @@
 //!
 //! Three sources, each stronger than the one before: a TOML file, environment variables (`JDDB_…`), command line flags.
 //! Reading order: the structs below are the settings; `settings` has the range of each; `load` merges the sources and
-//! reports every mistake at once; `secret`, `document_id`, `origins` and `proxies` are the settings with
+//! reports every mistake at once; `secret`, `document_id`, `origins`, `proxies` and `public_url` are the settings with
 //! a type of their own.
 //!
 //! Those of `[auth]` and `[limits]` and `log.filter` may change while the server runs; see [`Setting::is_live`]. So may what
@@ -15,6 +15,7 @@ mod error;
 mod load;
 mod origins;
 mod proxies;
+mod public_url;
 mod secret;
 mod settings;
 
@@ -29,6 +30,7 @@ pub use error::{ConfigErrors, Problem};
 pub use load::{Loaded, Sources, load};
 pub use origins::{OriginError, Origins};
 pub use proxies::{Proxies, ProxyError};
+pub use public_url::{PublicUrl, PublicUrlError};
 pub use secret::{Secret, SecretError};
 pub use settings::{SETTINGS, Setting, changed, env_name};
 
@@ -41,6 +43,8 @@ const MIB: usize = 1024 * KIB;
 pub struct Config {
     /// Address and port to listen on, 127.0.0.1:8000 by default. Anything but a loopback address needs a configured key.
     pub listen: SocketAddr,
+    /// The address of the server as clients know it, such as `wss://api.example.org`; `None` takes that of the request.
+    pub public_url: Option<PublicUrl>,
     /// Directory of the database and of `signing.key`; created if missing. A relative path starts at the working directory.
     pub data: PathBuf,
     /// Number of cores to use, 1 to 1,024; `None` takes what the machine or its cgroup grants.
@@ -79,6 +83,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
+            public_url: None,
             data: PathBuf::from("./data"),
             cores: None,
             greeting: Greeting::OnConnect,

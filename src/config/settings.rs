@@ -13,6 +13,7 @@ use super::Config;
 use super::document_id::IdPattern;
 use super::origins::Origins;
 use super::proxies::Proxies;
+use super::public_url::PublicUrl;
 use super::secret::Secret;
 
 const KIB: i64 = 1024;
@@ -45,6 +46,7 @@ pub(super) enum Expects {
     OneOf(&'static [&'static str]),
     Origins,
     Proxies,
+    PublicUrl,
     Secret,
     Text,
 }
@@ -62,6 +64,7 @@ const fn integer(key: &'static str, min: i64, max: i64) -> Setting {
 /// All settings, in the order of the example file.
 pub const SETTINGS: &[Setting] = &[
     setting("listen", Address),
+    setting("public_url", Expects::PublicUrl),
     setting("data", Text),
     integer("cores", 1, 1_024),
     setting("greeting", OneOf(&["on-connect", "on-join"])),
@@ -249,6 +252,7 @@ impl Expects {
             OneOf(names) => holds(names.contains(&text)),
             Self::Origins => reasoned(Origins::new(text)),
             Self::Proxies => reasoned(Proxies::new(text)),
+            Self::PublicUrl => reasoned(PublicUrl::new(text)),
             Text | Self::Secret => Ok(()),
             Boolean | Integer { .. } => Err(None),
         }
@@ -290,6 +294,7 @@ impl fmt::Display for Expects {
             OneOf(names) => write!(f, "{}", names.join(" or ")),
             Self::Origins => write!(f, "* or origins such as https://app.example.org, with spaces in between"),
             Self::Proxies => write!(f, "addresses and networks such as 10.0.0.0/8 or ::1, with spaces in between"),
+            Self::PublicUrl => write!(f, "an address such as wss://api.example.org"),
             Self::Secret => write!(f, "a key of at least 32 bytes, as text or as base64:…"),
             Text => write!(f, "a text of 1 to {TEXT_BYTES_MAX} bytes"),
         }

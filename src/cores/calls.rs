@@ -4,12 +4,15 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use jddb_core::ids::{DocumentId, PositionEncoding};
-use jddb_core::protocol::{InboundError, Parser, PresenceUpdate};
-use jddb_core::room::{Caller, Room, User, Visitor};
+use jddb_core::protocol::{InboundError, Parser, PresenceUpdate, SessionBody};
+use jddb_core::room::{Caller, NewSession, Room, User, Visitor};
 use tokio::sync::oneshot;
 
 use super::core::now;
 use super::rooms::RoomCell;
+
+/// How long an explicit session lasts: six hours, as in the reference's example.
+const SESSION_LASTS_MS: u64 = 6 * 3_600_000;
 
 /// Something asked of a document.
 #[derive(Debug)]
@@ -33,6 +36,10 @@ pub enum Ask {
     Presence(PositionEncoding),
     /// `PUT /api/presence/{user_id}`.
     Visit(Box<PutPresence>),
+    /// `POST /api/sessions`.
+    Session(Box<PostSession>),
+    /// `DELETE /api/sessions/{session_id}`.
+    EndSession(EndSession),
 }
 
 /// See [`Ask::State`].
@@ -66,6 +73,8 @@ pub struct PutPresence {
     pub user: User,
     /// Whether it is them who ask.
     pub is_caller: bool,
+    /// Whether no session keeps them out.
+    pub is_admin: bool,
     /// Whether they count as an editor.
     pub edits: bool,
     /// Which of their visits it is.
@@ -76,20 +85,44 @@ pub struct PutPresence {
     pub update: PresenceUpdate,
 }
 
+/// See [`Ask::Session`].
+#[derive(Debug)]
+pub struct PostSession {
+    /// Who asks.
+    pub creator: User,
+    /// The session's name, should the document have none.
+    pub session_id: Box<str>,
+    /// What is planned.
+    pub body: SessionBody,
+    /// Where the document is edited.
+    pub websocket_url: String,
+}
+
+/// See [`Ask::EndSession`].
+#[derive(Debug)]
+pub struct EndSession {
+    /// The session.
+    pub session_id: Box<str>,
+    /// Who asks.
+    pub user_id: Box<str>,
+    /// Whether they may end others' sessions.
+    pub is_admin: bool,
+}
+
 impl Ask {
     /// Whether it can be served while nothing can be written.
     pub(super) const fn reads_only(&self) -> bool {
         match self {
             Self::State(_) | Self::Presence(_) | Self::Visit(_) => true,
-            Self::Changes(_) => false,
+            Self::Changes(_) | Self::Session(_) | Self::EndSession(_) => false,
         }
     }
 
     /// Whether a document comes to be by it, where opening one makes it.
     pub(super) const fn creates(&self) -> bool {
         match self {
-            Self::Changes(_) => true,
-            Self::State(_) | Self::Presence(_) | Self::Visit(_) => false,
+            Self::Changes(_) | Self::Session(_) => true,
+            Self::State(_) | Self::Presence(_) | Self::Visit(_) | Self::EndSession(_) => false,
         }
     }
 }
@@ -109,6 +142,10 @@ pub(super) fn serve(cell: &RoomCell, call: Call) {
             Ok(())
         }
         Ask::Visit(put) => put_presence(&mut room, request, *put),
+        Ask::Session(post) => post_session(&mut room, request, *post),
+        Ask::EndSession(EndSession { session_id, user_id, is_admin }) => {
+            room.answer_session_end(now(), request, &session_id, &user_id, is_admin)
+        }
     };
     if let Err(error) = served {
         room.answer_refusal(request, error);
@@ -122,7 +159,20 @@ fn post_changes(room: &mut Room, request: u64, post: PostChanges) -> Result<(), 
 }
 
 fn put_presence(room: &mut Room, request: u64, put: PutPresence) -> Result<(), InboundError> {
-    let PutPresence { user, is_caller, edits, number, encoding, update } = put;
-    let visitor = Visitor { user: Rc::new(user), is_caller, edits, number, encoding, update: &update };
+    let PutPresence { user, is_caller, is_admin, edits, number, encoding, update } = put;
+    let visitor = Visitor { user: Rc::new(user), is_caller, is_admin, edits, number, encoding, update: &update };
     room.answer_visit(now(), request, &visitor)
+}
+
+fn post_session(room: &mut Room, request: u64, post: PostSession) -> Result<(), InboundError> {
+    let PostSession { creator, session_id, body, websocket_url } = post;
+    let new = NewSession {
+        creator,
+        session_id,
+        participants: body.participants,
+        settings: body.settings,
+        lasts_ms: SESSION_LASTS_MS,
+        websocket_url: &websocket_url,
+    };
+    room.answer_session(now(), request, new)
 }

@@ -25,6 +25,7 @@ use super::limits::LimitsInForce;
 use super::message::CoreMessage;
 use super::places::Place;
 use super::rooms::{RoomCell, Slot};
+use super::sessions::PlannedSessions;
 use super::slowness::Slowness;
 use super::unfinished::LargeMessages;
 use crate::clock;
@@ -58,6 +59,8 @@ pub(crate) struct Core {
     pub(super) places: RefCell<HashMap<u64, Place>>,
     pub(super) place_number: Cell<u64>,
     pub(super) connections: RefCell<Slab<Rc<Connection>>>,
+    /// The sessions of its documents that were planned.
+    pub(super) planned_sessions: RefCell<PlannedSessions>,
     pub(super) batch: RefCell<Batch>,
     /// What compresses for all rooms.
     pub(super) deflater: Rc<RefCell<Deflater>>,
@@ -100,6 +103,7 @@ impl Core {
             places: RefCell::default(),
             place_number: Cell::new(0),
             connections: RefCell::default(),
+            planned_sessions: RefCell::default(),
             batch: RefCell::new(Batch::new(commit)),
             deflater: Rc::default(),
             slowness: Slowness::default(),
@@ -218,6 +222,7 @@ impl Core {
             self.tend_load(now);
             self.publish_figures();
             self.forget_places(now);
+            self.expire_sessions();
             self.evict_idle(now, self.documents_max());
             self.limits.log(self.index, now);
         }
@@ -355,14 +360,22 @@ impl Core {
         let mut room = cell.room.borrow_mut();
         let store = &self.shared.store;
         let mut changes = 0;
-        let records = room.take_records(|record| {
-            batch.push(match record {
-                Record::Change(change) => {
-                    changes += 1;
-                    store.encode_change(&cell.document_id, change)
-                }
-                Record::Session(session) => store.encode_session(session),
-            });
+        let records = room.take_records(|record| match record {
+            Record::Change(change) => {
+                changes += 1;
+                batch.push(store.encode_change(&cell.document_id, change));
+            }
+            Record::Session(session) => {
+                batch.push(store.encode_session(session));
+                batch.push(store.encode_plan(session));
+                self.note_session(session);
+            }
+            Record::SessionEnded => {
+                store.encode_session_end(&cell.document_id).into_iter().for_each(|record| batch.push(record));
+                self.forget_session(&cell.document_id);
+            }
+            Record::Save(save) => batch.push(store.encode_save(&cell.document_id, save)),
+            Record::SaveForgotten(version) => batch.push(store.encode_save_end(&cell.document_id, version)),
         });
         if records > cell.records_marked.replace(records) {
             let taken_in = TakenIn { at: cell.touched_at.get(), changes };

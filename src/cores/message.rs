@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use jddb_core::ids::DocumentId;
 use jddb_core::limits::GrantedLimits;
-use jddb_core::room::{Dialect, Expiry, Framing, Greeting, JoinRefusal, User};
+use jddb_core::room::{Dialect, Expiry, Framing, Greeting, JoinRefusal, SessionFilter, SessionSummary, User};
 use tokio::sync::oneshot;
 
 use super::calls::Call;
 use super::feeds::FeedMessage;
+use crate::auth::Identity;
 use crate::config::Limits;
 use crate::connection::Line;
 use crate::occupancy::Seat;
@@ -26,12 +27,34 @@ pub enum CoreMessage {
     Call(Box<Call>),
     /// Somebody who is in a document by HTTP no longer is.
     EndVisit(Box<EndVisit>),
+    /// Which sessions there are.
+    ListSessions(Box<ListSessions>),
     /// Other limits are in force from now on.
     Reload(Arc<Limits>),
     /// About those who watch the server.
     Feed(FeedMessage),
     /// The server stops: tell everybody and close them.
     ShutDown,
+}
+
+/// See [`CoreMessage::ListSessions`].
+#[derive(Debug)]
+pub struct ListSessions {
+    /// Which are wanted.
+    pub filter: SessionFilter,
+    /// Who asks: of other documents than their token is for they are told nothing.
+    pub identity: Identity,
+    /// Where they go.
+    pub reply: oneshot::Sender<Vec<ListedSession>>,
+}
+
+/// A session as a core knows it.
+#[derive(Clone, Debug)]
+pub struct ListedSession {
+    /// The session.
+    pub summary: SessionSummary,
+    /// Whether its document is open; if not, nobody is in it.
+    pub is_open: bool,
 }
 
 /// See [`CoreMessage::EndVisit`].
@@ -69,6 +92,8 @@ pub struct Reserve {
     pub user: User,
     /// Whether they may change the document. Only who may, and where configuration permits it, makes one come to be.
     pub edits: bool,
+    /// Whether no session of the document keeps them out.
+    pub is_admin: bool,
     /// How they count positions.
     pub dialect: Dialect,
     /// When they want the state.

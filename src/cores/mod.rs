@@ -7,7 +7,7 @@
 //! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents, which `requests` wait for and `calls` are
 //! made to; `places` wait for their sockets; `renewals` are new
 //! tokens of who is here; `limits` are those in force; `batch`
-//! is what waits to be durable; `feeds` tells those who watch the server; `machine` says which processors there are.
+//! is what waits to be durable; `sessions` are those that were planned, and lists; `feeds` tells those who watch the server; `machine` says which processors there are.
 
 mod batch;
 mod calls;
@@ -22,17 +22,18 @@ mod places;
 mod renewals;
 mod requests;
 mod rooms;
+mod sessions;
 mod slowness;
 mod unfinished;
 mod worker;
 
 pub use crate::connection::{Line, StreamSender};
-pub use calls::{Ask, Call, PostChanges, PutPresence, ReadState};
+pub use calls::{Ask, Call, EndSession, PostChanges, PostSession, PutPresence, ReadState};
 pub use feeds::{Feed, FeedMessage, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Subscription, Watch};
 pub use inbox::Inbox;
 pub use limits::LimitsInForce;
 pub use machine::{available_processors, cores_granted};
-pub use message::{Adopt, CoreMessage, EndVisit, Reservation, Reserve};
+pub use message::{Adopt, CoreMessage, EndVisit, ListSessions, ListedSession, Reservation, Reserve};
 pub use worker::{Parts, Worker, WorkerError};
 
 pub(crate) use self::core::{Core, now};

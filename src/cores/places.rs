@@ -30,6 +30,7 @@ impl Core {
             session_id,
             user,
             edits,
+            is_admin,
             dialect,
             greeting,
             framing,
@@ -42,7 +43,8 @@ impl Core {
             return;
         }
         let user = Rc::new(user);
-        let joining = Joining { connection_id, user, edits, dialect, greeting, framing, session_id, granted, expiry };
+        let joining =
+            Joining { connection_id, user, edits, is_admin, dialect, greeting, framing, session_id, granted, expiry };
         let joined = cell.room.borrow_mut().join(now(), joining);
         let reserved = joined.map(|member| {
             let number = self.place_number.get() + 1;

@@ -5,7 +5,7 @@ use jddb_core::protocol::{ErrorCode, InboundError, close};
 use jddb_core::room::JoinRefusal;
 use jddb_core::websocket::CloseCode;
 
-use super::calls::Call;
+use super::calls::{Ask, Call};
 use super::message::Reserve;
 
 /// A request that waits for its document, or is served by it.
@@ -30,6 +30,11 @@ impl Request {
             Self::Reserve(_) => false,
             Self::Call(call) => call.ask.reads_only(),
         }
+    }
+
+    /// Whether it plans a session.
+    pub(super) fn plans_session(&self) -> bool {
+        matches!(self, Self::Call(call) if matches!(call.ask, Ask::Session(_)))
     }
 
     /// Whether a document comes to be by it, where opening one makes it; a viewer never makes one.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jddb_core::document::{Document, Session};
+use jddb_core::document::{Document, Save, Session};
 use jddb_core::ids::{DocumentId, UnixMillis, Version};
 use jddb_core::protocol::InboundError;
-use jddb_core::room::{MemberKey, Room};
+use jddb_core::room::{KnownSave, MemberKey, Room};
 use jddb_storage::LoadError;
 use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, spawn_local};
@@ -117,6 +117,7 @@ impl RoomCell {
 struct Stored {
     document: Document,
     session: Option<Session>,
+    saves: Vec<KnownSave>,
     /// The version of the snapshot it was read from; 0 without one.
     snapshot_version: Version,
     /// Whether the document has ever been changed. Without that it is not one yet.
@@ -132,6 +133,7 @@ impl Core {
             CoreMessage::Adopt(adopt) => self.adopt(adopt),
             CoreMessage::Abandon(reservation) => self.abandon(reservation),
             CoreMessage::EndVisit(end) => self.end_visit(*end),
+            CoreMessage::ListSessions(list) => self.list_sessions(*list),
             CoreMessage::Reload(limits) => self.reload(limits),
             CoreMessage::Feed(message) => self.serve_feed(message),
             // Whoever runs the inbox has seen to it.
@@ -180,6 +182,8 @@ impl Core {
             Some(Trouble::Stopping)
         } else if self.shared.store.poisoned() && !request.reads_only() {
             Some(Trouble::Storage)
+        } else if request.plans_session() && !self.has_room_for_session() {
+            Some(Trouble::Busy)
         } else if self.batch.borrow().is_full() && !request.reads_only() {
             Some(Trouble::Busy)
         } else {
@@ -213,7 +217,7 @@ impl Core {
             Some(Slot::Loading(waiting)) => waiting,
             Some(Slot::Open(_)) | None => return,
         };
-        let Stored { document, session, snapshot_version, exists } = match stored {
+        let Stored { document, session, saves, snapshot_version, exists } = match stored {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::error!(document = %document_id, %error, "a document cannot be read");
@@ -224,6 +228,7 @@ impl Core {
             return waiting.into_iter().for_each(|request| request.refuse(&Trouble::NotFound));
         }
         let cell = self.open(document, session, snapshot_version);
+        cell.room.borrow_mut().know_saves(saves);
         let mut exists = exists;
         for request in waiting {
             exists |= self.may_create(&request);
@@ -346,13 +351,17 @@ fn read_stored(
     let documents = &shared.config.documents;
     let loaded = shared.store.load(document_id, documents.base_versions, documents.history_bytes).map_err(describe)?;
     let session = shared.store.load_session(document_id).map_err(describe)?;
+    let known = |save: Save| KnownSave { version: save.version, is_manual: save.saved_by.is_some() };
+    let saves = shared.store.load_saves(document_id).map_err(describe)?.into_iter().map(known).collect();
     let Some(loaded) = loaded else {
         let document = Document::new(document_id.clone(), limits);
-        return Ok(Stored { document, session, snapshot_version: Version::ZERO, exists: false });
+        // A planned session is there to be joined, also where nothing was written yet.
+        let exists = session.as_ref().is_some_and(|session| session.plan.is_some());
+        return Ok(Stored { document, session, saves, snapshot_version: Version::ZERO, exists });
     };
     let (exists, snapshot_version) = (loaded.version() > Version::ZERO, loaded.snapshot.version);
     let mut document = Document::restore(document_id.clone(), loaded.snapshot, loaded.changes, limits)
         .map_err(|error| error.to_string())?;
     document.skip_versions(loaded.skip_versions);
-    Ok(Stored { document, session, snapshot_version, exists })
+    Ok(Stored { document, session, saves, snapshot_version, exists })
 }

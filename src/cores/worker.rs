@@ -121,6 +121,7 @@ async fn run(parts: Parts) -> bool {
     pin(index, &shared, &processors);
     let limits = Rc::new(LimitsInForce::new(shared.config.limits.clone()));
     let core = Rc::new(Core::new(index, Arc::clone(&shared), commit, Rc::clone(&limits)));
+    core.recall_sessions();
     let (turns, commits) = (Rc::clone(&core), Rc::clone(&core));
     let (ticks, looks) = (Rc::clone(&core), Rc::clone(&core));
     spawn_local(async move { turns.run_turns().await });

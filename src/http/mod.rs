@@ -37,6 +37,7 @@ mod response;
 mod route;
 mod secure;
 mod service;
+mod sessions;
 mod site;
 mod slots;
 mod socket;

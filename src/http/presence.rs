@@ -59,6 +59,7 @@ pub(super) async fn update(
         return Ok(json_of_now(StatusCode::OK, leave(site, &user_id).await?.to_json()));
     };
     identity.allows(scope, document_id.as_str())?;
+    let is_admin = identity.allows(Scope::DocumentAdmin, document_id.as_str()).is_ok();
     let may_edit = identity.allows(Scope::DocumentWrite, document_id.as_str()).is_ok();
     let visits = &site.shared.visits;
     if !visits.has_room_for(&user_id, clock::monotonic()) {
@@ -68,6 +69,7 @@ pub(super) async fn update(
     let put = PutPresence {
         user: if is_caller { user(identity) } else { known_by_id(&user_id) },
         is_caller,
+        is_admin,
         edits: may_edit && update.activity.as_deref() != Some(VIEWING),
         number,
         encoding,

@@ -42,6 +42,28 @@ impl<'a> Query<'a> {
         self.read("version", "a whole number of at least 0, once", number)
     }
 
+    /// `page`, from 1.
+    pub(super) fn page(self) -> Result<Option<usize>, BadParameter> {
+        self.read("page", "a whole number of at least 1, once", |text| counted(text, 1..=usize::MAX))
+    }
+
+    /// `limit`, the items on a page.
+    pub(super) fn limit(self) -> Result<Option<usize>, BadParameter> {
+        self.read("limit", "a whole number from 1 to 100, once", |text| counted(text, 1..=100))
+    }
+
+    /// `user_id`.
+    pub(super) fn user_id(self) -> Result<Option<String>, BadParameter> {
+        let fits = |text: &str| (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
+        let expected = "1 to 128 bytes without control characters, once";
+        self.read("user_id", expected, |text| fits(text).then(|| text.to_owned()))
+    }
+
+    /// `document_id`, whatever it may be.
+    pub(super) fn document_id(self) -> Result<Option<String>, BadParameter> {
+        self.read("document_id", "the id of a document, once", |text| Some(text.to_owned()))
+    }
+
     /// `include_metadata`; it is, without.
     pub(super) fn include_metadata(self) -> Result<bool, BadParameter> {
         let given = self.read("include_metadata", "true or false, once", |text| text.parse().ok())?;
@@ -123,6 +145,12 @@ impl<'a> Query<'a> {
     }
 }
 
+/// A number in digits within a range.
+fn counted(text: &str, range: std::ops::RangeInclusive<usize>) -> Option<usize> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+    if is_plain { text.parse().ok().filter(|number| range.contains(number)) } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +176,8 @@ mod tests {
     fn values_are_read() {
         assert_eq!(query("version=42").version(), Ok(Some(Version(42))));
         assert_eq!(query("a=b&version=%34%32").version(), Ok(Some(Version(42))));
+        assert_eq!((query("page=7").page(), query("limit=100").limit()), (Ok(Some(7)), Ok(Some(100))));
+        assert_eq!(query("user_id=a%2Fb").user_id(), Ok(Some("a/b".to_owned())));
         assert_eq!(query("include_metadata=false").include_metadata(), Ok(false));
         let dialect = Dialect { encoding: PositionEncoding::Utf32, over_document: true };
         assert_eq!(query("positions=document&position_encoding=utf-32").dialect(), Ok(dialect));
@@ -171,6 +201,16 @@ mod tests {
             check(query(&format!("interval={bad}")).interval_seconds(), "interval");
         }
         check(query("last_event_id=x").last_event_id(), "last_event_id");
+        for bad in ["", "0", "-1", "+1", "1.5", "x", "99999999999999999999999", "1&page=1"] {
+            check(query(&format!("page={bad}")).page(), "page");
+        }
+        for bad in ["", "0", "101", "-1", "ten", "1&limit=1"] {
+            check(query(&format!("limit={bad}")).limit(), "limit");
+        }
+        for bad in ["", "%00", &"x".repeat(129), "a&user_id=b", "%ff"] {
+            check(query(&format!("user_id={bad}")).user_id(), "user_id");
+        }
+        check(query("document_id=a&document_id=b").document_id(), "document_id");
         check(query("include_metadata=yes").include_metadata(), "include_metadata");
         check(query("position_encoding=utf16").dialect(), "position_encoding");
         check(query("positions=whole").dialect(), "positions");

@@ -25,6 +25,12 @@ pub(super) enum Endpoint {
     DocumentPresence,
     /// Where a user is.
     UserPresence,
+    /// All sessions: a new one.
+    Sessions,
+    /// The sessions that there are.
+    ActiveSessions,
+    /// A session: its end.
+    Session,
     /// A document's WebSocket.
     DocumentSocket,
     /// A document's event stream.
@@ -80,6 +86,9 @@ const ROUTES: &[Route] = &[
     live("/ws/monitoring", &[(Method::GET, Endpoint::MonitoringSocket)]),
     plain("/api/documents/{document_id}/presence", &[(Method::GET, Endpoint::DocumentPresence)]),
     plain("/api/presence/{user_id}", &[(Method::PUT, Endpoint::UserPresence)]),
+    plain("/api/sessions", &[(Method::POST, Endpoint::Sessions)]),
+    plain("/api/sessions/active", &[(Method::GET, Endpoint::ActiveSessions)]),
+    plain("/api/sessions/{session_id}", &[(Method::DELETE, Endpoint::Session)]),
 ];
 
 /// The methods of a path, or of the server as a whole (`*`), as in the header `Allow`.

@@ -21,6 +21,7 @@ use super::presence;
 use super::quota::{self, Asker};
 use super::response::{self, HttpResponse};
 use super::route::{self, Endpoint};
+use super::sessions;
 use super::site::Site;
 use super::slots::Slot;
 use super::upgrade;
@@ -100,6 +101,9 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::Changes => documents::changes(site, &parts, body, segment).await,
         Endpoint::DocumentPresence => presence::of_document(site, &parts, segment).await,
         Endpoint::UserPresence => presence::update(site, &parts, body, segment).await,
+        Endpoint::Sessions => sessions::create(site, &parts, body).await,
+        Endpoint::ActiveSessions => sessions::active(site, &parts).await,
+        Endpoint::Session => sessions::end(site, &parts, segment).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
         Endpoint::DocumentEvents => events::document(site, &parts, segment).await,
         Endpoint::PresenceEvents | Endpoint::MonitoringEvents => events::feed(site, &parts, endpoint).await,

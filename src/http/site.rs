@@ -21,6 +21,8 @@ use crate::shared::Shared;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// States that are read at the same time; others wait. Each may be as large as a document.
 const STATE_READS_MAX: usize = 8;
+/// Lists of sessions that are made at the same time; others wait. Each may name all sessions there are.
+const SESSION_LISTS_MAX: usize = 2;
 /// Old versions that are read from disk at the same time.
 const VERSION_READS_MAX: usize = 2;
 
@@ -43,6 +45,8 @@ pub(super) struct Site {
     pub(super) answers: AnswerBudget,
     /// One permit for each state that is being read.
     pub(super) state_reads: Semaphore,
+    /// One permit for each list of sessions that is being made.
+    pub(super) session_lists: Semaphore,
     /// One permit for each old version that is being read.
     pub(super) version_reads: Arc<Semaphore>,
 }
@@ -67,6 +71,7 @@ impl Site {
             limits,
             answers,
             state_reads,
+            session_lists: Semaphore::new(SESSION_LISTS_MAX),
             version_reads,
         }
     }

@@ -86,6 +86,7 @@ impl Entrant {
         let invalid_id = |_| refusal::invalid_document_id(site.id_pattern.as_str());
         let document_id = document_id(site, segment).map_err(invalid_id)?;
         let may_edit = identity.allows(Scope::DocumentWrite, document_id.as_str()).is_ok();
+        let is_admin = identity.allows(Scope::DocumentAdmin, document_id.as_str()).is_ok();
         identity.allows(Scope::DocumentRead, document_id.as_str()).map_err(refusal::forbidden)?;
         let (reply, answer) = oneshot::channel();
         let setting = site.shared.config.greeting;
@@ -104,6 +105,7 @@ impl Entrant {
                 session_id: ids::session_id(),
                 user: user(identity),
                 edits,
+                is_admin,
                 dialect: query.dialect()?,
                 greeting,
                 framing,

@@ -9,15 +9,18 @@ pub enum Family {
     Journal,
     /// Whole documents at some versions. The same key.
     Snapshots,
-    /// The one live session of a document. Key: document.
+    /// The one live session of a document, and its plan if it has one. Key: document; 0x00 and document for the plan, so
+    /// that all plans are neighbours.
     Sessions,
+    /// The save points of documents. Key: as in the journal.
+    Saves,
     /// What is true of the whole store. Key: a name.
     Meta,
 }
 
 impl Family {
     /// All kinds.
-    pub(crate) const ALL: [Self; 4] = [Self::Journal, Self::Snapshots, Self::Sessions, Self::Meta];
+    pub(crate) const ALL: [Self; 5] = [Self::Journal, Self::Snapshots, Self::Sessions, Self::Saves, Self::Meta];
 
     /// The name of the column family. It is on disk: never change one.
     #[must_use]
@@ -26,6 +29,7 @@ impl Family {
             Self::Journal => "journal",
             Self::Snapshots => "snapshots",
             Self::Sessions => "sessions",
+            Self::Saves => "saves",
             Self::Meta => "meta",
         }
     }

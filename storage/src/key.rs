@@ -18,6 +18,22 @@ pub(crate) fn versioned(document: &DocumentId, version: Version) -> Vec<u8> {
     key
 }
 
+/// The key of the plan of a document's session. It begins as no document's name does.
+pub(crate) fn plan(document: &DocumentId) -> Vec<u8> {
+    [&PLANS_FROM, document.as_str().as_bytes()].concat()
+}
+
+/// What the keys of all plans begin with.
+pub(crate) const PLANS_FROM: [u8; 1] = [0];
+/// The first key after them all.
+pub(crate) const PLANS_TO: [u8; 1] = [1];
+
+/// The document whose plan has this key.
+pub(crate) fn document_of_plan(key: &[u8]) -> Option<DocumentId> {
+    let name = key.strip_prefix(&PLANS_FROM)?;
+    DocumentId::new(str::from_utf8(name).ok()?).ok()
+}
+
 /// The first key that a document's record could have, and the first one after them all.
 pub(crate) fn bounds(document: &DocumentId) -> (Vec<u8>, Vec<u8>) {
     let with_end = |end: u8| [document.as_str().as_bytes(), &[end]].concat();

@@ -2,13 +2,15 @@
 
 mod cursor;
 mod journal;
+mod saves;
+mod sessions;
 
-use jddb_core::document::{Change, Session, Snapshot, VERSIONS_SKIPPED};
+use jddb_core::document::{Change, Snapshot, VERSIONS_SKIPPED};
 use jddb_core::ids::{DocumentId, Version};
 
 use crate::error::LoadError;
 use crate::family::Family;
-use crate::record::{self, ArchivedSessionRecord, ArchivedSnapshotRecord, Damage};
+use crate::record::{self, ArchivedSnapshotRecord, Damage};
 use crate::store::Store;
 use cursor::Cursor;
 use journal::{History, Newest};
@@ -68,22 +70,6 @@ impl Store {
     pub fn load_at(&self, document: &DocumentId, version: Version) -> Result<Option<Loaded>, LoadError> {
         let loaded = self.read(document, Some(version), History { versions: 0, bytes: 0 })?;
         Ok(loaded.map(|loaded| Loaded { skip_versions: 0, ..loaded }))
-    }
-
-    /// The document's live session, if one was stored.
-    ///
-    /// # Errors
-    /// The record is damaged or of a newer server, or the disk fails.
-    pub fn load_session(&self, document: &DocumentId) -> Result<Option<Session>, LoadError> {
-        let family = Family::Sessions;
-        let key = document.as_str().as_bytes();
-        let value = self.db().get_pinned_cf(self.family(family), key);
-        let Some(value) = value.map_err(|error| LoadError::rocksdb(family, document, error))? else {
-            return Ok(None);
-        };
-        record::access::<ArchivedSessionRecord<'_>>(key, &value)
-            .map(|session| Some(session.to_session(document)))
-            .map_err(|damage| LoadError::damage(family, document, None, damage))
     }
 
     /// Reads the version asked for, or the newest.

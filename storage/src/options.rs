@@ -88,7 +88,7 @@ impl StoreOptions {
 
     fn family(&self, family: Family, cache: &Cache) -> Options {
         let mut options = self.base(cache);
-        if matches!(family, Family::Journal | Family::Snapshots) {
+        if matches!(family, Family::Journal | Family::Snapshots | Family::Saves) {
             // These are read a document at a time, from the newest version back: files without the
             // document are ruled out by its part of the key.
             options.set_prefix_extractor(SliceTransform::create(

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jddb_core::document::{Change, Session, Snapshot};
-use jddb_core::ids::DocumentId;
+use jddb_core::document::{Change, Save, Session, Snapshot};
+use jddb_core::ids::{DocumentId, Version};
 use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
 
 use crate::directory::DataDirectory;
@@ -14,7 +14,7 @@ use crate::family::Family;
 use crate::key;
 use crate::meta::{self, Epochs};
 use crate::options::{Durability, StoreOptions};
-use crate::record::{self, ChangeRecord, EncodedRecord, SessionRecord, SnapshotRecord};
+use crate::record::{self, ChangeRecord, EncodedRecord, PlanRecord, SaveRecord, SessionRecord, SnapshotRecord};
 
 /// Where in the data directory RocksDB's files are.
 const DATABASE_DIRECTORY: &str = "documents";
@@ -91,6 +91,40 @@ impl Store {
         EncodedRecord { family: Family::Sessions, key, value }
     }
 
+    /// The record of what was planned for a session, to be committed; without a plan what removes it.
+    #[must_use]
+    pub fn encode_plan(&self, session: &Session) -> EncodedRecord {
+        let key = key::plan(&session.document_id);
+        match &session.plan {
+            Some(plan) => {
+                let value = record::encode(&key, &PlanRecord::new(plan));
+                EncodedRecord { family: Family::Sessions, key, value }
+            }
+            None => EncodedRecord::removal(Family::Sessions, key),
+        }
+    }
+
+    /// What removes a document's session and its plan, to be committed.
+    #[must_use]
+    pub fn encode_session_end(&self, document: &DocumentId) -> [EncodedRecord; 2] {
+        let key = document.as_str().as_bytes().to_vec();
+        [key, key::plan(document)].map(|key| EncodedRecord::removal(Family::Sessions, key))
+    }
+
+    /// The record of a save point, to be committed. It replaces one of the same version.
+    #[must_use]
+    pub fn encode_save(&self, document: &DocumentId, save: &Save) -> EncodedRecord {
+        let key = key::versioned(document, save.version);
+        let value = record::encode(&key, &SaveRecord::new(save));
+        EncodedRecord { family: Family::Saves, key, value }
+    }
+
+    /// What removes a save point, to be committed.
+    #[must_use]
+    pub fn encode_save_end(&self, document: &DocumentId, version: Version) -> EncodedRecord {
+        EncodedRecord::removal(Family::Saves, key::versioned(document, version))
+    }
+
     /// The record of a snapshot. It is redundant, so it needs no commit; see
     /// [`Snapshotter`](crate::Snapshotter).
     #[must_use]
@@ -110,7 +144,12 @@ impl Store {
 
     /// Adds a record to a batch.
     pub(crate) fn add(&self, batch: &mut WriteBatch, record: &EncodedRecord) {
-        batch.put_cf(self.family(record.family), &record.key, &record.value);
+        let family = self.family(record.family);
+        if record.value.is_empty() {
+            batch.delete_cf(family, &record.key);
+        } else {
+            batch.put_cf(family, &record.key, &record.value);
+        }
     }
 
     /// Writes a batch: when this returns it is on the disk, all of it.

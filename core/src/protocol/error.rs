@@ -17,6 +17,8 @@ pub enum ErrorCode {
     Forbidden,
     /// No such document.
     DocumentNotFound,
+    /// No such session.
+    SessionNotFound,
     /// No such route.
     NotFound,
     /// The route exists, but not with this method.
@@ -29,6 +31,8 @@ pub enum ErrorCode {
     VersionTooOld,
     /// The document changed, and the sender asked for refusal then.
     VersionConflict,
+    /// The document has an explicit session already.
+    SessionExists,
     /// The message or request body is larger than allowed.
     MessageTooLarge,
     /// The document would become larger than allowed.
@@ -53,19 +57,21 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::ValidationError,
         Self::UnknownMessageType,
         Self::InvalidPosition,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::DocumentNotFound,
+        Self::SessionNotFound,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::VersionUnknown,
         Self::VersionTooOld,
         Self::VersionConflict,
+        Self::SessionExists,
         Self::MessageTooLarge,
         Self::DocumentTooLarge,
         Self::UnsupportedMediaType,
@@ -88,12 +94,14 @@ impl ErrorCode {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
             Self::DocumentNotFound => "DOCUMENT_NOT_FOUND",
+            Self::SessionNotFound => "SESSION_NOT_FOUND",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::RequestTimeout => "REQUEST_TIMEOUT",
             Self::VersionUnknown => "VERSION_UNKNOWN",
             Self::VersionTooOld => "VERSION_TOO_OLD",
             Self::VersionConflict => "VERSION_CONFLICT",
+            Self::SessionExists => "SESSION_EXISTS",
             Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
             Self::DocumentTooLarge => "DOCUMENT_TOO_LARGE",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
@@ -114,10 +122,10 @@ impl ErrorCode {
             Self::ValidationError | Self::UnknownMessageType | Self::InvalidPosition => 400,
             Self::Unauthenticated | Self::TokenExpiring => 401,
             Self::Forbidden => 403,
-            Self::DocumentNotFound | Self::NotFound => 404,
+            Self::DocumentNotFound | Self::SessionNotFound | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
-            Self::VersionUnknown | Self::VersionTooOld | Self::VersionConflict => 409,
+            Self::VersionUnknown | Self::VersionTooOld | Self::VersionConflict | Self::SessionExists => 409,
             Self::MessageTooLarge | Self::DocumentTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::RateLimitExceeded => 429,

@@ -10,6 +10,7 @@ mod inbound;
 mod message;
 pub mod outbound;
 mod presence;
+mod session_body;
 
 pub use error::{ErrorCode, Severity};
 pub use inbound::{ENVELOPES_PER_FRAME_MAX, Parser, read_changes_body};
@@ -19,3 +20,4 @@ pub use message::{
 };
 pub use outbound::write_message;
 pub use presence::{ACTIVITY_BYTES_MAX, PresenceUpdate, read_presence_body};
+pub use session_body::{PARTICIPANTS_MAX, SESSION_TYPE, SessionBody, read_session_body};

@@ -158,6 +158,17 @@ pub struct Saved<'a> {
     pub success: bool,
 }
 
+/// `session.ended`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SessionEnded<'a> {
+    /// The session.
+    pub session_id: &'a str,
+    /// Its document.
+    pub document_id: &'a str,
+    /// Who ended it.
+    pub ended_by: &'a str,
+}
+
 /// `system.heartbeat`.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Heartbeat<'a> {

@@ -43,6 +43,8 @@ pub enum Sent {
     Ack,
     /// `document.save`.
     Save,
+    /// `session.ended`.
+    SessionEnded,
     /// `cursor.position`.
     Cursor,
     /// `selection.change`.
@@ -72,6 +74,7 @@ impl Sent {
         Self::Change,
         Self::Ack,
         Self::Save,
+        Self::SessionEnded,
         Self::Cursor,
         Self::Selection,
         Self::Presence,
@@ -92,6 +95,7 @@ impl Sent {
             Self::Change => "document.change",
             Self::Ack => "document.ack",
             Self::Save => "document.save",
+            Self::SessionEnded => "session.ended",
             Self::Cursor => "cursor.position",
             Self::Selection => "selection.change",
             Self::Presence => "user.presence",

@@ -83,6 +83,8 @@ pub struct Joining {
     pub user: Rc<User>,
     /// Whether they may change the document; viewers may not.
     pub edits: bool,
+    /// Whether they have `document:admin`: no session keeps them out.
+    pub is_admin: bool,
     /// How they count.
     pub dialect: Dialect,
     /// When they want the state.
@@ -114,6 +116,7 @@ pub struct Member {
     /// The number of its user among the people here.
     pub(super) person: usize,
     pub(super) edits: bool,
+    pub(super) is_admin: bool,
     pub(super) dialect: Dialect,
     pub(super) framing: Framing,
     /// Whether it has been sent a state, and so gets presence too.
@@ -145,6 +148,7 @@ impl Member {
             user: joining.user,
             person,
             edits: joining.edits,
+            is_admin: joining.is_admin,
             dialect: joining.dialect,
             framing: joining.framing,
             greeted: false,

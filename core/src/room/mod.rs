@@ -10,7 +10,7 @@
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
 //! it), `state`, `sync` and `resume` (catching up), `cursor`, `people`, `presence`, `visit` and `shown` (who is here),
-//! `request` (HTTP), `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
+//! `request` (HTTP), `session`, `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
 //! something is wrong), `rates` (who speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with
 //! `pointers`, and `ladder` (delivery); `roster` and
 //! `observer` are for those who watch many documents, or none.
@@ -35,6 +35,7 @@ mod request;
 mod resume;
 mod roster;
 mod save;
+mod session;
 mod shown;
 mod state;
 mod sync;
@@ -54,6 +55,8 @@ pub use presence::{News, Presence, Status, palette_color};
 pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
 pub use roster::{PresenceEvent, Roster, snapshot_frame};
+pub use save::KnownSave;
+pub use session::{NewSession, SessionFilter, SessionSummary, session_unknown};
 pub use state::metadata_of;
 pub use tokens::{Expiry, Renewal, RenewalRequest};
 pub use visit::{PresenceUpdated, Visitor};
@@ -68,7 +71,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::document::{Change, Document, DocumentLimits, Session};
+use crate::document::{Change, Document, DocumentLimits, Save, Session};
 use crate::ids::{UnixMillis, Version};
 use crate::limits::{ConnectionLimit, LimitMode, RefusalCounts};
 use crate::protocol::outbound::{Limits, Metadata};
@@ -115,8 +118,14 @@ pub struct RoomConfig {
 pub enum Record<'a> {
     /// A new version.
     Change(&'a Change),
-    /// The document's session, which has just begun.
+    /// The document's session, which has just begun or changed.
     Session(&'a Session),
+    /// The document has no session any more.
+    SessionEnded,
+    /// A save point.
+    Save(&'a Save),
+    /// The save point of that version is not kept any longer.
+    SaveForgotten(Version),
 }
 
 /// A document with its session and its members.
@@ -125,7 +134,10 @@ pub struct Room {
     config: Rc<RoomConfig>,
     document: Document,
     session: Option<Session>,
+    /// The session is another one than is stored.
     session_is_new: bool,
+    /// When somebody did something whose presence is over by now.
+    last_activity: Option<UnixMillis>,
     members: Members,
     presence: Announcements,
     /// Answers to HTTP requests, each with its gate.
@@ -157,10 +169,11 @@ impl Room {
             members: Members::new(config.outbound_bytes_max),
             presence: Announcements::default(),
             config,
-            saves: Saves::new(document.version()),
+            saves: Saves::new(document.version(), Vec::new()),
             document,
             session,
             session_is_new: false,
+            last_activity: None,
             answers: VecDeque::new(),
             records: 0,
             unrecorded: Vec::new(),
@@ -171,6 +184,11 @@ impl Room {
             renewals: Vec::new(),
             tokens_due: u32::MAX,
         }
+    }
+
+    /// Says which saves of the document there are, in any order.
+    pub fn know_saves(&mut self, saves: Vec<KnownSave>) {
+        self.saves = Saves::new(self.document.version(), saves);
     }
 
     /// From here on messages are compressed with what other rooms use too, instead of a compressor of its own.
@@ -224,6 +242,7 @@ impl Room {
     /// # Errors
     /// The document has as many editors as are allowed.
     pub fn join(&mut self, now: UnixMillis, joining: Joining) -> Result<MemberKey, JoinRefusal> {
+        self.check_admitted(now, &joining)?;
         let limit = self.config.limits.document_editors;
         let user = Rc::clone(&joining.user);
         let people = &mut self.members.people;
@@ -251,12 +270,14 @@ impl Room {
     pub fn leave(&mut self, now: UnixMillis, key: MemberKey) {
         let Some(member) = self.members.remove(key) else { return };
         let (gone, shift) = self.members.people.go(member.person, member.edits);
+        self.last_activity = self.last_activity.max(Some(member.active_at));
         self.has_gone(now, gone, shift);
     }
 
     /// Does what is due by now; to be called every second or so. `at` is a time that never goes back.
     pub fn tend(&mut self, now: UnixMillis, at: Duration) {
         self.tend_slow_readers(at);
+        self.expire_session(now);
         self.save_in_time(now, at);
         self.tend_people(now);
         self.tend_tokens(now);
@@ -280,11 +301,8 @@ impl Room {
     /// Hands out what is to be stored since the last call, and returns how many records there are by
     /// now: the number to give to [`Self::durable`] when these are on disk.
     pub fn take_records(&mut self, mut each: impl FnMut(Record<'_>)) -> u64 {
-        if std::mem::take(&mut self.session_is_new)
-            && let Some(session) = &self.session
-        {
-            each(Record::Session(session));
-        }
+        self.take_session_record(&mut each);
+        self.saves.take_records(&mut each);
         self.unrecorded.drain(..).for_each(|change| each(Record::Change(&change)));
         self.records
     }
@@ -299,6 +317,12 @@ impl Room {
     #[must_use]
     pub const fn durable_records(&self) -> u64 {
         self.members.durable()
+    }
+
+    /// Whether there is something for [`Self::take_records`].
+    #[must_use]
+    pub const fn has_records(&self) -> bool {
+        self.session_is_new || self.saves.has_records() || !self.unrecorded.is_empty()
     }
 
     /// Whether there are members that have something to be sent.
@@ -346,20 +370,6 @@ impl Room {
             let message = refusal::STOPPING_MESSAGE;
             self.close_with_error(now, key, ErrorCode::ShuttingDown, message, CloseCode::GOING_AWAY, &reason);
         }
-    }
-
-    fn ensure_session(&mut self, now: UnixMillis, joining: &Joining) {
-        if self.session.is_some() {
-            return;
-        }
-        self.session = Some(Session {
-            session_id: joining.session_id.clone(),
-            document_id: self.document.id().clone(),
-            started_at: now,
-            started_by: joining.user.user_id.clone(),
-        });
-        self.session_is_new = true;
-        self.records += 1;
     }
 
     fn session_id(&self) -> &str {

@@ -17,6 +17,8 @@ pub(super) struct Person {
     pub(super) serial: u64,
     /// As the newest connection or visit describes them.
     pub(super) user: Rc<User>,
+    /// Since when they are here.
+    pub(super) here_since: UnixMillis,
     /// When they last did something, by whichever way.
     pub(super) active_at: UnixMillis,
     /// Whether they have done nothing for so long that the others were told.
@@ -31,12 +33,27 @@ pub(super) struct Person {
 
 impl Person {
     fn new(serial: u64, now: UnixMillis, user: Rc<User>) -> Self {
-        Self { serial, user, active_at: now, is_idle: false, is_listed: false, visit: None, connections: 0, editing: 0 }
+        Self {
+            serial,
+            user,
+            here_since: now,
+            active_at: now,
+            is_idle: false,
+            is_listed: false,
+            visit: None,
+            connections: 0,
+            editing: 0,
+        }
     }
 
     /// Whether they edit, by one of their connections or by HTTP.
     pub(super) fn edits(&self) -> bool {
         self.has_editing_connection() || self.visit.as_ref().is_some_and(|visit| visit.edits)
+    }
+
+    /// `editor` or `viewer`.
+    pub(super) fn role(&self) -> &'static str {
+        if self.edits() { "editor" } else { "viewer" }
     }
 
     /// What others see of them.
@@ -74,6 +91,8 @@ pub(super) struct People {
     numbers: HashMap<Box<str>, usize>,
     /// Users who edit.
     editors: usize,
+    /// Users with a connection.
+    connected: usize,
     /// Users with an editing connection.
     connected_editors: usize,
     /// Users with a visit.
@@ -98,6 +117,11 @@ impl People {
         self.editors
     }
 
+    /// How many have a connection.
+    pub(super) const fn connected(&self) -> usize {
+        self.connected
+    }
+
     /// How many have an editing connection.
     pub(super) const fn connected_editors(&self) -> usize {
         self.connected_editors
@@ -109,6 +133,11 @@ impl People {
     }
 
     /// A user by their number, which their members know.
+    pub(super) fn get(&self, number: usize) -> Option<&Person> {
+        self.slab.get(number)
+    }
+
+    /// The same, to be changed.
     pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut Person> {
         self.slab.get_mut(number)
     }
@@ -186,11 +215,13 @@ impl People {
         };
         let (was_here, edited) = (person.is_here(), person.edits());
         self.editors -= usize::from(edited);
+        self.connected -= usize::from(person.is_connected());
         self.connected_editors -= usize::from(person.has_editing_connection());
         self.visits -= usize::from(person.visit.is_some());
         change(person);
         let (is_here, edits) = (person.is_here(), person.edits());
         self.editors += usize::from(edits);
+        self.connected += usize::from(person.is_connected());
         self.connected_editors += usize::from(person.has_editing_connection());
         self.visits += usize::from(person.visit.is_some());
         let shift = Shift { alone: was_here != is_here, role_changed: edited != edits };

@@ -123,6 +123,34 @@ pub(super) fn too_many_editors(limit: usize) -> JoinRefusal {
     }
 }
 
+/// The session is for others.
+pub(super) fn not_admitted() -> JoinRefusal {
+    JoinRefusal {
+        code: ErrorCode::Forbidden,
+        message:
+            "the document's session is not public: ask its creator to take you in as a participant, or wait for its end"
+                .to_owned(),
+        field: None,
+        expected: None,
+        limit_type: None,
+        close: close::UNAUTHORIZED,
+        retry_after: None,
+    }
+}
+
+/// The session has as many participants as were planned.
+pub(super) fn session_is_full(max: u32) -> JoinRefusal {
+    JoinRefusal {
+        code: ErrorCode::RateLimitExceeded,
+        message: format!("the document's session has its {max} participants; retry when somebody has left"),
+        field: None,
+        expected: None,
+        limit_type: Some("session_participants"),
+        close: close::RATE_LIMITED,
+        retry_after: Some(60),
+    }
+}
+
 pub(super) fn read_only() -> InboundError {
     InboundError {
         code: ErrorCode::Forbidden,

@@ -87,6 +87,7 @@ impl Room {
         body: &mut [u8],
         parser: &mut Parser,
     ) -> Result<(), InboundError> {
+        self.check_taking_part(now, caller.user_id, caller.is_admin)?;
         let changes_max = self.config.limits.batch_changes;
         let answer = read_changes_body(parser, body, changes_max, |inbound, authors| {
             let Message::Change(sent) = &inbound.message else {

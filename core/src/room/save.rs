@@ -1,13 +1,24 @@
-//! Save points: asked for by clients, and made by themselves while people edit.
+//! Save points: asked for by clients, and made by themselves while people edit. Each is a record.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::counters::Sent;
 use super::outbox::Class;
-use super::{Member, MemberKey, Room, frame, refusal};
+use super::{Member, MemberKey, Record, Room, frame, refusal};
+use crate::document::{SAVES_MAX, Save, save_type};
 use crate::ids::{UnixMillis, Version};
 use crate::protocol::outbound::{Metadata, Saved};
 use crate::protocol::{Inbound, InboundError};
+
+/// A save that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KnownSave {
+    /// What is saved.
+    pub version: Version,
+    /// Whether somebody asked for it.
+    pub is_manual: bool,
+}
 
 /// What is known of save points.
 #[derive(Debug)]
@@ -16,11 +27,45 @@ pub(super) struct Saves {
     version: Version,
     /// Since when there has been more than that.
     unsaved_since: Option<Duration>,
+    /// Those that are kept, by their versions.
+    kept: Vec<KnownSave>,
+    made: Vec<Save>,
+    forgotten: Vec<Version>,
 }
 
 impl Saves {
-    pub(super) const fn new(version: Version) -> Self {
-        Self { version, unsaved_since: None }
+    pub(super) fn new(version: Version, mut kept: Vec<KnownSave>) -> Self {
+        kept.sort_unstable();
+        Self { version, unsaved_since: None, kept, made: Vec::new(), forgotten: Vec::new() }
+    }
+
+    /// Whether there is something for [`Self::take_records`].
+    pub(super) const fn has_records(&self) -> bool {
+        !self.made.is_empty() || !self.forgotten.is_empty()
+    }
+
+    /// Hands out what is to be stored, and then what is to be forgotten: that may have been made a moment before.
+    pub(super) fn take_records(&mut self, each: &mut impl FnMut(Record<'_>)) {
+        self.made.iter().for_each(|save| each(Record::Save(save)));
+        self.forgotten.drain(..).for_each(|version| each(Record::SaveForgotten(version)));
+        self.made.clear();
+    }
+
+    /// Keeps one more. Of one version there is one, and what somebody asked for is not replaced by what nobody did.
+    fn keep(&mut self, save: Save) {
+        let known = KnownSave { version: save.version, is_manual: save.saved_by.is_some() };
+        self.version = save.version;
+        self.unsaved_since = None;
+        match self.kept.iter_mut().rev().find(|kept| kept.version == known.version) {
+            Some(kept) if kept.is_manual && !known.is_manual => return,
+            Some(kept) => *kept = known,
+            None => self.kept.push(known),
+        }
+        self.made.push(save);
+        if self.kept.len() > SAVES_MAX {
+            let oldest = self.kept.iter().position(|kept| !kept.is_manual).unwrap_or(0);
+            self.forgotten.push(self.kept.remove(oldest).version);
+        }
     }
 }
 
@@ -31,36 +76,61 @@ impl Room {
         if !member.edits {
             return Err(refusal::read_only());
         }
-        let user = std::rc::Rc::clone(&member.user);
+        let user = Rc::clone(&member.user);
         let session_id = super::session_id(self.session.as_ref()).to_owned();
         let metadata =
             Metadata::of_user(now, &user.user_id, &session_id).relaying(inbound.client_id, inbound.correlation_id);
-        self.tell_saved("manual", &metadata, Some(key));
+        self.tell_saved(now, Some(&user.user_id), &metadata, Some(key));
         Ok(())
     }
 
     /// Saves by itself what nobody has saved for long enough; `at` is a time that never goes back.
     pub(super) fn save_in_time(&mut self, now: UnixMillis, at: Duration) {
-        if self.saves.version == self.document.version() || self.config.auto_save.is_zero() {
+        let interval = self.auto_save();
+        if self.saves.version == self.document.version() || interval.is_zero() {
             self.saves.unsaved_since = None;
             return;
         }
         let since = *self.saves.unsaved_since.get_or_insert(at);
-        if at.saturating_sub(since) >= self.config.auto_save {
+        if at.saturating_sub(since) >= interval {
             let session_id = super::session_id(self.session.as_ref()).to_owned();
             let mut metadata = Metadata::of_server(now, None);
             metadata.session_id = Some(&session_id);
-            self.tell_saved("auto", &metadata, None);
+            self.tell_saved(now, None, &metadata, None);
         }
     }
 
-    /// Tells of a save point at the current version: all who have been greeted, and who asked for it.
-    fn tell_saved(&mut self, save_type: &'static str, metadata: &Metadata<'_>, asked: Option<MemberKey>) {
-        self.saves = Saves::new(self.document.version());
+    /// Saves what a session leaves behind.
+    pub(super) fn save_finally(&mut self, now: UnixMillis, user_id: &str) {
+        let session_id = super::session_id(self.session.as_ref()).to_owned();
+        self.tell_saved(now, Some(user_id), &Metadata::of_user(now, user_id, &session_id), None);
+    }
+
+    /// From one save to the next that is made by itself; none if zero.
+    fn auto_save(&self) -> Duration {
+        let plan = self.session.as_ref().and_then(|session| session.plan.as_ref());
+        let planned = plan.and_then(|plan| plan.settings.auto_save_seconds);
+        planned.map_or(self.config.auto_save, |seconds| Duration::from_secs(seconds.into()))
+    }
+
+    /// Makes a save point of the current version, and tells of it: all who have been greeted, and who asked for it. One of
+    /// version 0 is told of as well, but there is nothing to keep.
+    fn tell_saved(
+        &mut self,
+        now: UnixMillis,
+        saved_by: Option<&str>,
+        metadata: &Metadata<'_>,
+        asked: Option<MemberKey>,
+    ) {
+        let version = self.document.version();
+        if version > Version::ZERO {
+            self.saves.keep(Save { version, at: now, saved_by: saved_by.map(Into::into) });
+            self.records += 1;
+        }
         let saved = Saved {
-            version: self.document.version(),
+            version,
             saved_sections: self.document.sections().iter().map(|section| section.name().as_str()).collect(),
-            save_type,
+            save_type: save_type(saved_by.is_some()),
             success: true,
         };
         let frame = frame("document.save", &saved, metadata);

@@ -71,7 +71,7 @@ impl Room {
             user: self.active_editor(shown, dialect),
             avatar_url: user.avatar_url.as_deref(),
             status: person.status().name(),
-            role: if person.edits() { "editor" } else { "viewer" },
+            role: person.role(),
             activity: shown.activity,
         }
     }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::member::{Dialect, Marked};
+use super::people::Person;
 use super::request::Answer;
 use super::{Room, User};
 use crate::document::ChangeRef;
@@ -42,6 +43,8 @@ pub struct Visitor<'a> {
     pub user: Rc<User>,
     /// Whether it is them who say so: what somebody else knows of them stands back behind what is known here.
     pub is_caller: bool,
+    /// Whether no session keeps them out.
+    pub is_admin: bool,
     /// Whether they count as an editor.
     pub edits: bool,
     /// Which of their visits it is; higher than those before it.
@@ -91,6 +94,7 @@ impl Room {
     /// # Errors
     /// A position is not in the text; nothing was changed then.
     pub fn answer_visit(&mut self, now: UnixMillis, request: u64, visitor: &Visitor<'_>) -> Result<(), InboundError> {
+        self.check_taking_part(now, &visitor.user.user_id, visitor.is_admin)?;
         let (cursor, selection) = self.places_of(visitor)?;
         let told_before = self.presence.told;
         self.visit(now, visitor, cursor, selection);
@@ -127,9 +131,18 @@ impl Room {
         if self.members.people.visits() == 0 {
             return;
         }
-        let is_over = |visit: &Visit| visit.expires_at <= now;
+        let is_over = |person: &Person| person.visit.as_ref().is_some_and(|visit| visit.expires_at <= now);
+        self.end_visits_where(now, is_over);
+    }
+
+    /// Ends the visits of these users.
+    pub(super) fn end_visits(&mut self, now: UnixMillis, of: impl Fn(&str) -> bool) {
+        self.end_visits_where(now, |person| person.visit.is_some() && of(&person.user.user_id));
+    }
+
+    fn end_visits_where(&mut self, now: UnixMillis, is_over: impl Fn(&Person) -> bool) {
         let people = self.members.people.iter_mut();
-        let over = people.filter(|(_, person)| person.visit.as_deref().is_some_and(is_over));
+        let over = people.filter(|(_, person)| is_over(person));
         let mut over: Vec<(Box<str>, usize)> =
             over.map(|(number, person)| (person.user.user_id.clone(), number)).collect();
         // By name, so that it is the same order whoever came first.
@@ -143,7 +156,7 @@ impl Room {
     }
 
     fn visit(&mut self, now: UnixMillis, visitor: &Visitor<'_>, cursor: Option<Marked>, selection: Option<Marked>) {
-        let Visitor { user, is_caller, edits, number, encoding: _, update } = visitor;
+        let Visitor { user, is_caller, is_admin: _, edits, number, encoding: _, update } = visitor;
         let acts = update.is_active;
         let known = self.members.people.find(&user.user_id).map(|(_, person)| person);
         let before = known.and_then(|person| person.visit.as_ref());

@@ -19,6 +19,8 @@ struct Batch {
     records: u64,
     changes: Vec<Change>,
     session: Option<Session>,
+    /// How many save points.
+    saves: usize,
     snapshot: Option<Snapshot>,
 }
 
@@ -53,8 +55,11 @@ impl Disk {
         batch.records = room.take_records(|record| match record {
             Record::Change(change) => batch.changes.push(change.clone()),
             Record::Session(session) => batch.session = Some(session.clone()),
+            Record::Save(_) => batch.saves += 1,
+            // No editor of the simulator ends a session, or saves so often.
+            Record::SessionEnded | Record::SaveForgotten(_) => {}
         });
-        if !batch.changes.is_empty() || batch.session.is_some() {
+        if !batch.changes.is_empty() || batch.session.is_some() || batch.saves > 0 {
             self.under_way.push_back(batch);
         }
     }
@@ -66,7 +71,7 @@ impl Disk {
 
     /// Writes the oldest batch; how many records are durable by then. `None` if there was nothing to write.
     pub(super) fn commit(&mut self) -> Option<u64> {
-        let Batch { records, changes, session, snapshot } = self.under_way.pop_front()?;
+        let Batch { records, changes, session, saves: _, snapshot } = self.under_way.pop_front()?;
         if !changes.is_empty() {
             self.skipped_versions = 0;
         }

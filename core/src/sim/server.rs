@@ -128,6 +128,7 @@ impl Server {
             connection_id: format!("conn_{number}").into(),
             user: Rc::new(user),
             edits: guest.edits,
+            is_admin: false,
             dialect: guest.dialect,
             greeting: guest.greeting,
             framing: crate::room::Framing::default(),

@@ -26,6 +26,7 @@ mod refusals;
 mod replica;
 mod rng;
 mod saves;
+mod sessions;
 mod support;
 mod sync;
 mod tokens;

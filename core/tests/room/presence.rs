@@ -1,13 +1,11 @@
 //! `joined`, `idle`, `active` and `left`: once for each user, however many connections; numbers in a crowd.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jddb_core::protocol::outbound::PresenceCounts;
-use jddb_core::room::{MemberKey, Presence, Status, palette_color};
+use jddb_core::room::{MemberKey, Presence, palette_color};
 use serde_json::json;
 
-use crate::rng::{Rng, for_seeds};
 use crate::support::{House, IDLE_AFTER_MS, brief, guest, insert, message};
 
 #[test]
@@ -42,106 +40,6 @@ fn presence_has_the_references_fields() {
     );
     assert_eq!(joined["metadata"]["user_id"], "ben");
     assert_eq!(joined["metadata"]["session_id"], "sess_1");
-}
-
-/// Users with their connections, each with when it did something last, and what has to be told of them.
-#[derive(Default)]
-struct Naive {
-    here: Vec<(usize, MemberKey, u64)>,
-    idle: Vec<usize>,
-    told: Vec<String>,
-}
-
-impl Naive {
-    fn is_here(&self, user: usize) -> bool {
-        self.here.iter().any(|(other, ..)| *other == user)
-    }
-
-    fn tell(&mut self, user: usize, status: &str) {
-        self.told.push(format!("user_{user} {status}"));
-    }
-
-    fn wake(&mut self, user: usize) {
-        if self.idle.contains(&user) {
-            self.idle.retain(|idle| *idle != user);
-            self.tell(user, "active");
-        }
-    }
-
-    fn tick(&mut self, now: u64) {
-        let mut last = BTreeMap::new();
-        for (user, _, at) in &self.here {
-            let last = last.entry(*user).or_insert(0);
-            *last = (*last).max(*at);
-        }
-        for (user, at) in last {
-            if now - at >= IDLE_AFTER_MS && !self.idle.contains(&user) {
-                self.idle.push(user);
-                self.tell(user, "idle");
-            }
-        }
-    }
-}
-
-#[test]
-fn each_transition_is_told_once() {
-    for_seeds(300, |seed| {
-        let mut rng = Rng(seed);
-        let mut house = House::new();
-        let watcher = house.settle(guest("watcher"));
-        let mut naive = Naive::default();
-        for _ in 0..80 {
-            let at = house.now.0;
-            match rng.below(6) {
-                0 | 1 => {
-                    let user = rng.below(4);
-                    if naive.is_here(user) {
-                        naive.wake(user)
-                    } else {
-                        naive.tell(user, "joined")
-                    }
-                    let joining = guest(&format!("user_{user}"));
-                    let joining = if rng.one_in(2) { joining.viewing() } else { joining };
-                    naive.here.push((user, house.join(joining), at));
-                }
-                2 if !naive.here.is_empty() => {
-                    let (user, key, last) = naive.here.swap_remove(rng.below(naive.here.len()));
-                    house.leave(key);
-                    match naive.here.iter_mut().find(|(other, ..)| *other == user) {
-                        Some((.., at)) => *at = last.max(*at),
-                        None => {
-                            naive.idle.retain(|idle| *idle != user);
-                            naive.tell(user, "left");
-                        }
-                    }
-                }
-                3 if !naive.here.is_empty() => {
-                    let chosen = rng.below(naive.here.len());
-                    let (user, key, last) = &mut naive.here[chosen];
-                    *last = at;
-                    let (user, key) = (*user, *key);
-                    naive.wake(user);
-                    house.say(key, message("document.join", json!({})));
-                    // Neither of these is the user's doing.
-                    house.say(key, message("system.heartbeat", json!({})));
-                    house.say(key, message("sync.request", json!({})));
-                }
-                _ => {
-                    house.wait(rng.below(40_000) as u64);
-                    naive.tick(house.now.0);
-                }
-            }
-        }
-        let seen: Vec<String> = house.read(watcher).iter().map(brief).collect();
-        assert_eq!(seen, naive.told);
-        let Presence { listed, counts } = house.room.presence();
-        assert_eq!(counts.total_editors + counts.total_viewers, listed.len());
-        for (user, status) in listed.iter().filter(|(user, _)| &*user.user_id != "watcher") {
-            let number: usize = user.user_id.trim_start_matches("user_").parse().unwrap();
-            assert!(naive.is_here(number), "{number} is a ghost");
-            assert_eq!(*status == Status::Idle, naive.idle.contains(&number));
-        }
-    });
 }
 
 #[test]

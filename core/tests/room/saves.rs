@@ -1,7 +1,8 @@
-//! Saves that are made by themselves while a document changes.
+//! Saves: made by themselves while a document changes, kept as records, and bounded.
 
 use std::time::Duration;
 
+use jddb_core::document::SAVES_MAX;
 use serde_json::json;
 
 use crate::support::{House, Plan, guest, insert, message};
@@ -21,6 +22,8 @@ fn what_has_changed_is_saved_in_time_and_told_to_all_who_are_greeted() {
     house.wait(29_999);
     assert_eq!((house.read(ada).len(), house.read(ben).len()), (0, 0));
     house.wait(1);
+    assert_eq!(house.read(ada).len(), 0, "it is a record, and waits for the disk");
+    house.sync();
     for key in [ada, ben] {
         let read = house.read(key);
         assert_eq!(read.len(), 1);
@@ -71,4 +74,63 @@ fn it_can_be_turned_off() {
     house.wait(1_000);
     house.wait(1_000_000);
     house.check(ada, &[]);
+}
+
+#[test]
+fn saves_are_records_and_bounded() {
+    let mut house = House::new();
+    let ada = house.settle(guest("ada"));
+    let mut naive: Vec<(u64, bool)> = Vec::new();
+    let mut rng = crate::rng::Rng(7);
+    for _ in 0..SAVES_MAX + 400 {
+        house.say(ada, insert(0, "x"));
+        let is_manual = rng.one_in(2);
+        if is_manual {
+            house.say(ada, message("document.save", json!({})));
+        } else {
+            house.wait(0);
+            house.wait(30_000);
+        }
+        naive.push((house.version(), is_manual));
+        if naive.len() > SAVES_MAX {
+            naive.remove(naive.iter().position(|(_, is_manual)| !is_manual).unwrap_or(0));
+        }
+        // Some turns hold many saves, some one; and what was kept is known again after a restart.
+        if rng.one_in(20) {
+            house.sync();
+            house.read_all();
+        }
+    }
+    house.sync();
+    let kept = |house: &House| -> Vec<(u64, bool)> {
+        let mut kept: Vec<_> = house.disk.saves.iter().map(|save| (save.version.0, save.saved_by.is_some())).collect();
+        kept.sort_unstable();
+        kept
+    };
+    assert_eq!(kept(&house), naive);
+    house.restart();
+    let ada = house.settle(guest("ada"));
+    house.say(ada, insert(0, "x"));
+    house.say(ada, message("document.save", json!({})));
+    house.sync();
+    naive.push((house.version(), true));
+    naive.remove(naive.iter().position(|(_, is_manual)| !is_manual).unwrap_or(0));
+    assert_eq!(kept(&house), naive);
+}
+
+#[test]
+fn a_version_is_saved_once_and_by_whom_somebody_asked() {
+    let mut house = House::new();
+    let ada = house.settle(guest("ada"));
+    house.say(ada, message("document.save", json!({})));
+    house.sync();
+    assert_eq!(house.disk.saves, [], "version 0 needs no name");
+    house.say(ada, insert(0, "x"));
+    house.wait(0);
+    house.wait(30_000);
+    house.say(ada, message("document.save", json!({})));
+    house.say(ada, message("document.save", json!({})));
+    house.sync();
+    let saves: Vec<_> = house.disk.saves.iter().map(|save| (save.version.0, save.saved_by.as_deref())).collect();
+    assert_eq!(saves, [(1, Some("ada"))]);
 }

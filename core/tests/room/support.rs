@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jddb_core::document::{Change, Document, DocumentLimits, Session, Snapshot, VERSIONS_SKIPPED};
-use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
+use jddb_core::document::{Change, Document, DocumentLimits, Save, Session, Snapshot, VERSIONS_SKIPPED};
+use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis, Version};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::protocol::{Parser, PresenceUpdate};
 use jddb_core::room::{
-    Dialect, Durability, EventId, Expiry, Framing, Greeting, JoinRefusal, Joining, MemberKey, Record, Room, RoomConfig,
-    User, Visitor,
+    Dialect, Durability, EventId, Expiry, Framing, Greeting, JoinRefusal, Joining, KnownSave, MemberKey, Record, Room,
+    RoomConfig, User, Visitor,
 };
 use jddb_core::websocket::Compression;
 use serde_json::{Value, json};
@@ -82,6 +82,7 @@ impl Plan {
 pub(crate) struct Guest {
     user_id: String,
     edits: bool,
+    is_admin: bool,
     dialect: Dialect,
     greeting: Greeting,
     framing: Framing,
@@ -93,6 +94,7 @@ pub(crate) fn guest(user_id: &str) -> Guest {
     Guest {
         user_id: user_id.to_owned(),
         edits: true,
+        is_admin: false,
         dialect: Dialect::default(),
         greeting: Greeting::OnConnect,
         framing: Framing::default(),
@@ -104,6 +106,10 @@ pub(crate) fn guest(user_id: &str) -> Guest {
 impl Guest {
     pub(crate) fn viewing(self) -> Self {
         Self { edits: false, ..self }
+    }
+
+    pub(crate) fn admin(self) -> Self {
+        Self { is_admin: true, ..self }
     }
 
     pub(crate) fn speaking(self, dialect: Dialect) -> Self {
@@ -144,13 +150,18 @@ impl Guest {
 pub(crate) struct Disk {
     pub(crate) changes: Vec<Change>,
     pub(crate) session: Option<Session>,
+    pub(crate) saves: Vec<Save>,
 }
 
 /// Records on their way to the disk.
+#[derive(Default)]
 struct Batch {
     records: u64,
     changes: Vec<Change>,
-    session: Option<Session>,
+    /// What has become of the session, if anything has.
+    session: Option<Option<Session>>,
+    saves: Vec<Save>,
+    forgotten: Vec<Version>,
 }
 
 pub(crate) struct House {
@@ -209,13 +220,14 @@ impl House {
     }
 
     pub(crate) fn try_join(&mut self, guest: Guest) -> Result<MemberKey, JoinRefusal> {
-        let Guest { user_id, edits, dialect, greeting, framing, granted, expiry } = guest;
+        let Guest { user_id, edits, is_admin, dialect, greeting, framing, granted, expiry } = guest;
         self.connections += 1;
         let number = self.connections;
         let joining = Joining {
             connection_id: format!("conn_{number}").into(),
             user: Rc::new(user_called(&user_id)),
             edits,
+            is_admin,
             dialect,
             greeting,
             framing,
@@ -280,7 +292,7 @@ impl House {
         let number = self.connections as u64;
         let user = Rc::new(user_called(user_id));
         let encoding = PositionEncoding::Utf16;
-        let visitor = Visitor { user, is_caller: true, edits, number, encoding, update };
+        let visitor = Visitor { user, is_caller: true, is_admin: false, edits, number, encoding, update };
         self.room.answer_visit(self.now, number, &visitor)?;
         self.sync();
         Ok(self.answers().pop().unwrap().1)
@@ -308,12 +320,15 @@ impl House {
 
     /// A turn: what was recorded is on its way to the disk.
     pub(crate) fn turn(&mut self) {
-        let (mut changes, mut session) = (Vec::new(), None);
-        let records = self.room.take_records(|record| match record {
-            Record::Change(change) => changes.push(change.clone()),
-            Record::Session(record) => session = Some(record.clone()),
+        let mut batch = Batch::default();
+        batch.records = self.room.take_records(|record| match record {
+            Record::Change(change) => batch.changes.push(change.clone()),
+            Record::Session(record) => batch.session = Some(Some(record.clone())),
+            Record::SessionEnded => batch.session = Some(None),
+            Record::Save(save) => batch.saves.push(save.clone()),
+            Record::SaveForgotten(version) => batch.forgotten.push(version),
         });
-        self.under_way.push_back(Batch { records, changes, session });
+        self.under_way.push_back(batch);
     }
 
     /// The disk has written the oldest batch. False if there was none.
@@ -323,7 +338,14 @@ impl House {
             self.skip_versions = 0;
         }
         self.disk.changes.extend(batch.changes);
-        self.disk.session = batch.session.or_else(|| self.disk.session.take());
+        if let Some(session) = batch.session {
+            self.disk.session = session;
+        }
+        for save in batch.saves {
+            self.disk.saves.retain(|other| other.version != save.version);
+            self.disk.saves.push(save);
+        }
+        self.disk.saves.retain(|save| !batch.forgotten.contains(&save.version));
         self.room.durable(batch.records);
         true
     }
@@ -438,7 +460,10 @@ fn open(plan: &Plan, disk: &Disk, skip_versions: u64) -> Room {
     let id = DocumentId::new(DOCUMENT).unwrap();
     let mut document = Document::restore(id, Snapshot::default(), disk.changes.clone(), plan.document).unwrap();
     document.skip_versions(skip_versions);
-    Room::new(document, disk.session.clone(), plan.config())
+    let mut room = Room::new(document, disk.session.clone(), plan.config());
+    let known = |save: &Save| KnownSave { version: save.version, is_manual: save.saved_by.is_some() };
+    room.know_saves(disk.saves.iter().map(known).collect());
+    room
 }
 
 /// The first frame, if it is whole: a text as JSON, a close as `{"type": "close", "code", "reason"}`.

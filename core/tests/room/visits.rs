@@ -288,6 +288,9 @@ fn each_transition_is_told_once_however_somebody_is_here() {
                     let (user, key) = (*user, *key);
                     naive.wake(user);
                     house.say(key, message("document.join", json!({})));
+                    // Neither of these is the user's doing.
+                    house.say(key, message("system.heartbeat", json!({})));
+                    house.say(key, message("sync.request", json!({})));
                 }
                 4 | 5 => {
                     let acts = rng.one_in(2);

@@ -56,6 +56,7 @@ impl House {
             connection_id: format!("conn_{name}").into(),
             user: Rc::new(user),
             edits: true,
+            is_admin: false,
             dialect: Dialect { encoding, over_document },
             greeting: Greeting::OnConnect,
             framing: Framing::default(),

@@ -262,6 +262,8 @@ fn answer_call(call: Call) {
         Ask::State(_) if says("big_") => Ok("x".repeat(BIG_BYTES)),
         Ask::State(read) => Ok(format!("{id} {} {}", read.encoding.name(), read.with_metadata)),
         Ask::Presence(encoding) => Ok(format!("who is in {id} {}", encoding.name())),
+        Ask::Session(post) => Ok(format!("{} plans a session at {}", post.creator.user_id, post.websocket_url)),
+        Ask::EndSession(end) => Ok(format!("{} ends {}", end.user_id, end.session_id)),
         Ask::Visit(put) => Ok(format!("{} is in {id}", put.user.user_id)),
         Ask::Changes(post) => Ok(format!(
             "{id} by {}{} {} key {:?} body {}",

@@ -6,6 +6,8 @@
 //! formats: a record of a newer one is told from a damaged one. Version numbers are in the key only.
 
 mod change;
+mod plan;
+mod save;
 mod session;
 mod snapshot;
 
@@ -18,6 +20,8 @@ use rkyv::ser::allocator::ArenaHandle;
 use crate::family::Family;
 
 pub(crate) use change::{ArchivedChangeRecord, ChangeRecord};
+pub(crate) use plan::{ArchivedPlanRecord, PlanRecord};
+pub(crate) use save::{ArchivedSaveRecord, SaveRecord};
 pub(crate) use session::{ArchivedSessionRecord, SessionRecord};
 pub(crate) use snapshot::{ArchivedSnapshotRecord, SnapshotRecord};
 
@@ -32,10 +36,16 @@ const HEADER_BYTES: usize = 5;
 pub struct EncodedRecord {
     pub(crate) family: Family,
     pub(crate) key: Vec<u8>,
+    /// Empty, which no value is, where the record is to be removed.
     pub(crate) value: Vec<u8>,
 }
 
 impl EncodedRecord {
+    /// What removes the record of that key.
+    pub(crate) const fn removal(family: Family, key: Vec<u8>) -> Self {
+        Self { family, key, value: Vec::new() }
+    }
+
     /// Key and value together, in bytes.
     #[must_use]
     pub const fn bytes(&self) -> usize {

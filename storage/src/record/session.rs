@@ -22,13 +22,14 @@ impl<'a> SessionRecord<'a> {
 }
 
 impl ArchivedSessionRecord<'_> {
-    /// The session, which is of `document`.
+    /// The session, which is of `document`; its plan is a record of its own.
     pub(crate) fn to_session(&self, document: &DocumentId) -> Session {
         Session {
             session_id: (*self.session_id).into(),
             document_id: document.clone(),
             started_at: UnixMillis(self.started_at.to_native()),
             started_by: (*self.started_by).into(),
+            plan: None,
         }
     }
 }

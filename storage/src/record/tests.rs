@@ -1,6 +1,8 @@
 //! Format 1 on disk, byte by byte, and what is found when bytes change.
 
-use jddb_core::document::{Change, Origin, ResendRecord, SectionChange, SectionSnapshot, Session, Snapshot};
+use jddb_core::document::{
+    Change, Origin, ResendRecord, Save, SectionChange, SectionSnapshot, Session, SessionPlan, SessionSettings, Snapshot,
+};
 use jddb_core::ids::{DocumentId, SectionName, UnixMillis, Version};
 use jddb_core::ot::OperationBuilder;
 
@@ -60,7 +62,22 @@ fn session() -> Session {
         document_id: DocumentId::new("jd_12345").unwrap(),
         started_at: UnixMillis(1_758_458_730_000),
         started_by: "user_1".into(),
+        plan: None,
     }
+}
+
+fn plan() -> SessionPlan {
+    SessionPlan {
+        created_by: "user_1".into(),
+        created_at: UnixMillis(1_758_458_730_000),
+        expires_at: UnixMillis(1_758_480_330_000),
+        participants: vec!["user_1".into(), "user_2".into()],
+        settings: SessionSettings { auto_save_seconds: Some(30), participants_max: None, is_public: false },
+    }
+}
+
+fn save() -> Save {
+    Save { version: Version(42), at: UnixMillis(1_758_458_730_123), saved_by: Some("user_1".into()) }
 }
 
 /// Compares a value with the file of that name; writes it instead where the environment asks for that.
@@ -88,6 +105,14 @@ fn records_of_format_1_are_read_and_written_as_ever() {
     let stored = check_fixture("session-1.bin", &encode(b"jd_12345", &SessionRecord::new(&session())));
     let read = access::<ArchivedSessionRecord<'_>>(b"jd_12345", &stored).unwrap();
     assert_eq!(read.to_session(&session().document_id), session());
+
+    let stored = check_fixture("plan-1.bin", &encode(b"\0jd_12345", &PlanRecord::new(&plan())));
+    let read = access::<ArchivedPlanRecord<'_>>(b"\0jd_12345", &stored).unwrap();
+    assert_eq!(read.to_plan(), plan());
+
+    let stored = check_fixture("save-1.bin", &encode(KEY, &SaveRecord::new(&save())));
+    let read = access::<ArchivedSaveRecord<'_>>(KEY, &stored).unwrap();
+    assert_eq!(read.to_save(Version(42)), save());
 
     let stored = check_fixture("meta-1.bin", &encode_plain(b"epoch", &7_u32.to_le_bytes()));
     assert_eq!(open(b"epoch", &stored).unwrap(), 7_u32.to_le_bytes());

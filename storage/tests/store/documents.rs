@@ -1,6 +1,7 @@
 //! What is stored is read back: all that is needed, and no more than was asked for.
 
-use jddb_core::ids::Version;
+use jddb_core::document::{Save, Session, SessionPlan, SessionSettings};
+use jddb_core::ids::{UnixMillis, Version};
 use jddb_storage::Durability;
 
 use crate::snapshots::write_snapshot;
@@ -89,10 +90,62 @@ fn a_session_is_replaced_by_the_next() {
     let document = id("jd_1");
     assert_eq!(store.load_session(&document), Ok(None));
     let first = session(&document);
-    let second = jddb_core::document::Session { session_id: "sess_2".into(), ..first.clone() };
+    let second = Session { session_id: "sess_2".into(), ..first.clone() };
     commit(&store, vec![store.encode_session(&first)]);
     assert_eq!(store.load_session(&document), Ok(Some(first)));
     commit(&store, vec![store.encode_session(&second)]);
     assert_eq!(store.load_session(&document), Ok(Some(second)));
     assert_eq!(store.load(&document, 10, 10), Ok(None), "a session is no change");
+}
+
+#[test]
+fn plans_of_sessions_are_found_without_their_documents() {
+    let directory = tempfile::tempdir().unwrap();
+    let planned = |name: &str| Session {
+        plan: Some(Box::new(SessionPlan {
+            created_by: "ada".into(),
+            created_at: UnixMillis(1),
+            expires_at: UnixMillis(9),
+            participants: vec!["ben".into()],
+            settings: SessionSettings { participants_max: Some(3), ..SessionSettings::default() },
+        })),
+        ..session(&id(name))
+    };
+    {
+        let store = open(directory.path(), Durability::Strict);
+        let all = ["jd_1", "jd_2", "jd_3"].map(planned);
+        commit(&store, all.iter().flat_map(|one| [store.encode_session(one), store.encode_plan(one)]).collect());
+        let implicit = session(&id("jd_4"));
+        commit(&store, vec![store.encode_session(&implicit), store.encode_plan(&implicit)]);
+    }
+    let store = open(directory.path(), Durability::Strict);
+    assert_eq!(store.load_session(&id("jd_2")), Ok(Some(planned("jd_2"))));
+    let found = store.load_planned_sessions(|id| id.as_str() != "jd_3").unwrap();
+    assert_eq!(found, ["jd_1", "jd_2"].map(planned));
+    // One becomes implicit, another is over.
+    let implicit = session(&id("jd_1"));
+    commit(&store, vec![store.encode_session(&implicit), store.encode_plan(&implicit)]);
+    commit(&store, store.encode_session_end(&id("jd_2")).to_vec());
+    assert_eq!(store.load_planned_sessions(|_| true).unwrap(), [planned("jd_3")]);
+    assert_eq!(store.load_session(&id("jd_1")), Ok(Some(implicit)));
+    assert_eq!(store.load_session(&id("jd_2")), Ok(None));
+}
+
+#[test]
+fn saves_are_kept_until_they_are_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), Durability::Strict);
+    let (document, other) = (id("jd_1"), id("jd_10"));
+    let save =
+        |version, by: Option<&str>| Save { version: Version(version), at: UnixMillis(5), saved_by: by.map(Into::into) };
+    let all = [save(1, None), save(300, Some("ada")), save(7, Some("ben"))];
+    commit(&store, all.iter().map(|save| store.encode_save(&document, save)).collect());
+    commit(&store, vec![store.encode_save(&other, &save(9, None))]);
+    assert_eq!(store.load_saves(&document).unwrap(), [save(300, Some("ada")), save(7, Some("ben")), save(1, None)]);
+    commit(
+        &store,
+        vec![store.encode_save_end(&document, Version(7)), store.encode_save(&document, &save(1, Some("cleo")))],
+    );
+    assert_eq!(store.load_saves(&document).unwrap(), [save(300, Some("ada")), save(1, Some("cleo"))]);
+    assert_eq!(store.load_saves(&other).unwrap(), [save(9, None)]);
 }

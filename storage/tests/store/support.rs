@@ -62,6 +62,7 @@ pub(crate) fn session(document: &DocumentId) -> Session {
         document_id: document.clone(),
         started_at: UnixMillis(1_758_458_730_000),
         started_by: "user_1".into(),
+        plan: None,
     }
 }
 

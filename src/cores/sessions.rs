@@ -1,0 +1,114 @@
+//! The sessions of a core's documents: those that were planned, whether their document is open or not, and lists of them.
+//!
+//! What is known here follows from the records on their way to the disk, and is read from there at the start. An implicit
+//! session is known where its document is open, and listed while somebody is there.
+
+use std::collections::HashMap;
+
+use jddb_core::document::Session;
+use jddb_core::ids::{DocumentId, UnixMillis};
+use jddb_core::room::{SessionFilter, SessionSummary};
+
+use super::core::{Core, now};
+use super::message::{ListSessions, ListedSession};
+use super::rooms::Slot;
+
+/// The most sessions of the whole server that are planned at one time; each core has an equal share.
+const PLANNED_SESSIONS_MAX: usize = 10_000;
+
+/// The sessions of a core that were planned.
+pub(super) type PlannedSessions = HashMap<DocumentId, Session>;
+
+impl Core {
+    /// Learns from the disk what was planned, before anybody is served.
+    pub(super) fn recall_sessions(&self) {
+        let is_own = |id: &DocumentId| self.shared.core_of(id) == self.index;
+        match self.shared.store.load_planned_sessions(is_own) {
+            Ok(sessions) => {
+                let known = sessions.into_iter().map(|session| (session.document_id.clone(), session));
+                self.planned_sessions.borrow_mut().extend(known);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the sessions cannot be read; documents have theirs when they are opened")
+            }
+        }
+    }
+
+    /// Whether one more can be planned.
+    pub(super) fn has_room_for_session(&self) -> bool {
+        self.planned_sessions.borrow().len() < PLANNED_SESSIONS_MAX.div_ceil(self.shared.inboxes.len())
+    }
+
+    /// A session is stored as it is by now.
+    pub(super) fn note_session(&self, session: &Session) {
+        let mut planned = self.planned_sessions.borrow_mut();
+        if session.plan.is_some() {
+            planned.insert(session.document_id.clone(), session.clone());
+        } else {
+            planned.remove(&session.document_id);
+        }
+    }
+
+    /// A document has no session any more.
+    pub(super) fn forget_session(&self, document_id: &DocumentId) {
+        self.planned_sessions.borrow_mut().remove(document_id);
+    }
+
+    /// Ends the plans whose time is over of documents that are not open; an open one sees to it itself.
+    pub(super) fn expire_sessions(&self) {
+        let now = now();
+        let slots = self.slots.borrow();
+        let is_over = |session: &Session| session.plan.as_ref().is_none_or(|plan| plan.expires_at <= now);
+        let over: Vec<Session> = self
+            .planned_sessions
+            .borrow_mut()
+            .extract_if(|id, session| is_over(session) && !slots.contains_key(id))
+            .map(|(_, session)| Session { plan: None, ..session })
+            .collect();
+        drop(slots);
+        if over.is_empty() || self.shared.store.poisoned() {
+            return;
+        }
+        let mut batch = self.batch.borrow_mut();
+        over.iter().for_each(|session| batch.push(self.shared.store.encode_plan(session)));
+        let submitted = batch.submit();
+        drop(batch);
+        if submitted.is_err() {
+            self.storage_failed();
+        }
+    }
+
+    /// Tells which sessions there are.
+    pub(super) fn list_sessions(&self, list: ListSessions) {
+        let ListSessions { filter, identity, reply } = list;
+        let now = now();
+        let slots = self.slots.borrow();
+        let covers = |id: &DocumentId| identity.covers(id.as_str());
+        let of_slot = |(id, slot): (&DocumentId, &Slot)| match slot {
+            Slot::Open(cell) if covers(id) => cell.room.borrow().session_summary(now, &filter),
+            Slot::Open(_) | Slot::Loading(_) => None,
+        };
+        let open = slots.iter().filter_map(of_slot).map(|summary| ListedSession { summary, is_open: true });
+        let mut sessions: Vec<ListedSession> = open.collect();
+        let planned = self.planned_sessions.borrow();
+        let is_closed = |id: &DocumentId| !matches!(slots.get(id), Some(Slot::Open(_)));
+        let closed = planned.iter().filter(|(id, _)| is_closed(id) && covers(id));
+        sessions.extend(closed.filter_map(|(_, session)| of_closed(session, now, &filter)));
+        // Whoever asked may have gone.
+        let _ = reply.send(sessions);
+    }
+}
+
+/// A planned session whose document is not open, so that nobody is in it.
+fn of_closed(session: &Session, now: UnixMillis, filter: &SessionFilter) -> Option<ListedSession> {
+    let plan = session.plan.as_ref().filter(|plan| now < plan.expires_at)?;
+    let is_wanted = filter.wants(session, |_| false);
+    is_wanted.then(|| ListedSession {
+        summary: SessionSummary {
+            session: session.clone(),
+            participant_count: 0,
+            last_activity: plan.created_at.max(session.started_at),
+        },
+        is_open: false,
+    })
+}
