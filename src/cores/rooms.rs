@@ -182,13 +182,17 @@ impl Core {
             Some(Trouble::Stopping)
         } else if self.shared.store.poisoned() && !request.reads_only() {
             Some(Trouble::Storage)
-        } else if request.plans_session() && !self.has_room_for_session() {
-            Some(Trouble::Busy)
-        } else if self.batch.borrow().is_full() && !request.reads_only() {
+        } else if !self.has_room_for(request) {
             Some(Trouble::Busy)
         } else {
             None
         }
+    }
+
+    /// Whether what the request leads to can be kept.
+    fn has_room_for(&self, request: &Request) -> bool {
+        let writes = !request.reads_only();
+        !(writes && self.batch.borrow().is_full()) && (!request.plans_session() || self.has_room_for_session())
     }
 
     /// Reads a document from disk, away from this thread, and goes on with who waits for it.
