@@ -8,7 +8,7 @@
 //! In reading order: `accept` is the loop and its bounds; `secure` the handshake of TLS; `connection` one client's connection over `socket` (with
 //! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
 //! `route`, `query`, `body`, `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health` and `documents` are the
-//! answers, which `ask` gets from the documents' cores, `response` and `error` their form; `handshake`, `upgrade`, `watch` and
+//! answers, which `ask` gets from the documents' cores, `response` and `error` their form, which `gzip` compresses; `handshake`, `upgrade`, `watch` and
 //! `refusal` lead a WebSocket in, or out.
 
 mod accept;
@@ -22,6 +22,7 @@ mod cors;
 mod documents;
 mod error;
 mod events;
+mod gzip;
 mod handshake;
 mod head_timer;
 mod health;

@@ -15,6 +15,7 @@ use super::cors::{self, Page};
 use super::documents;
 use super::error::HttpError;
 use super::events;
+use super::gzip;
 use super::health;
 use super::ids;
 use super::presence;
@@ -49,7 +50,9 @@ pub(super) async fn answer(
         standing = asker.standing();
         parts.extensions.insert(asker);
     }
+    let wants_gzip = gzip::is_wanted(&parts.headers);
     let result = dispatch(&site, slot, parts, body).await;
+    let result = result.map(|answer| gzip::compress(answer, wants_gzip, &site.answers));
     let has_room = |answer: &HttpResponse| {
         let bytes = answer.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
         answers.add(bytes.unwrap_or(0))
