@@ -52,7 +52,7 @@ fn wrong_routes_and_methods_say_what_is_there() {
     run(
         |_| {},
         async |front| {
-            let reply = front.request("GET /api/document/jd_1/state", "", "").await;
+            let reply = front.request("GET /api/document/jd_12345/state", "", "").await;
             assert!(reply.json()["error"]["message"].as_str().unwrap().contains("/api/documents/{document_id}/state"));
             let reply = front.request("DELETE /healthz", "", "").await;
             assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
