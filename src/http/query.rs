@@ -1,5 +1,7 @@
 //! The parameters after the `?`.
 
+use std::ops::RangeInclusive;
+
 use jddb_core::ids::{PositionEncoding, Version};
 use jddb_core::room::{Dialect, EventId, Greeting};
 
@@ -40,6 +42,19 @@ impl<'a> Query<'a> {
             if is_plain { text.parse().ok().map(Version) } else { None }
         };
         self.read("version", "a whole number of at least 0, once", number)
+    }
+
+    /// A parameter that is a whole number.
+    pub(super) fn number(
+        self,
+        name: &'static str,
+        expected: &'static str,
+        range: RangeInclusive<usize>,
+    ) -> Result<Option<usize>, BadParameter> {
+        self.read(name, expected, |text| {
+            let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+            if is_plain { text.parse().ok().filter(|number| range.contains(number)) } else { None }
+        })
     }
 
     /// `include_metadata`; it is, without.
@@ -94,14 +109,9 @@ impl<'a> Query<'a> {
 
     /// `interval` of monitoring, in seconds; 1 without.
     pub(super) fn interval_seconds(self) -> Result<usize, BadParameter> {
-        let seconds = |text: &str| {
-            let is_plain = text.bytes().all(|b| b.is_ascii_digit());
-            let range = INTERVAL_SECONDS_MIN..=INTERVAL_SECONDS_MAX;
-            if is_plain { text.parse().ok().filter(|seconds| range.contains(seconds)) } else { None }
-        };
-        Ok(self
-            .read("interval", "a whole number of seconds from 1 to 60, once", seconds)?
-            .unwrap_or(INTERVAL_SECONDS_MIN))
+        let range = INTERVAL_SECONDS_MIN..=INTERVAL_SECONDS_MAX;
+        let given = self.number("interval", "a whole number of seconds from 1 to 60, once", range)?;
+        Ok(given.unwrap_or(INTERVAL_SECONDS_MIN))
     }
 
     /// The parameter's value, if it is there.

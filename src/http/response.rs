@@ -7,8 +7,13 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Response, StatusCode};
+use jddb_core::ids::Version;
+
+use crate::cores::Answered;
 
 use super::gzip::GzipBody;
 use crate::connection::StreamBody;
@@ -103,6 +108,23 @@ pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
+}
+
+/// What a document's core answered: its version is the tag of the answer, which `If-Match` may name.
+pub(super) fn answered(status: StatusCode, answered: Answered) -> HttpResponse {
+    let mut response = json_of_now(status, answered.body);
+    if let Some(version) = answered.version {
+        tag(&mut response, version);
+    }
+    response
+}
+
+/// Says which version an answer is of.
+pub(super) fn tag(response: &mut HttpResponse, version: Version) {
+    // Digits in quotes are always fit for a header.
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, value);
+    }
 }
 
 /// An answer with a JSON body that is true for this moment only.

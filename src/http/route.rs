@@ -25,6 +25,18 @@ pub(super) enum Endpoint {
     DocumentPresence,
     /// Where a user is.
     UserPresence,
+    /// The list of documents.
+    Documents,
+    /// A whole document: its texts and its metadata.
+    PutDocument,
+    /// The end of a document.
+    DeleteDocument,
+    /// A document is locked.
+    Lock,
+    /// Its lock is taken away.
+    Unlock,
+    /// An old version is brought back.
+    Restore,
     /// A document's WebSocket.
     DocumentSocket,
     /// A document's event stream.
@@ -72,6 +84,13 @@ const ROUTES: &[Route] = &[
     plain("/readyz", &[(Method::GET, Endpoint::Ready)]),
     plain("/api/documents/{document_id}/state", &[(Method::GET, Endpoint::State)]),
     plain("/api/documents/{document_id}/changes", &[(Method::POST, Endpoint::Changes)]),
+    plain("/api/documents", &[(Method::GET, Endpoint::Documents)]),
+    plain(
+        "/api/documents/{document_id}",
+        &[(Method::PUT, Endpoint::PutDocument), (Method::DELETE, Endpoint::DeleteDocument)],
+    ),
+    plain("/api/documents/{document_id}/lock", &[(Method::PUT, Endpoint::Lock), (Method::DELETE, Endpoint::Unlock)]),
+    plain("/api/documents/{document_id}/restore", &[(Method::POST, Endpoint::Restore)]),
     live("/api/documents/{document_id}/events", &[(Method::GET, Endpoint::DocumentEvents)]),
     live("/api/presence/events", &[(Method::GET, Endpoint::PresenceEvents)]),
     live("/api/monitoring/events", &[(Method::GET, Endpoint::MonitoringEvents)]),
@@ -153,7 +172,11 @@ mod tests {
     use super::*;
 
     fn check(path: &str, expected: Option<(Endpoint, &str)>) {
-        let method = if path.ends_with("/changes") { Method::POST } else { Method::GET };
+        let method = match path {
+            path if path.ends_with("/changes") || path.ends_with("/restore") => Method::POST,
+            path if path.ends_with("/lock") || path.ends_with("/documents/jd_1") => Method::PUT,
+            _ => Method::GET,
+        };
         assert_eq!(find(&method, path).ok(), expected, "{path}");
     }
 
@@ -163,6 +186,10 @@ mod tests {
         check("/readyz", Some((Endpoint::Ready, "")));
         check("/api/documents/jd_1/state", Some((Endpoint::State, "jd_1")));
         check("/api/documents/jd%5F1/changes", Some((Endpoint::Changes, "jd%5F1")));
+        check("/api/documents", Some((Endpoint::Documents, "")));
+        check("/api/documents/jd_1", Some((Endpoint::PutDocument, "jd_1")));
+        check("/api/documents/jd_1/lock", Some((Endpoint::Lock, "jd_1")));
+        check("/api/documents/jd_1/restore", Some((Endpoint::Restore, "jd_1")));
         check("/api/documents/jd_1/events", Some((Endpoint::DocumentEvents, "jd_1")));
         check("/api/presence/events", Some((Endpoint::PresenceEvents, "")));
         check("/api/monitoring/events", Some((Endpoint::MonitoringEvents, "")));
@@ -189,8 +216,8 @@ mod tests {
             "/ws/monitor",
             "/ws/translation",
             "/api/documents/a/b/state",
-            "/api/documents/state",
-            "/api/documents/jd_1",
+            "/api/document",
+            "/api/documents/jd_1/",
             "/API/documents/jd_1/state",
             "//healthz",
         ] {

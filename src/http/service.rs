@@ -11,6 +11,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Version};
 
 use super::answers::HeldAnswers;
+use super::catalogue;
 use super::cors::{self, Page};
 use super::documents;
 use super::error::HttpError;
@@ -103,6 +104,12 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::Changes => documents::changes(site, &parts, body, segment).await,
         Endpoint::DocumentPresence => presence::of_document(site, &parts, segment).await,
         Endpoint::UserPresence => presence::update(site, &parts, body, segment).await,
+        Endpoint::Documents => catalogue::list(site, &parts).await,
+        Endpoint::PutDocument => documents::put(site, &parts, body, segment).await,
+        Endpoint::DeleteDocument => documents::delete(site, &parts, segment).await,
+        Endpoint::Lock => documents::lock(site, &parts, body, segment).await,
+        Endpoint::Unlock => documents::unlock(site, &parts, segment).await,
+        Endpoint::Restore => documents::restore(site, &parts, body, segment).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
         Endpoint::DocumentEvents => events::document(site, &parts, segment).await,
         Endpoint::PresenceEvents | Endpoint::MonitoringEvents => events::feed(site, &parts, endpoint).await,

@@ -11,13 +11,15 @@ pub enum Family {
     Snapshots,
     /// The one live session of a document. Key: document.
     Sessions,
+    /// What is known of each document beside its texts. Key: document.
+    Catalogue,
     /// What is true of the whole store. Key: a name.
     Meta,
 }
 
 impl Family {
     /// All kinds.
-    pub(crate) const ALL: [Self; 4] = [Self::Journal, Self::Snapshots, Self::Sessions, Self::Meta];
+    pub(crate) const ALL: [Self; 5] = [Self::Journal, Self::Snapshots, Self::Sessions, Self::Catalogue, Self::Meta];
 
     /// The name of the column family. It is on disk: never change one.
     #[must_use]
@@ -26,6 +28,7 @@ impl Family {
             Self::Journal => "journal",
             Self::Snapshots => "snapshots",
             Self::Sessions => "sessions",
+            Self::Catalogue => "catalogue",
             Self::Meta => "meta",
         }
     }

@@ -4,17 +4,18 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jddb_core::document::{Change, Session, Snapshot};
+use jddb_core::document::{Change, Entry, Session, Snapshot};
 use jddb_core::ids::DocumentId;
 use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
 
+use crate::catalogue;
 use crate::directory::DataDirectory;
 use crate::error::{OpenError, WriteError};
 use crate::family::Family;
 use crate::key;
 use crate::meta::{self, Epochs};
 use crate::options::{Durability, StoreOptions};
-use crate::record::{self, ChangeRecord, EncodedRecord, SessionRecord, SnapshotRecord};
+use crate::record::{self, ChangeRecord, EncodedRecord, EntryRecord, SessionRecord, SnapshotRecord, Write};
 
 /// Where in the data directory RocksDB's files are.
 const DATABASE_DIRECTORY: &str = "documents";
@@ -50,6 +51,12 @@ impl Store {
         let failed = |error| OpenError::rocksdb(&path, error);
         let db =
             DB::open_cf_descriptors(&options.database().map_err(failed)?, &path, options.families()).map_err(failed)?;
+        // Before the epoch, so that a start that is cut short makes it again.
+        if !meta::has_catalogue(&db, handle(&db, Family::Meta), &path)? {
+            let (journal, catalogue) = (handle(&db, Family::Journal), handle(&db, Family::Catalogue));
+            catalogue::catch_up(&db, journal, catalogue).map_err(failed)?;
+            meta::note_catalogue(&db, handle(&db, Family::Meta)).map_err(failed)?;
+        }
         let epochs = meta::begin_epoch(&db, handle(&db, Family::Meta), &path, durability)?;
         tracing::info!(path = %path.display(), epoch = epochs.current, ?durability, "store opened");
         if epochs.last_unclean_fast > 0 && epochs.last_unclean_fast + 1 == epochs.current {
@@ -80,7 +87,7 @@ impl Store {
     pub fn encode_change(&self, document: &DocumentId, change: &Change) -> EncodedRecord {
         let key = key::versioned(document, change.version);
         let value = record::encode(&key, &ChangeRecord::new(change, self.epochs.current));
-        EncodedRecord { family: Family::Journal, key, value }
+        EncodedRecord { family: Family::Journal, key, write: Write::Put(value) }
     }
 
     /// The record of a document's live session, to be committed. It replaces the one before.
@@ -88,7 +95,33 @@ impl Store {
     pub fn encode_session(&self, session: &Session) -> EncodedRecord {
         let key = session.document_id.as_str().as_bytes().to_vec();
         let value = record::encode(&key, &SessionRecord::new(session));
-        EncodedRecord { family: Family::Sessions, key, value }
+        EncodedRecord { family: Family::Sessions, key, write: Write::Put(value) }
+    }
+
+    /// The record of what is known of a document beside its texts, to be committed. It replaces the one before.
+    #[must_use]
+    pub fn encode_entry(&self, document: &DocumentId, entry: &Entry) -> EncodedRecord {
+        let key = document.as_str().as_bytes().to_vec();
+        let value = record::encode(&key, &EntryRecord::new(entry, self.epochs.current));
+        EncodedRecord { family: Family::Catalogue, key, write: Write::Put(value) }
+    }
+
+    /// The records that delete a document, to be committed together: its changes, its snapshots and its session are erased,
+    /// and `entry` says up to which version its numbers were used.
+    #[must_use]
+    pub fn encode_deletion(&self, document: &DocumentId, entry: &Entry) -> [EncodedRecord; 4] {
+        let erase =
+            |family: Family, key: Vec<u8>, end: Vec<u8>| EncodedRecord { family, key, write: Write::EraseUpTo(end) };
+        let (from, _) = key::bounds(document);
+        let to = key::versioned(document, entry.origin.next());
+        let session = document.as_str().as_bytes().to_vec();
+        let session_end = [&*session, &[0]].concat();
+        [
+            erase(Family::Journal, from.clone(), to.clone()),
+            erase(Family::Snapshots, from, to),
+            erase(Family::Sessions, session, session_end),
+            self.encode_entry(document, entry),
+        ]
     }
 
     /// The record of a snapshot. It is redundant, so it needs no commit; see
@@ -97,7 +130,7 @@ impl Store {
     pub fn encode_snapshot(&self, document: &DocumentId, snapshot: &Snapshot) -> EncodedRecord {
         let key = key::versioned(document, snapshot.version);
         let value = record::encode(&key, &SnapshotRecord::new(snapshot));
-        EncodedRecord { family: Family::Snapshots, key, value }
+        EncodedRecord { family: Family::Snapshots, key, write: Write::Put(value) }
     }
 
     /// Writes a record that can be made again, without waiting for the disk.
@@ -110,7 +143,11 @@ impl Store {
 
     /// Adds a record to a batch.
     pub(crate) fn add(&self, batch: &mut WriteBatch, record: &EncodedRecord) {
-        batch.put_cf(self.family(record.family), &record.key, &record.value);
+        let family = self.family(record.family);
+        match &record.write {
+            Write::Put(value) => batch.put_cf(family, &record.key, value),
+            Write::EraseUpTo(end) => batch.delete_range_cf(family, &record.key, end),
+        }
     }
 
     /// Writes a batch: when this returns it is on the disk, all of it.

@@ -65,7 +65,7 @@ impl Answer {
     fn is_complete(&self) -> bool {
         match self.header("content-length").map(str::parse::<usize>) {
             Some(Ok(length)) => self.body.len() >= length,
-            _ => false,
+            _ => self.status == 304,
         }
     }
 }
@@ -157,7 +157,18 @@ pub(crate) async fn post(port: u16, path: &str, token: &str, body: &Value) -> An
 
 /// A request's bytes.
 pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> Vec<u8> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n");
+    request_with(method, path, token, "", body)
+}
+
+/// The same with more header lines, each with its end.
+pub(crate) fn request_with(
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    headers: &str,
+    body: Option<&Value>,
+) -> Vec<u8> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{headers}");
     if let Some(token) = token {
         head += &format!("Authorization: Bearer {token}\r\n");
     }

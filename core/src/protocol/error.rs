@@ -29,6 +29,8 @@ pub enum ErrorCode {
     VersionTooOld,
     /// The document changed, and the sender asked for refusal then.
     VersionConflict,
+    /// Somebody has locked the document.
+    DocumentLocked,
     /// The message or request body is larger than allowed.
     MessageTooLarge,
     /// The document would become larger than allowed.
@@ -53,7 +55,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::ValidationError,
         Self::UnknownMessageType,
         Self::InvalidPosition,
@@ -66,6 +68,7 @@ impl ErrorCode {
         Self::VersionUnknown,
         Self::VersionTooOld,
         Self::VersionConflict,
+        Self::DocumentLocked,
         Self::MessageTooLarge,
         Self::DocumentTooLarge,
         Self::UnsupportedMediaType,
@@ -94,6 +97,7 @@ impl ErrorCode {
             Self::VersionUnknown => "VERSION_UNKNOWN",
             Self::VersionTooOld => "VERSION_TOO_OLD",
             Self::VersionConflict => "VERSION_CONFLICT",
+            Self::DocumentLocked => "DOCUMENT_LOCKED",
             Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
             Self::DocumentTooLarge => "DOCUMENT_TOO_LARGE",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
@@ -120,6 +124,7 @@ impl ErrorCode {
             Self::VersionUnknown | Self::VersionTooOld | Self::VersionConflict => 409,
             Self::MessageTooLarge | Self::DocumentTooLarge => 413,
             Self::UnsupportedMediaType => 415,
+            Self::DocumentLocked => 423,
             Self::RateLimitExceeded => 429,
             Self::HeadersTooLarge => 431,
             Self::InternalError => 500,

@@ -10,16 +10,19 @@
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
 //! it), `state`, `sync` and `resume` (catching up), `cursor`, `people`, `presence`, `visit` and `shown` (who is here),
-//! `request` (HTTP), `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
+//! `request` (HTTP) with `condition`, `rewrite`, `lock` and `deletion`, `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
 //! something is wrong), `rates` (who speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with
 //! `pointers`, and `ladder` (delivery); `roster` and
 //! `observer` are for those who watch many documents, or none.
 
+mod condition;
 mod counters;
 mod cursor;
+mod deletion;
 mod forms;
 mod framing;
 mod ladder;
+mod lock;
 mod member;
 mod members;
 mod observer;
@@ -33,6 +36,7 @@ mod refusal;
 mod relay;
 mod request;
 mod resume;
+mod rewrite;
 mod roster;
 mod save;
 mod shown;
@@ -42,6 +46,7 @@ mod tokens;
 mod visit;
 mod watch;
 
+pub use condition::IfMatch;
 pub use counters::{Counter, Counters, Sent};
 pub use forms::Forms;
 pub use framing::{EventId, Framing};
@@ -53,6 +58,7 @@ pub use outbox::Outbox;
 pub use presence::{News, Presence, Status, palette_color};
 pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
+pub use rewrite::{RewriteKind, Rewriting};
 pub use roster::{PresenceEvent, Roster, snapshot_frame};
 pub use state::metadata_of;
 pub use tokens::{Expiry, Renewal, RenewalRequest};
@@ -68,7 +74,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::document::{Change, Document, DocumentLimits, Session};
+use crate::document::{Change, Document, DocumentLimits, Entry, Session};
 use crate::ids::{UnixMillis, Version};
 use crate::limits::{ConnectionLimit, LimitMode, RefusalCounts};
 use crate::protocol::outbound::{Limits, Metadata};
@@ -117,6 +123,10 @@ pub enum Record<'a> {
     Change(&'a Change),
     /// The document's session, which has just begun.
     Session(&'a Session),
+    /// What is known of the document beside its texts.
+    Entry(&'a Entry),
+    /// The document was deleted, after all that was recorded before; its numbers go up to the entry's origin.
+    Deletion(&'a Entry),
 }
 
 /// A document with its session and its members.
@@ -126,6 +136,10 @@ pub struct Room {
     document: Document,
     session: Option<Session>,
     session_is_new: bool,
+    entry: Entry,
+    entry_is_new: bool,
+    is_deleted: bool,
+    deletion_is_recorded: bool,
     members: Members,
     presence: Announcements,
     /// Answers to HTTP requests, each with its gate.
@@ -157,6 +171,10 @@ impl Room {
             members: Members::new(config.outbound_bytes_max),
             presence: Announcements::default(),
             config,
+            entry: Entry { exists: document.version() > Version::ZERO, ..Entry::default() },
+            entry_is_new: false,
+            is_deleted: false,
+            deletion_is_recorded: false,
             saves: Saves::new(document.version()),
             document,
             session,
@@ -182,6 +200,11 @@ impl Room {
     pub fn configure(&mut self, config: Rc<RoomConfig>) {
         self.members.bound_outbound(config.outbound_bytes_max);
         self.config = config;
+    }
+
+    /// Says what is known of the document beside its texts; without, it exists if it was ever changed.
+    pub fn describe(&mut self, entry: Entry) {
+        self.entry = entry;
     }
 
     /// The document.
@@ -222,7 +245,7 @@ impl Room {
     /// Takes somebody in: from here on they miss nothing.
     ///
     /// # Errors
-    /// The document has as many editors as are allowed.
+    /// The document has as many editors as are allowed, or somebody has locked it.
     pub fn join(&mut self, now: UnixMillis, joining: Joining) -> Result<MemberKey, JoinRefusal> {
         let limit = self.config.limits.document_editors;
         let user = Rc::clone(&joining.user);
@@ -232,6 +255,11 @@ impl Room {
             if self.config.limits.mode == LimitMode::Enforce {
                 return Err(refusal::too_many_editors(limit));
             }
+        }
+        if joining.edits
+            && let Some(lock) = self.entry.lock_against(now, &user.user_id)
+        {
+            return Err(refusal::is_locked(now, lock));
         }
         let (person, shift) = people.come(now, &user, joining.edits);
         self.ensure_session(now, &joining);
@@ -285,7 +313,15 @@ impl Room {
         {
             each(Record::Session(session));
         }
+        let entry_is_new = std::mem::take(&mut self.entry_is_new);
+        if entry_is_new && !self.is_deleted {
+            each(Record::Entry(&self.entry));
+        }
         self.unrecorded.drain(..).for_each(|change| each(Record::Change(&change)));
+        // Whatever came before it in the same turn is deleted with it.
+        if self.is_deleted && !std::mem::replace(&mut self.deletion_is_recorded, true) {
+            each(Record::Deletion(&self.entry));
+        }
         self.records
     }
 

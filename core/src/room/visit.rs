@@ -107,7 +107,10 @@ impl Room {
             broadcast_sent: self.presence.told > told_before,
             active_users_in_document: self.members.people.len(),
         };
-        self.answers.push_back((self.version_gate(), Answer { request, body: Ok(answer.to_json().into()) }));
+        self.answers.push_back((
+            self.version_gate(),
+            Answer { request, body: Ok(answer.to_json().into()), version: None, created: false },
+        ));
         Ok(())
     }
 
@@ -127,9 +130,17 @@ impl Room {
         if self.members.people.visits() == 0 {
             return;
         }
-        let is_over = |visit: &Visit| visit.expires_at <= now;
+        self.end_visits_that(now, |visit| visit.expires_at <= now);
+    }
+
+    /// Ends all visits: there is nothing left to be in.
+    pub(super) fn end_visits(&mut self, now: UnixMillis) {
+        self.end_visits_that(now, |_| true);
+    }
+
+    fn end_visits_that(&mut self, now: UnixMillis, is_over: impl Fn(&Visit) -> bool) {
         let people = self.members.people.iter_mut();
-        let over = people.filter(|(_, person)| person.visit.as_deref().is_some_and(is_over));
+        let over = people.filter(|(_, person)| person.visit.as_deref().is_some_and(&is_over));
         let mut over: Vec<(Box<str>, usize)> =
             over.map(|(number, person)| (person.user.user_id.clone(), number)).collect();
         // By name, so that it is the same order whoever came first.

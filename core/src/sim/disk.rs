@@ -53,6 +53,8 @@ impl Disk {
         batch.records = room.take_records(|record| match record {
             Record::Change(change) => batch.changes.push(change.clone()),
             Record::Session(session) => batch.session = Some(session.clone()),
+            // What follows from its changes is not kept, and nobody deletes it here.
+            Record::Entry(_) | Record::Deletion(_) => {}
         });
         if !batch.changes.is_empty() || batch.session.is_some() {
             self.under_way.push_back(batch);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jddb_core::document::{Change, Document, DocumentLimits, Session, Snapshot, VERSIONS_SKIPPED};
+use jddb_core::document::{Change, Document, DocumentLimits, Entry, Session, Snapshot, VERSIONS_SKIPPED};
 use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::outbound::Limits;
@@ -144,6 +144,7 @@ impl Guest {
 pub(crate) struct Disk {
     pub(crate) changes: Vec<Change>,
     pub(crate) session: Option<Session>,
+    pub(crate) entry: Option<Entry>,
 }
 
 /// Records on their way to the disk.
@@ -151,6 +152,7 @@ struct Batch {
     records: u64,
     changes: Vec<Change>,
     session: Option<Session>,
+    entry: Option<Entry>,
 }
 
 pub(crate) struct House {
@@ -308,12 +310,13 @@ impl House {
 
     /// A turn: what was recorded is on its way to the disk.
     pub(crate) fn turn(&mut self) {
-        let (mut changes, mut session) = (Vec::new(), None);
+        let (mut changes, mut session, mut entry) = (Vec::new(), None, None);
         let records = self.room.take_records(|record| match record {
             Record::Change(change) => changes.push(change.clone()),
             Record::Session(record) => session = Some(record.clone()),
+            Record::Entry(record) | Record::Deletion(record) => entry = Some(record.clone()),
         });
-        self.under_way.push_back(Batch { records, changes, session });
+        self.under_way.push_back(Batch { records, changes, session, entry });
     }
 
     /// The disk has written the oldest batch. False if there was none.
@@ -324,6 +327,7 @@ impl House {
         }
         self.disk.changes.extend(batch.changes);
         self.disk.session = batch.session.or_else(|| self.disk.session.take());
+        self.disk.entry = batch.entry.or_else(|| self.disk.entry.take());
         self.room.durable(batch.records);
         true
     }
@@ -438,7 +442,9 @@ fn open(plan: &Plan, disk: &Disk, skip_versions: u64) -> Room {
     let id = DocumentId::new(DOCUMENT).unwrap();
     let mut document = Document::restore(id, Snapshot::default(), disk.changes.clone(), plan.document).unwrap();
     document.skip_versions(skip_versions);
-    Room::new(document, disk.session.clone(), plan.config())
+    let mut room = Room::new(document, disk.session.clone(), plan.config());
+    disk.entry.iter().for_each(|entry| room.describe(entry.clone()));
+    room
 }
 
 /// The first frame, if it is whole: a text as JSON, a close as `{"type": "close", "code", "reason"}`.
