@@ -30,6 +30,7 @@ mod ids;
 mod linger;
 mod parse_error;
 mod presence;
+mod published;
 mod query;
 mod quota;
 mod refusal;
