@@ -35,6 +35,7 @@ mod linger;
 mod page;
 mod parse_error;
 mod presence;
+mod published;
 mod query;
 mod quota;
 mod refusal;

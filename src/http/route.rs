@@ -17,6 +17,16 @@ pub(super) enum Endpoint {
     Health,
     /// Whether it is ready for requests.
     Ready,
+    /// The description of the HTTP API.
+    OpenApi,
+    /// The description of WebSockets and event streams.
+    AsyncApi,
+    /// A page that shows both.
+    Docs,
+    /// Its script.
+    DocsScript,
+    /// Its style.
+    DocsStyle,
     /// A document's state.
     State,
     /// Changes to a document.
@@ -82,6 +92,11 @@ const fn live(template: &'static str, methods: &'static [(Method, Endpoint)]) ->
 const ROUTES: &[Route] = &[
     plain("/healthz", &[(Method::GET, Endpoint::Health)]),
     plain("/readyz", &[(Method::GET, Endpoint::Ready)]),
+    plain("/openapi.json", &[(Method::GET, Endpoint::OpenApi)]),
+    plain("/asyncapi.json", &[(Method::GET, Endpoint::AsyncApi)]),
+    plain("/docs", &[(Method::GET, Endpoint::Docs)]),
+    plain("/docs/docs.js", &[(Method::GET, Endpoint::DocsScript)]),
+    plain("/docs/docs.css", &[(Method::GET, Endpoint::DocsStyle)]),
     plain("/api/documents/{document_id}/state", &[(Method::GET, Endpoint::State)]),
     plain("/api/documents/{document_id}/changes", &[(Method::POST, Endpoint::Changes)]),
     plain("/api/documents", &[(Method::GET, Endpoint::Documents)]),
@@ -122,10 +137,17 @@ pub(super) fn methods(path: &str) -> Result<String, HttpError> {
 /// # Errors
 /// Nowhere; the error names the paths that are most like it, or the methods that the path takes.
 pub(super) fn find<'a>(method: &Method, path: &'a str) -> Result<(Endpoint, &'a str), HttpError> {
-    let found = ROUTES.iter().find_map(|route| Some((route, segment_in(path, route.template)?)));
-    let (route, segment) = found.ok_or_else(|| not_found(path))?;
-    let endpoint = route.endpoint(method).ok_or_else(|| HttpError::method_not_allowed(&route.allowed()))?;
-    Ok((endpoint, segment))
+    let mut found = ROUTES.iter().filter_map(|route| Some((route, segment_in(path, route.template)?)));
+    let (route, _) = found.clone().next().ok_or_else(|| not_found(path))?;
+    // A name in braces may be the same as a word of another path.
+    let takes = found.find_map(|(route, segment)| Some((route.endpoint(method)?, segment)));
+    takes.ok_or_else(|| HttpError::method_not_allowed(&route.allowed()))
+}
+
+/// Each method of each path, HEAD apart.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = (&'static Method, &'static str)> {
+    ROUTES.iter().flat_map(|route| route.methods.iter().map(|(method, _)| (method, route.template)))
 }
 
 impl Route {
@@ -192,6 +214,8 @@ mod tests {
         check("/api/documents/jd_1/restore", Some((Endpoint::Restore, "jd_1")));
         check("/api/documents/jd_1/events", Some((Endpoint::DocumentEvents, "jd_1")));
         check("/api/presence/events", Some((Endpoint::PresenceEvents, "")));
+        let of_somebody = find(&Method::PUT, "/api/presence/events").ok();
+        assert_eq!(of_somebody, Some((Endpoint::UserPresence, "events")), "somebody may be called so");
         check("/api/monitoring/events", Some((Endpoint::MonitoringEvents, "")));
         check("/api/documents/jd_1/presence", Some((Endpoint::DocumentPresence, "jd_1")));
         check("/ws/document/jd_1", Some((Endpoint::DocumentSocket, "jd_1")));

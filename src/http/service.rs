@@ -20,6 +20,7 @@ use super::gzip;
 use super::health;
 use super::ids;
 use super::presence;
+use super::published;
 use super::quota::{self, Asker};
 use super::response::{self, HttpResponse};
 use super::route::{self, Endpoint};
@@ -100,6 +101,9 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
     match endpoint {
         Endpoint::Health => Ok(health::health()),
         Endpoint::Ready => Ok(health::readiness(site)),
+        Endpoint::OpenApi | Endpoint::AsyncApi | Endpoint::Docs | Endpoint::DocsScript | Endpoint::DocsStyle => {
+            Ok(published::file(endpoint))
+        }
         Endpoint::State => documents::state(site, &parts, segment).await,
         Endpoint::Changes => documents::changes(site, &parts, body, segment).await,
         Endpoint::DocumentPresence => presence::of_document(site, &parts, segment).await,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::within;
+use super::{described, within};
 
 /// What the server answered.
 #[derive(Clone, Debug)]
@@ -79,8 +79,9 @@ pub(crate) async fn try_exchange(port: u16, request: &[u8]) -> io::Result<Answer
     // A server that refuses early may close before it has read all; what it answered still counts.
     let written = stream.write_all(request).await;
     let answer = read_answer(&mut stream).await;
-    if answer.is_err() {
-        written?;
+    match &answer {
+        Ok(answer) => described::check_answer(request, answer),
+        Err(_) => written?,
     }
     answer
 }
