@@ -61,7 +61,7 @@ async fn a_flood_of_connections_disturbs_nobody_who_is_there() {
     let figures = monitor.message().await["payload"]["errors"]["connections_not_accepted"].clone();
     let count = |reason: &str| figures[reason]["total"].as_u64().expect("a number");
     assert!(
-        count("surplus") + count("failed") > 0 && count("surplus") as usize >= turned_away,
+        count("surplus") + count("failed") > 0 && count("surplus") >= turned_away as u64,
         "{figures}, {turned_away}"
     );
 }
