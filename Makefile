@@ -16,7 +16,7 @@ export JDDB_TEST_PYTHON ?= $(CLIENTS)/python/bin/python
 export JDDB_TEST_NODE_PATH ?= $(CLIENTS)/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test simulate conformance powercuts sigterms hostile mutants slow slowhttp bench fuzz fmt fmt-check lint doc deny check clean
+.PHONY: help setup build run test simulate conformance powercuts sigterms hostile mutants slow slowhttp http-bench schemathesis bench fuzz fmt fmt-check lint doc deny check clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1 - \2/p' Makefile | awk -F ' - ' '{ printf "%-16s%s\n", $$1, $$2 }'
@@ -65,6 +65,11 @@ slow: build ## Has a tenth of a server's clients read nothing, a byte a second, 
 
 slowhttp: build ## Attacks a server with slowhttptest while others edit on it
 	scripts/slowhttp $(ARGS)
+
+http-bench: build ## Measures states and durable changes over HTTP beside a bare hyper server, two minutes
+	$(LOADTEST) http --server-bin $(SERVER) --cores 2 --min-state-ratio 0.6 --min-change-ratio 0.25 $(ARGS)
+schemathesis: build ## Attacks a server with what its /openapi.json allows and forbids; a little: make schemathesis ARGS=quick
+	@scripts/schemathesis $(TARGET)/schemathesis $(SERVER) $(ARGS)
 
 bench: setup ## Measures the hot paths; one of them: make bench ARGS=name
 	$(CARGO) bench --workspace --bench '*' -- $(ARGS)

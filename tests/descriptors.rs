@@ -5,6 +5,7 @@ mod support;
 
 use support::client::Client;
 use support::home::Home;
+use support::socket::Socket;
 use support::{http, until, within};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -55,4 +56,12 @@ async fn a_flood_of_connections_disturbs_nobody_who_is_there() {
     other.reach(FLOOD as u64 + 1).await;
     assert_eq!(other.editor().sections(), client.editor().sections());
     assert_eq!(http::try_get(port, "/readyz").await.expect("an answer").status, 200);
+    let admin = home.token_with("admin", "document:admin", &[]);
+    let mut monitor = Socket::open(port, &format!("/ws/monitoring?token={admin}")).await;
+    let figures = monitor.message().await["payload"]["errors"]["connections_not_accepted"].clone();
+    let count = |reason: &str| figures[reason]["total"].as_u64().expect("a number");
+    assert!(
+        count("surplus") + count("failed") > 0 && count("surplus") >= turned_away as u64,
+        "{figures}, {turned_away}"
+    );
 }

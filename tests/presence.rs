@@ -282,7 +282,8 @@ async fn a_watcher_that_is_silent_gives_its_seat_to_the_next_of_its_user() {
     let home = Home::in_memory();
     let start = home.start().env("JDDB_LIMITS__USER_CONNECTIONS", "1").env("JDDB_LIMITS__USER_SILENCE_SECONDS", "1");
     let server = start.ready().await;
-    let token = home.token_with("watcher", "presence:read", &[]);
+    // It knocks until it is let in.
+    let token = home.token_with("watcher", "presence:read", &["--limits", r#"{"requests_per_minute": 1000000}"#]);
     let mut first = Watcher::open(&server, &token).await;
     let (answer, _second) = loop {
         let mut second = Socket::open(server.port(), &format!("/ws/presence?token={token}")).await;

@@ -11,6 +11,7 @@ use crate::hostile::{self, HostileArgs};
 use crate::idle::{self, IdleArgs};
 use crate::mutants::{self, MutantsArgs};
 use crate::report::{Figures, Report, Table, render};
+use crate::requests::{self, AnchorArgs, HttpArgs};
 use crate::slow::{self, SlowArgs};
 use crate::smoke::{self, SmokeArgs};
 use crate::stopped::{self, HoldArgs, StoppedArgs};
@@ -25,6 +26,9 @@ Examples:
 
   The same on a server that runs already
     jddb-loadtest edit --url ws://127.0.0.1:8000 --data /var/lib/jddb --server-pid $(pgrep -o jddb-realtime)
+
+  What of a bare hyper server's speed is left over HTTP?  (two cores; states, and durable changes)
+    jddb-loadtest http --server-bin target/release/jddb-realtime --cores 2
 
   What does an idle connection cost?  (10,000 of them)
     jddb-loadtest idle --server-bin target/release/jddb-realtime
@@ -73,6 +77,11 @@ enum Command {
     Disk(DiskArgs),
     /// Many connections announce, begin and never end; measures what the server keeps for them
     Hostile(HostileArgs),
+    /// States and durable changes over HTTP, as fast as they are answered, beside a bare hyper server
+    Http(HttpArgs),
+    /// The bare hyper server of `http`, in a process of its own
+    #[command(hide = true)]
+    Anchor(AnchorArgs),
     /// Damaged messages and frames by the million; checks that nobody else notices
     Mutants(MutantsArgs),
 }
@@ -117,6 +126,8 @@ pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
         Command::Smoke(args) => publish(&smoke::run(args)?, args.json),
         Command::Disk(args) => publish(&measure_disk(args)?, args.json),
         Command::Hostile(args) => publish(&hostile::run(args)?, args.json),
+        Command::Http(args) => publish(&requests::run(args)?, args.json),
+        Command::Anchor(args) => requests::serve_anchor(args).map(|()| true),
         Command::Mutants(args) => publish(&mutants::run(args)?, args.json),
     }
 }
@@ -178,6 +189,8 @@ mod tests {
         check("x hostile --connections 40 --mebibytes 48", true);
         check("x mutants --mutants 10000 --seed 17", true);
         check("x mutants --mutants 0", false);
+        check("x http --connections 8 --rounds 1 --min-state-ratio 0.6", true);
+        check("x http --rounds 0", false);
         check("x disk", false);
         check("x disk --data .", true);
         check("x", false);

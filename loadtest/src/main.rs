@@ -1,8 +1,8 @@
 //! Load generator for the real-time server: clients at scale in one process, honest latencies, cost a delivery.
 //!
 //! It is an outsider: it shares no code with the server and believes nothing it is not sent. In reading order: [`cli`]
-//! and [`target`] say what is tested; [`edit`], [`idle`], [`slow`], [`stopped`], [`smoke`], [`disk`], [`hostile`] and
-//! [`mutants`] are the scenarios; [`connect`], [`socket`] and [`scan`] are the client, [`raw`] a bad one, [`bystander`]
+//! and [`target`] say what is tested; [`edit`], [`idle`], [`slow`], [`stopped`], [`smoke`], [`disk`], [`hostile`],
+//! [`mutants`] and [`requests`] (`http`) are the scenarios; [`connect`], [`socket`] and [`scan`] are the client, [`raw`] a bad one, [`bystander`]
 //! who suffers from it;
 //! [`stage`] is where they play, [`monitor`] and [`resident`] what the server says and takes meanwhile; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
 
@@ -27,6 +27,7 @@ mod procfs;
 mod raw;
 mod replica;
 mod report;
+mod requests;
 mod resident;
 mod scan;
 mod schedule;

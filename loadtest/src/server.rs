@@ -1,6 +1,6 @@
 //! Starting a server of one's own, and stopping it as an operator would.
 
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -156,6 +156,23 @@ impl ServerProcess {
 /// A process started here, which must not outlive the run.
 #[derive(Debug)]
 pub(crate) struct OwnChild(pub(crate) Child);
+
+impl OwnChild {
+    /// Starts it, confined to `core` if that is said, and waits for the first line that it prints.
+    pub(crate) fn start(command: &mut Command, core: Option<usize>) -> io::Result<(Self, String)> {
+        let mut child = Self(spawn_on(command.stdout(Stdio::piped()), core)?);
+        let mut line = String::new();
+        if let Some(output) = child.0.stdout.take() {
+            BufReader::new(output).read_line(&mut line)?;
+        }
+        Ok((child, line.trim().to_owned()))
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+}
 
 impl Drop for OwnChild {
     /// One that is stopped can be killed as well. Errors mean that it has ended already.

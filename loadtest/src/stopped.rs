@@ -3,14 +3,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinSet, spawn_local};
 
@@ -179,18 +179,12 @@ impl Held {
         command.args(["--connections".to_owned(), args.connections.to_string()]);
         command.args(["--documents".to_owned(), args.documents.to_string()]);
         command.args(["--url".to_owned(), format!("ws://{}", target.endpoint.host)]);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(fail)?;
-        let mut held = Self { child: OwnChild(child) };
-        let mut line = String::new();
-        if let Some(output) = held.child.0.stdout.take() {
-            BufReader::new(output).read_line(&mut line).map_err(fail)?;
-        }
-        if line.trim() == READY { Ok(held) } else { Err(Failure::run(doing, "they did not all join: see above")) }
+        let (child, line) = OwnChild::start(command.stdin(Stdio::null()), None).map_err(fail)?;
+        if line == READY { Ok(Self { child }) } else { Err(Failure::run(doing, "they did not all join: see above")) }
     }
 
     fn stop_in_its_tracks(&self) -> Result<(), Failure> {
-        kill_process(Pid::from_child(&self.child.0), Signal::STOP)
-            .map_err(|error| Failure::run("stopping the clients", error))
+        kill_process(self.child.pid(), Signal::STOP).map_err(|error| Failure::run("stopping the clients", error))
     }
 }
 

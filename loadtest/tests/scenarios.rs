@@ -73,3 +73,15 @@ fn readers_that_take_nothing_or_little_come_down_the_ladder() {
     assert_eq!(rounds[1]["fate"]["caught_up"], 4, "{report}");
     assert!(rounds[1]["ladder"]["states"].as_u64() > Some(0), "{report}");
 }
+
+#[test]
+fn every_change_over_http_is_a_version_and_both_servers_are_measured() {
+    let few = ["--connections", "4", "--documents", "2", "--rounds", "2", "--seconds", "1", "--cores", "2"];
+    let Some(report) = run("http", &few) else { return };
+    for request in report["requests"].as_array().expect("a list") {
+        for server in ["server", "bare"] {
+            assert!(request[server]["latency"]["count"].as_u64() > Some(0), "{server}: {report}");
+        }
+        assert_eq!(request["ratios"].as_array().map(Vec::len), Some(2), "{report}");
+    }
+}

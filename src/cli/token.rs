@@ -20,7 +20,7 @@ Examples:
   jddb-realtime token --sub bot --scope document:read --document 'jd_*' --expires-in 86400
   jddb-realtime token --sub load --scope document:write --limits '{\"connections\": 1000}'
   TOKEN=$(jddb-realtime token --sub alice --scope document:read)
-  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8000/api/documents/jd_1";
+  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8000/api/documents/jd_1/state";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use jddb_core::ids::{DocumentId, PositionEncoding};
-use jddb_core::protocol::{InboundError, Parser, PresenceUpdate, SessionBody};
-use jddb_core::room::{Caller, NewSession, Room, User, Visitor};
+use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis, Version};
+use jddb_core::protocol::{InboundError, LockRequest, Parser, PresenceUpdate, SessionBody};
+use jddb_core::room::{Answer, Caller, IfMatch, NewSession, Rewriting, Room, User, Visitor};
 use tokio::sync::oneshot;
 
 use super::core::now;
@@ -21,8 +21,27 @@ pub struct Call {
     pub document_id: DocumentId,
     /// What is asked.
     pub ask: Ask,
-    /// Where the JSON body, or what is wrong, goes.
-    pub reply: oneshot::Sender<Result<Bytes, InboundError>>,
+    /// Where the answer, or what is wrong, goes.
+    pub reply: oneshot::Sender<Result<Answered, InboundError>>,
+}
+
+/// What a document answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// JSON.
+    pub body: Bytes,
+    /// The version that it shows or made, if it is about one.
+    pub version: Option<Version>,
+    /// Whether something new came to be.
+    pub created: bool,
+}
+
+impl Answered {
+    /// Hands a room's answer out.
+    pub(super) fn of(answer: Answer) -> Result<Self, InboundError> {
+        let Answer { request: _, body, version, created } = answer;
+        body.map(|body| Self { body, version, created })
+    }
 }
 
 /// What can be asked of a document.
@@ -30,8 +49,16 @@ pub struct Call {
 pub enum Ask {
     /// `GET …/state` of the current version.
     State(ReadState),
-    /// `POST …/changes`.
-    Changes(PostChanges),
+    /// `POST …/changes`; the request's body.
+    Changes(Asker, Vec<u8>),
+    /// `PUT` of the document, or restoring an old version of it.
+    Rewrite(Asker, Rewriting),
+    /// `DELETE` of the document.
+    Delete(Asker),
+    /// `PUT …/lock`.
+    Lock(Asker, LockRequest),
+    /// `DELETE …/lock`.
+    Unlock,
     /// `GET …/presence`, with positions counted so.
     Presence(PositionEncoding),
     /// `PUT /api/presence/{user_id}`.
@@ -51,10 +78,10 @@ pub struct ReadState {
     pub with_metadata: bool,
 }
 
-/// See [`Ask::Changes`].
-#[derive(Debug)]
-pub struct PostChanges {
-    /// Who asks.
+/// Who asks for something that changes the document, and what they expect of it.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// The user of the token.
     pub user_id: Box<str>,
     /// Whether they may act for others.
     pub is_admin: bool,
@@ -62,8 +89,29 @@ pub struct PostChanges {
     pub encoding: PositionEncoding,
     /// The header `Idempotency-Key`.
     pub idempotency_key: Option<Box<str>>,
-    /// The request's body.
-    pub body: Vec<u8>,
+    /// The header `If-Match`.
+    pub if_match: Option<IfMatch>,
+}
+
+impl Asker {
+    fn caller(&self) -> Caller<'_> {
+        Caller {
+            user_id: &self.user_id,
+            is_admin: self.is_admin,
+            encoding: self.encoding,
+            idempotency_key: self.idempotency_key.as_deref(),
+            if_match: self.if_match.as_ref(),
+        }
+    }
+}
+
+/// Whether a document comes to be by a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Creates {
+    Never,
+    /// Where opening a document makes it.
+    OnOpen,
+    Always,
 }
 
 /// See [`Ask::Visit`].
@@ -114,15 +162,29 @@ impl Ask {
     pub(super) const fn reads_only(&self) -> bool {
         match self {
             Self::State(_) | Self::Presence(_) | Self::Visit(_) => true,
-            Self::Changes(_) | Self::Session(_) | Self::EndSession(_) => false,
+            Self::Changes(..)
+            | Self::Rewrite(..)
+            | Self::Delete(_)
+            | Self::Lock(..)
+            | Self::Unlock
+            | Self::Session(_)
+            | Self::EndSession(_) => false,
         }
     }
 
-    /// Whether a document comes to be by it, where opening one makes it.
-    pub(super) const fn creates(&self) -> bool {
+    /// Whether a document comes to be by it.
+    pub(super) const fn creates(&self) -> Creates {
         match self {
-            Self::Changes(_) | Self::Session(_) => true,
-            Self::State(_) | Self::Presence(_) | Self::Visit(_) | Self::EndSession(_) => false,
+            Self::Changes(..) | Self::Session(_) => Creates::OnOpen,
+            Self::Rewrite(_, rewriting) if rewriting.creates() => Creates::Always,
+            Self::State(_)
+            | Self::Rewrite(..)
+            | Self::Delete(_)
+            | Self::Lock(..)
+            | Self::Unlock
+            | Self::Presence(_)
+            | Self::Visit(_)
+            | Self::EndSession(_) => Creates::Never,
         }
     }
 }
@@ -131,31 +193,34 @@ impl Ask {
 pub(super) fn serve(cell: &RoomCell, call: Call) {
     let request = cell.promise(call.reply);
     let mut room = cell.room.borrow_mut();
-    let served = match call.ask {
-        Ask::State(ReadState { encoding, with_metadata }) => {
-            room.answer_state(request, encoding, with_metadata);
-            Ok(())
-        }
-        Ask::Changes(post) => post_changes(&mut room, request, post),
-        Ask::Presence(encoding) => {
-            room.answer_presence(request, encoding);
-            Ok(())
-        }
-        Ask::Visit(put) => put_presence(&mut room, request, *put),
-        Ask::Session(post) => post_session(&mut room, request, *post),
-        Ask::EndSession(EndSession { session_id, user_id, is_admin }) => {
-            room.answer_session_end(now(), request, &session_id, &user_id, is_admin)
-        }
-    };
-    if let Err(error) = served {
+    if let Err(error) = put_to(&mut room, now(), request, call.ask) {
         room.answer_refusal(request, error);
     }
 }
 
-fn post_changes(room: &mut Room, request: u64, post: PostChanges) -> Result<(), InboundError> {
-    let PostChanges { user_id, is_admin, encoding, idempotency_key, mut body } = post;
-    let caller = Caller { user_id: &user_id, is_admin, encoding, idempotency_key: idempotency_key.as_deref() };
-    room.answer_changes(now(), request, caller, &mut body, &mut Parser::default())
+fn put_to(room: &mut Room, now: UnixMillis, request: u64, ask: Ask) -> Result<(), InboundError> {
+    match ask {
+        Ask::State(ReadState { encoding, with_metadata }) => {
+            room.answer_state(now, request, encoding, with_metadata);
+            Ok(())
+        }
+        Ask::Changes(asker, mut body) => {
+            room.answer_changes(now, request, asker.caller(), &mut body, &mut Parser::default())
+        }
+        Ask::Rewrite(asker, rewriting) => room.answer_rewriting(now, request, asker.caller(), rewriting),
+        Ask::Delete(asker) => room.answer_deletion(now, request, asker.caller()),
+        Ask::Lock(asker, wanted) => room.answer_lock(now, request, asker.caller(), wanted),
+        Ask::Unlock => room.answer_unlock(now, request),
+        Ask::Presence(encoding) => {
+            room.answer_presence(request, encoding);
+            Ok(())
+        }
+        Ask::Visit(put) => put_presence(room, request, *put),
+        Ask::Session(post) => post_session(room, now, request, *post),
+        Ask::EndSession(EndSession { session_id, user_id, is_admin }) => {
+            room.answer_session_end(now, request, &session_id, &user_id, is_admin)
+        }
+    }
 }
 
 fn put_presence(room: &mut Room, request: u64, put: PutPresence) -> Result<(), InboundError> {
@@ -164,7 +229,7 @@ fn put_presence(room: &mut Room, request: u64, put: PutPresence) -> Result<(), I
     room.answer_visit(now(), request, &visitor)
 }
 
-fn post_session(room: &mut Room, request: u64, post: PostSession) -> Result<(), InboundError> {
+fn post_session(room: &mut Room, now: UnixMillis, request: u64, post: PostSession) -> Result<(), InboundError> {
     let PostSession { creator, session_id, body, websocket_url } = post;
     let new = NewSession {
         creator,
@@ -174,5 +239,5 @@ fn post_session(room: &mut Room, request: u64, post: PostSession) -> Result<(), 
         lasts_ms: SESSION_LASTS_MS,
         websocket_url: &websocket_url,
     };
-    room.answer_session(now(), request, new)
+    room.answer_session(now, request, new)
 }

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::coop::consume_budget;
 
 use super::batch::{Batch, TakenIn};
+use super::calls::Answered;
 use super::feeds::Feeds;
 use super::heartbeat::Load;
 use super::limits::LimitsInForce;
@@ -164,7 +165,7 @@ impl Core {
     }
 
     /// Goes on whenever something has become durable.
-    pub(super) async fn run_commits(&self) {
+    pub(super) async fn run_commits(self: &Rc<Self>) {
         loop {
             self.shared.inboxes[self.index].committed().await;
             let mut settled = Vec::new();
@@ -173,6 +174,7 @@ impl Core {
             settled.iter().for_each(|(cell, _)| {
                 self.deliver(cell);
                 self.request_snapshot(cell);
+                self.finish_deletion(cell);
             });
             let now = clock::monotonic();
             for (_, TakenIn { at, changes }) in &settled {
@@ -376,6 +378,12 @@ impl Core {
             }
             Record::Save(save) => batch.push(store.encode_save(&cell.document_id, save)),
             Record::SaveForgotten(version) => batch.push(store.encode_save_end(&cell.document_id, version)),
+            Record::Entry(entry) => batch.push(store.encode_entry(&cell.document_id, entry)),
+            Record::Deletion(entry) => {
+                let records = store.encode_deletion(&cell.document_id, entry);
+                records.into_iter().for_each(|record| batch.push(record));
+                self.forget_session(&cell.document_id);
+            }
         });
         if records > cell.records_marked.replace(records) {
             let taken_in = TakenIn { at: cell.touched_at.get(), changes };
@@ -398,7 +406,7 @@ impl Core {
         self.note_slowness(cell, &mut room);
         drop(room);
         self.relieve_if_due();
-        answers.into_iter().for_each(|answer| cell.answer(answer.request, answer.body));
+        answers.into_iter().for_each(|answer| cell.answer(answer.request, Answered::of(answer)));
     }
 
     /// Pings, and lets go of peers that are gone: of all connections those that it is the turn of in this look.

@@ -28,7 +28,7 @@ mod unfinished;
 mod worker;
 
 pub use crate::connection::{Line, StreamSender};
-pub use calls::{Ask, Call, EndSession, PostChanges, PostSession, PutPresence, ReadState};
+pub use calls::{Answered, Ask, Asker, Call, EndSession, PostSession, PutPresence, ReadState};
 pub use feeds::{Feed, FeedMessage, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, Subscription, Watch};
 pub use inbox::Inbox;
 pub use limits::LimitsInForce;

@@ -21,7 +21,8 @@ impl Core {
                     let renewal = self.verify(&request).and_then(|identity| {
                         identity.allows(Scope::DocumentRead, document_id).map_err(forbidden)?;
                         let edits = identity.allows(Scope::DocumentWrite, document_id).is_ok();
-                        Ok(renewal(&identity, edits))
+                        let is_admin = identity.allows(Scope::DocumentAdmin, document_id).is_ok();
+                        Ok(Renewal { edits, is_admin, ..renewal(&identity) })
                     });
                     cell.room.borrow_mut().renew(now(), *key, &request, renewal);
                 }
@@ -31,7 +32,7 @@ impl Core {
                         identity.has(scope).map_err(forbidden)?;
                         Ok(identity)
                     });
-                    let renewal = identity.as_ref().map(|identity| renewal(identity, false)).map_err(Clone::clone);
+                    let renewal = identity.as_ref().map(|identity| renewal(identity)).map_err(Clone::clone);
                     let is_accepted = observer.borrow_mut().renew(now(), &request, renewal);
                     if let Ok(identity) = identity
                         && is_accepted
@@ -51,12 +52,14 @@ impl Core {
     }
 }
 
-fn renewal(identity: &Identity, edits: bool) -> Renewal {
+/// For one who only watches.
+fn renewal(identity: &Identity) -> Renewal {
     Renewal {
         user_id: identity.user_id.as_str().into(),
         expires_at: UnixMillis(identity.exp.saturating_mul(1_000)),
         expiry: identity.expiry(),
-        edits,
+        edits: false,
+        is_admin: false,
         granted: identity.limits.granted(),
     }
 }

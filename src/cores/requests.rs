@@ -5,7 +5,7 @@ use jddb_core::protocol::{ErrorCode, InboundError, close};
 use jddb_core::room::JoinRefusal;
 use jddb_core::websocket::CloseCode;
 
-use super::calls::{Ask, Call};
+use super::calls::{Ask, Call, Creates};
 use super::message::Reserve;
 
 /// A request that waits for its document, or is served by it.
@@ -37,10 +37,11 @@ impl Request {
         matches!(self, Self::Call(call) if matches!(call.ask, Ask::Session(_)))
     }
 
-    /// Whether a document comes to be by it, where opening one makes it; a viewer never makes one.
-    pub(super) fn creates(&self) -> bool {
+    /// Whether a document comes to be by it; a viewer never makes one.
+    pub(super) fn creates(&self) -> Creates {
         match self {
-            Self::Reserve(reserve) => reserve.edits,
+            Self::Reserve(reserve) if reserve.edits => Creates::OnOpen,
+            Self::Reserve(_) => Creates::Never,
             Self::Call(call) => call.ask.creates(),
         }
     }

@@ -6,8 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use jddb_core::document::{Document, Save, Session};
+use jddb_core::document::{Document, Entry, Save, Session};
 use jddb_core::ids::{DocumentId, UnixMillis, Version};
 use jddb_core::protocol::InboundError;
 use jddb_core::room::{KnownSave, MemberKey, Room};
@@ -15,7 +14,7 @@ use jddb_storage::LoadError;
 use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, spawn_local};
 
-use super::calls;
+use super::calls::{self, Answered, Creates};
 use super::core::{Core, now};
 use super::message::{CoreMessage, EndVisit};
 use super::requests::{Request, Trouble};
@@ -32,6 +31,8 @@ pub(super) enum Slot {
     Loading(Vec<Request>),
     /// It is here.
     Open(Rc<RoomCell>),
+    /// It was deleted, which is not on disk yet; these wait for that, and then ask anew.
+    Leaving(Rc<RoomCell>, Vec<Request>),
 }
 
 /// A room with its sockets.
@@ -39,7 +40,7 @@ pub(crate) struct RoomCell {
     pub(super) document_id: DocumentId,
     pub(crate) room: RefCell<Room>,
     connections: RefCell<Vec<Option<Rc<Connection>>>>,
-    answers: RefCell<HashMap<u64, oneshot::Sender<Result<Bytes, InboundError>>>>,
+    answers: RefCell<HashMap<u64, oneshot::Sender<Result<Answered, InboundError>>>>,
     answer_number: Cell<u64>,
     /// Bytes that wait for its members, as the core counts them.
     pub(super) queued_bytes: Cell<usize>,
@@ -99,13 +100,13 @@ impl RoomCell {
     }
 
     /// Gives an answer to whom it was promised, if they still wait.
-    pub(super) fn answer(&self, request: u64, answer: Result<Bytes, InboundError>) {
+    pub(super) fn answer(&self, request: u64, answer: Result<Answered, InboundError>) {
         if let Some(reply) = self.answers.borrow_mut().remove(&request) {
             let _ = reply.send(answer);
         }
     }
 
-    pub(super) fn promise(&self, reply: oneshot::Sender<Result<Bytes, InboundError>>) -> u64 {
+    pub(super) fn promise(&self, reply: oneshot::Sender<Result<Answered, InboundError>>) -> u64 {
         let request = self.answer_number.get() + 1;
         self.answer_number.set(request);
         self.answers.borrow_mut().insert(request, reply);
@@ -116,12 +117,11 @@ impl RoomCell {
 /// A document and its session as they are stored.
 struct Stored {
     document: Document,
+    entry: Entry,
     session: Option<Session>,
     saves: Vec<KnownSave>,
     /// The version of the snapshot it was read from; 0 without one.
     snapshot_version: Version,
-    /// Whether the document has ever been changed. Without that it is not one yet.
-    exists: bool,
 }
 
 impl Core {
@@ -145,7 +145,7 @@ impl Core {
     fn end_visit(&self, end: EndVisit) {
         let cell = match self.slots.borrow().get(&end.document_id) {
             Some(Slot::Open(cell)) => Some(Rc::clone(cell)),
-            Some(Slot::Loading(_)) | None => None,
+            Some(Slot::Loading(_) | Slot::Leaving(..)) | None => None,
         };
         let told = cell.is_some_and(|cell| {
             let told = cell.room.borrow_mut().end_visit(now(), &end.user_id, end.number);
@@ -167,8 +167,10 @@ impl Core {
                 drop(slots);
                 self.attend(&cell, request);
             }
-            Some(Slot::Loading(waiting)) if waiting.len() < LOAD_WAITERS_MAX => waiting.push(request),
-            Some(Slot::Loading(_)) => request.refuse(&Trouble::Busy),
+            Some(Slot::Loading(waiting) | Slot::Leaving(_, waiting)) if waiting.len() < LOAD_WAITERS_MAX => {
+                waiting.push(request);
+            }
+            Some(Slot::Loading(_) | Slot::Leaving(..)) => request.refuse(&Trouble::Busy),
             None => {
                 drop(slots);
                 self.load(request);
@@ -219,37 +221,43 @@ impl Core {
     fn opened(self: &Rc<Self>, document_id: &DocumentId, stored: Result<Stored, String>) {
         let waiting = match self.slots.borrow_mut().remove(document_id) {
             Some(Slot::Loading(waiting)) => waiting,
-            Some(Slot::Open(_)) | None => return,
+            Some(Slot::Open(_) | Slot::Leaving(..)) | None => return,
         };
-        let Stored { document, session, saves, snapshot_version, exists } = match stored {
+        let stored = match stored {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::error!(document = %document_id, %error, "a document cannot be read");
                 return waiting.into_iter().for_each(|request| request.refuse(&Trouble::Unreadable));
             }
         };
+        // A planned session is there to be joined, also where nothing was written yet.
+        let is_planned = stored.session.as_ref().is_some_and(|session| session.plan.is_some());
+        let mut exists = stored.entry.exists || is_planned;
         if !exists && !waiting.iter().any(|request| self.may_create(request)) {
             return waiting.into_iter().for_each(|request| request.refuse(&Trouble::NotFound));
         }
-        let cell = self.open(document, session, snapshot_version);
-        cell.room.borrow_mut().know_saves(saves);
-        let mut exists = exists;
+        let cell = self.open(stored);
         for request in waiting {
             exists |= self.may_create(&request);
             // Much may have happened while the document was read.
             match self.trouble(&request) {
                 Some(trouble) => request.refuse(&trouble),
+                // One that waited before it may have deleted the document.
+                None if cell.room.borrow().is_deleted() => self.serve_request(request),
                 None if exists => self.attend(&cell, request),
                 None => request.refuse(&Trouble::NotFound),
             }
         }
     }
 
-    fn open(&self, mut document: Document, session: Option<Session>, snapshot_version: Version) -> Rc<RoomCell> {
+    fn open(&self, stored: Stored) -> Rc<RoomCell> {
+        let Stored { mut document, entry, session, saves, snapshot_version } = stored;
         let document_id = document.id().clone();
         // There may be others in force than when it was begun to be read.
         document.bound(self.document_limits.get());
         let mut room = Room::new(document, session, Rc::clone(&self.room_config.borrow()));
+        room.describe(entry);
+        room.know_saves(saves);
         room.share_deflater(&self.deflater);
         let cell = Rc::new(RoomCell::new(room, snapshot_version));
         self.slots.borrow_mut().insert(document_id, Slot::Open(Rc::clone(&cell)));
@@ -258,7 +266,11 @@ impl Core {
 
     /// Whether a document comes to be by this request.
     fn may_create(&self, request: &Request) -> bool {
-        request.creates() && self.shared.config.documents.create_on_open
+        match request.creates() {
+            Creates::Never => false,
+            Creates::OnOpen => self.shared.config.documents.create_on_open,
+            Creates::Always => true,
+        }
     }
 
     /// Serves a request on an open document.
@@ -268,7 +280,31 @@ impl Core {
             Request::Reserve(reserve) => self.reserve(cell, *reserve),
             Request::Call(call) => calls::serve(cell, *call),
         }
+        if cell.room.borrow().is_deleted() {
+            let leaving = Slot::Leaving(Rc::clone(cell), Vec::new());
+            self.slots.borrow_mut().insert(cell.document_id.clone(), leaving);
+        }
         self.touch(cell);
+    }
+
+    /// Forgets a document whose deletion is on disk; what waited for that is asked anew.
+    pub(super) fn finish_deletion(self: &Rc<Self>, cell: &RoomCell) {
+        let is_done = {
+            let room = cell.room.borrow();
+            room.is_deleted() && room.is_durable()
+        };
+        if !is_done {
+            return;
+        }
+        let left = {
+            let mut slots = self.slots.borrow_mut();
+            let is_leaving = |slot: &Slot| matches!(slot, Slot::Leaving(leaving, _) if std::ptr::eq(&**leaving, cell));
+            if slots.get(&cell.document_id).is_some_and(is_leaving) { slots.remove(&cell.document_id) } else { None }
+        };
+        if let Some(Slot::Leaving(_, waiting)) = left {
+            self.forget_slowness(cell);
+            waiting.into_iter().for_each(|request| self.serve_request(request));
+        }
     }
 
     /// Forgets documents that nobody has used for long; all that have no members where there are
@@ -278,7 +314,7 @@ impl Core {
         let crowded = slots.len() >= documents_max;
         let idle_for = Duration::from_secs(self.shared.config.documents.idle_evict_seconds);
         slots.retain(|_, slot| match slot {
-            Slot::Loading(_) => true,
+            Slot::Loading(_) | Slot::Leaving(..) => true,
             Slot::Open(cell) => {
                 let unused = crowded || now.saturating_sub(cell.used_at.get()) > idle_for;
                 let is_forgotten = unused && !cell.touched.get() && cell.room.borrow().is_idle();
@@ -297,7 +333,7 @@ impl Core {
 
     pub(super) fn open_cells(&self) -> Vec<Rc<RoomCell>> {
         let open = |slot: &Slot| match slot {
-            Slot::Open(cell) => Some(Rc::clone(cell)),
+            Slot::Open(cell) | Slot::Leaving(cell, _) => Some(Rc::clone(cell)),
             Slot::Loading(_) => None,
         };
         self.slots.borrow().values().filter_map(open).collect()
@@ -308,7 +344,7 @@ impl Core {
         let version = cell.durable_version.get();
         let behind = version.0.saturating_sub(cell.snapshot_at.get().0);
         let due = behind >= self.shared.config.documents.snapshot_every_versions;
-        if due && self.shared.snapshots.request(&cell.document_id, version) {
+        if due && !cell.room.borrow().is_deleted() && self.shared.snapshots.request(&cell.document_id, version) {
             cell.snapshot_at.set(version);
         }
     }
@@ -317,7 +353,14 @@ impl Core {
     pub(super) fn storage_failed(&self) {
         self.batch.borrow_mut().abandon();
         let cells = self.open_cells();
-        self.slots.borrow_mut().retain(|_, slot| matches!(slot, Slot::Loading(_)));
+        let mut waiting = Vec::new();
+        self.slots.borrow_mut().retain(|_, slot| {
+            if let Slot::Leaving(_, requests) = slot {
+                waiting.append(requests);
+            }
+            matches!(slot, Slot::Loading(_))
+        });
+        waiting.into_iter().for_each(|request| request.refuse(&Trouble::Storage));
         for cell in cells {
             let answers: Vec<_> = cell.room.borrow_mut().storage_failed(now()).collect();
             answers.into_iter().for_each(|answer| cell.answer(answer.request, Err(Trouble::Storage.error())));
@@ -359,13 +402,12 @@ fn read_stored(
     let saves = shared.store.load_saves(document_id).map_err(describe)?.into_iter().map(known).collect();
     let Some(loaded) = loaded else {
         let document = Document::new(document_id.clone(), limits);
-        // A planned session is there to be joined, also where nothing was written yet.
-        let exists = session.as_ref().is_some_and(|session| session.plan.is_some());
-        return Ok(Stored { document, session, saves, snapshot_version: Version::ZERO, exists });
+        let (entry, snapshot_version) = (Entry::default(), Version::ZERO);
+        return Ok(Stored { document, entry, session, saves, snapshot_version });
     };
-    let (exists, snapshot_version) = (loaded.version() > Version::ZERO, loaded.snapshot.version);
+    let (entry, snapshot_version) = (loaded.entry, loaded.snapshot.version);
     let mut document = Document::restore(document_id.clone(), loaded.snapshot, loaded.changes, limits)
         .map_err(|error| error.to_string())?;
     document.skip_versions(loaded.skip_versions);
-    Ok(Stored { document, session, saves, snapshot_version, exists })
+    Ok(Stored { document, entry, session, saves, snapshot_version })
 }

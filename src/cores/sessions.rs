@@ -86,12 +86,12 @@ impl Core {
         let covers = |id: &DocumentId| identity.covers(id.as_str());
         let of_slot = |(id, slot): (&DocumentId, &Slot)| match slot {
             Slot::Open(cell) if covers(id) => cell.room.borrow().session_summary(now, &filter),
-            Slot::Open(_) | Slot::Loading(_) => None,
+            Slot::Open(_) | Slot::Loading(_) | Slot::Leaving(..) => None,
         };
         let open = slots.iter().filter_map(of_slot).map(|summary| ListedSession { summary, is_open: true });
         let mut sessions: Vec<ListedSession> = open.collect();
         let planned = self.planned_sessions.borrow();
-        let is_closed = |id: &DocumentId| !matches!(slots.get(id), Some(Slot::Open(_)));
+        let is_closed = |id: &DocumentId| !matches!(slots.get(id), Some(Slot::Open(_) | Slot::Leaving(..)));
         let closed = planned.iter().filter(|(id, _)| is_closed(id) && covers(id));
         sessions.extend(closed.filter_map(|(_, session)| of_closed(session, now, &filter)));
         // Whoever asked may have gone.
@@ -106,6 +106,7 @@ fn of_closed(session: &Session, now: UnixMillis, filter: &SessionFilter) -> Opti
     is_wanted.then(|| ListedSession {
         summary: SessionSummary {
             session: session.clone(),
+            document_title: None,
             participant_count: 0,
             last_activity: plan.created_at.max(session.started_at),
         },

@@ -15,6 +15,21 @@ impl AnswerBudget {
         Self { held: Arc::default(), bytes_max }
     }
 
+    /// Counts an answer of so many bytes; false if there is no room for it. One alone always has room.
+    fn add(&self, bytes: usize) -> bool {
+        let held = self.held.load(Ordering::Relaxed);
+        if held > 0 && held + bytes > self.bytes_max {
+            return false;
+        }
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    /// Counts so many bytes of an answer until it is dropped, if there is room.
+    pub(super) fn hold(&self, bytes: usize) -> Option<Held> {
+        self.add(bytes).then(|| Held { budget: self.clone(), bytes })
+    }
+
     /// Whether so much waits that a large answer is not worth making: its room would most likely be gone.
     pub(super) fn is_crowded(&self) -> bool {
         self.held.load(Ordering::Relaxed) > self.bytes_max / 2
@@ -35,13 +50,11 @@ impl HeldAnswers {
 
     /// Counts an answer of so many bytes; false if there is no room for it. One alone always has room.
     pub(super) fn add(&self, bytes: usize) -> bool {
-        let held = self.budget.held.load(Ordering::Relaxed);
-        if held > 0 && held + bytes > self.budget.bytes_max {
-            return false;
+        let has_room = self.budget.add(bytes);
+        if has_room {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
-        self.budget.held.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        true
+        has_room
     }
 
     /// The system has taken all of it.
@@ -54,6 +67,19 @@ impl HeldAnswers {
 impl Drop for HeldAnswers {
     fn drop(&mut self) {
         self.release();
+    }
+}
+
+/// What one answer holds of it that is made while it is sent.
+#[derive(Debug)]
+pub(super) struct Held {
+    budget: AnswerBudget,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

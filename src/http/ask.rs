@@ -1,6 +1,5 @@
 //! Asks the core that owns a document.
 
-use bytes::Bytes;
 use jddb_core::ids::DocumentId;
 use jddb_core::protocol::ErrorCode;
 use tokio::sync::oneshot;
@@ -8,7 +7,7 @@ use tokio::time::timeout;
 
 use super::error::HttpError;
 use super::site::Site;
-use crate::cores::{Ask, Call, CoreMessage};
+use crate::cores::{Answered, Ask, Call, CoreMessage};
 
 /// A server that stops begins nothing new.
 ///
@@ -22,7 +21,7 @@ pub(super) fn check_open(site: &Site) -> Result<(), HttpError> {
 ///
 /// # Errors
 /// What the core says, or that it says nothing.
-pub(super) async fn ask(site: &Site, document_id: &DocumentId, ask: Ask) -> Result<Bytes, HttpError> {
+pub(super) async fn ask(site: &Site, document_id: &DocumentId, ask: Ask) -> Result<Answered, HttpError> {
     let (reply, answer) = oneshot::channel();
     let message = CoreMessage::Call(Box::new(Call { document_id: document_id.clone(), ask, reply }));
     site.shared.send(document_id, message).map_err(|_| HttpError::at_capacity())?;

@@ -4,20 +4,24 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::StatusCode;
 use hyper::body::Incoming;
+use hyper::header::{HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use jddb_core::ids::DocumentId;
+use jddb_core::protocol::{DocumentBody, Parser, read_document_body, read_lock_body, read_restore_body};
+use jddb_core::room::{RewriteKind, Rewriting};
 use tokio::time::timeout;
 
 use super::ask::{ask, check_open};
 use super::body::read_json;
 use super::caller::admit;
+use super::conditions;
 use super::error::HttpError;
 use super::history;
 use super::query::Query;
-use super::response::{HttpResponse, json_of_now};
+use super::response::{HttpResponse, answered};
 use super::site::Site;
 use crate::auth::Scope;
-use crate::cores::{Ask, PostChanges, ReadState};
+use crate::cores::{Answered, Ask, Asker, ReadState};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
@@ -29,18 +33,24 @@ pub(super) async fn state(site: &Site, request: &Parts, segment: &str) -> Result
     let query = Query::new(request.uri.query());
     let (encoding, with_metadata) = (query.position_encoding()?, query.include_metadata()?);
     let current = ReadState { encoding, with_metadata };
-    let body = match query.version()? {
+    let state = match query.version()? {
         None => ask_for_state(site, &document_id, current).await?,
-        Some(version) => match history::read(site, &document_id, version, with_metadata).await? {
-            Some(body) => body,
-            None => {
-                // There is no such version; or else there is no such document, which its core then says.
-                ask_for_state(site, &document_id, current).await?;
-                history::unstored(&document_id, version, with_metadata)?
-            }
-        },
+        Some(version) => {
+            let body = match history::read(site, &document_id, version, with_metadata).await? {
+                Some(body) => body,
+                None => {
+                    // There is no such version; or else there is no such document, which its core then says.
+                    ask_for_state(site, &document_id, current).await?;
+                    history::unstored(&document_id, version, with_metadata)?
+                }
+            };
+            Answered { body, version: Some(version), created: false }
+        }
     };
-    Ok(json_of_now(StatusCode::OK, body))
+    if conditions::is_known(&request.headers, state.version)? {
+        return Ok(answered(StatusCode::NOT_MODIFIED, Answered { body: Bytes::new(), ..state }));
+    }
+    Ok(answered(StatusCode::OK, state))
 }
 
 /// `POST /api/documents/{document_id}/changes`.
@@ -50,26 +60,102 @@ pub(super) async fn changes(
     body: Incoming,
     segment: &str,
 ) -> Result<HttpResponse, HttpError> {
-    check_open(site)?;
-    let (identity, document_id) = admit(site, request, segment, Scope::DocumentWrite)?;
-    let encoding = Query::new(request.uri.query()).position_encoding()?;
-    let idempotency_key = idempotency_key(&request.headers)?;
+    let (asker, document_id) = asker(site, request, segment, Scope::DocumentWrite)?;
     let body = read_json(&request.headers, body, site).await?;
-    // Bodies take their time, and the document's core may stop meanwhile.
+    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Changes(asker, body)).await?))
+}
+
+/// `PUT /api/documents/{document_id}`.
+pub(super) async fn put(
+    site: &Site,
+    request: &Parts,
+    body: Incoming,
+    segment: &str,
+) -> Result<HttpResponse, HttpError> {
+    let (asker, document_id) = asker(site, request, segment, Scope::DocumentWrite)?;
+    let mut body = read_json(&request.headers, body, site).await?;
+    let DocumentBody { texts, properties } =
+        read_document_body(&mut Parser::default(), &mut body, site.limits.get().sections)?;
+    let rewriting = Rewriting { texts, kind: RewriteKind::Put(properties) };
+    let put = ask_while_open(site, &document_id, Ask::Rewrite(asker, rewriting)).await?;
+    let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = answered(status, put);
+    if status == StatusCode::CREATED {
+        // A document's name is visible ASCII, and so fit for a header.
+        let location = HeaderValue::from_str(&format!("/api/documents/{document_id}/state"));
+        location.into_iter().for_each(|location| drop(response.headers_mut().insert(LOCATION, location)));
+    }
+    Ok(response)
+}
+
+/// `POST /api/documents/{document_id}/restore`.
+pub(super) async fn restore(
+    site: &Site,
+    request: &Parts,
+    body: Incoming,
+    segment: &str,
+) -> Result<HttpResponse, HttpError> {
+    let (asker, document_id) = asker(site, request, segment, Scope::DocumentWrite)?;
+    let mut body = read_json(&request.headers, body, site).await?;
+    let version = read_restore_body(&mut Parser::default(), &mut body)?;
+    let Some(texts) = history::texts(site, &document_id, version).await? else {
+        // There is no such document, which its core then says; or else no such version.
+        let current = ReadState { encoding: asker.encoding, with_metadata: false };
+        ask_for_state(site, &document_id, current).await?;
+        return Err(HttpError::unknown_version("version", version));
+    };
+    let rewriting = Rewriting { texts, kind: RewriteKind::Restore(version) };
+    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Rewrite(asker, rewriting)).await?))
+}
+
+/// `DELETE /api/documents/{document_id}`.
+pub(super) async fn delete(site: &Site, request: &Parts, segment: &str) -> Result<HttpResponse, HttpError> {
+    let (asker, document_id) = asker(site, request, segment, Scope::DocumentAdmin)?;
+    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Delete(asker)).await?))
+}
+
+/// `PUT /api/documents/{document_id}/lock`.
+pub(super) async fn lock(
+    site: &Site,
+    request: &Parts,
+    body: Incoming,
+    segment: &str,
+) -> Result<HttpResponse, HttpError> {
+    let (asker, document_id) = asker(site, request, segment, Scope::DocumentAdmin)?;
+    let mut body = read_json(&request.headers, body, site).await?;
+    let wanted = read_lock_body(&mut Parser::default(), &mut body)?;
+    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Lock(asker, wanted)).await?))
+}
+
+/// `DELETE /api/documents/{document_id}/lock`.
+pub(super) async fn unlock(site: &Site, request: &Parts, segment: &str) -> Result<HttpResponse, HttpError> {
+    let (_, document_id) = asker(site, request, segment, Scope::DocumentAdmin)?;
+    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Unlock).await?))
+}
+
+/// Who asks for a change of the document named in the path, if they may, and what they expect of it.
+fn asker(site: &Site, request: &Parts, segment: &str, scope: Scope) -> Result<(Asker, DocumentId), HttpError> {
     check_open(site)?;
-    let post = PostChanges {
+    let (identity, document_id) = admit(site, request, segment, scope)?;
+    let asker = Asker {
         is_admin: identity.allows(Scope::DocumentAdmin, document_id.as_str()).is_ok(),
         user_id: identity.user_id.into(),
-        encoding,
-        idempotency_key,
-        body,
+        encoding: Query::new(request.uri.query()).position_encoding()?,
+        idempotency_key: idempotency_key(&request.headers)?,
+        if_match: conditions::if_match(&request.headers)?,
     };
-    Ok(json_of_now(StatusCode::OK, ask(site, &document_id, Ask::Changes(post)).await?))
+    Ok((asker, document_id))
+}
+
+/// Asks, unless the server stops by now: bodies and disks take their time.
+async fn ask_while_open(site: &Site, document_id: &DocumentId, what: Ask) -> Result<Answered, HttpError> {
+    check_open(site)?;
+    ask(site, document_id, what).await
 }
 
 /// Asks for a state, when it is its turn: it may be large. Where clients who do not read hold much already it is not even
 /// made, since that takes the time of the document's core.
-async fn ask_for_state(site: &Site, document_id: &DocumentId, read: ReadState) -> Result<Bytes, HttpError> {
+async fn ask_for_state(site: &Site, document_id: &DocumentId, read: ReadState) -> Result<Answered, HttpError> {
     let permit = timeout(site.answer_timeout, site.state_reads.acquire()).await;
     let _permit = permit.map_err(|_| HttpError::at_capacity())?.map_err(|_| HttpError::internal())?;
     if site.answers.is_crowded() {

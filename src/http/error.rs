@@ -6,7 +6,7 @@ use hyper::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
     SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
 };
-use jddb_core::ids::UnixMillis;
+use jddb_core::ids::{UnixMillis, Version};
 use jddb_core::limits::Standing;
 use jddb_core::protocol::outbound::write_json;
 use jddb_core::protocol::{ErrorCode, InboundError};
@@ -69,6 +69,13 @@ impl HttpError {
     pub(super) fn invalid_document_id(pattern: &str) -> Self {
         let error = Self::invalid("document_id", format!("string matching pattern {pattern}"));
         Self { message: "Invalid document ID format".to_owned(), ..error }
+    }
+
+    /// The document has no such version, which `field` names.
+    pub(super) fn unknown_version(field: &str, version: Version) -> Self {
+        let message = format!("the document has no version {version}: see its history for those it has");
+        let expected = Some("a version of the document".to_owned());
+        Self { field: Some(field.to_owned()), expected, ..Self::new(ErrorCode::VersionUnknown, message) }
     }
 
     /// The route takes other methods only.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jddb_core::document::{Document, DocumentLimits};
-use jddb_core::ids::{DocumentId, Version};
+use jddb_core::document::{Document, DocumentLimits, Entry, Section};
+use jddb_core::ids::{DocumentId, SectionName, Version};
 use jddb_core::protocol::ErrorCode;
 use jddb_core::protocol::outbound::{Content, DocumentState, write_json};
 use jddb_core::room::metadata_of;
@@ -24,18 +24,55 @@ pub(super) async fn read(
     version: Version,
     with_metadata: bool,
 ) -> Result<Option<Bytes>, HttpError> {
+    read_at(site, document_id, version, move |document, entry| write(&document, &entry, with_metadata)).await
+}
+
+/// The sections' texts at `version`; `None` if that version is not stored.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn texts(
+    site: &Site,
+    document_id: &DocumentId,
+    version: Version,
+) -> Result<Option<Vec<(SectionName, Box<str>)>>, HttpError> {
+    read_at(site, document_id, version, |document, _| {
+        let text = |section: &Section| (section.name().clone(), section.text().to_string().into());
+        document.sections().iter().map(text).collect()
+    })
+    .await
+}
+
+/// Hands the document as it was at `version` to `then`, away from this thread; `None` if that version is not stored.
+async fn read_at<T: Send + 'static>(
+    site: &Site,
+    document_id: &DocumentId,
+    version: Version,
+    then: impl FnOnce(Document, Entry) -> T + Send + 'static,
+) -> Result<Option<T>, HttpError> {
+    let document_id = document_id.clone();
+    read_disk(site, move |store| read_blocking(store, document_id, version, then)).await
+}
+
+/// Reads from the disk on a thread that may wait for it, when it is the request's turn.
+///
+/// # Errors
+/// Too many are being read, or what `read` says.
+pub(super) async fn read_disk<T: Send + 'static>(
+    site: &Site,
+    read: impl FnOnce(&Store) -> Result<T, HttpError> + Send + 'static,
+) -> Result<T, HttpError> {
     let permit = timeout(site.answer_timeout, Arc::clone(&site.version_reads).acquire_owned()).await;
     let Ok(Ok(permit)) = permit else { return Err(HttpError::at_capacity()) };
     let store = Arc::clone(&site.shared.store);
-    let document_id = document_id.clone();
     let reading = tokio::task::spawn_blocking(move || {
-        let result = read_blocking(&store, document_id, version, with_metadata);
+        let result = read(&store);
         // Given back when the disk is done, even if the client no longer waits.
         drop(permit);
         result
     });
     reading.await.unwrap_or_else(|panic| {
-        tracing::error!(%panic, "reading an old version panicked");
+        tracing::error!(%panic, "reading from the disk panicked");
         Err(HttpError::internal())
     })
 }
@@ -47,25 +84,22 @@ pub(super) async fn read(
 pub(super) fn unstored(document_id: &DocumentId, version: Version, with_metadata: bool) -> Result<Bytes, HttpError> {
     if version == Version::ZERO {
         let document = Document::new(document_id.clone(), limits());
-        return Ok(write(&document, with_metadata));
+        return Ok(write(&document, &Entry::default(), with_metadata));
     }
-    Err(HttpError::new(
-        ErrorCode::VersionUnknown,
-        format!("the document has no version {version}: leave `version` out for the current one"),
-    ))
+    Err(HttpError::unknown_version("version", version))
 }
 
-fn read_blocking(
+fn read_blocking<T>(
     store: &Store,
     document_id: DocumentId,
     version: Version,
-    with_metadata: bool,
-) -> Result<Option<Bytes>, HttpError> {
+    then: impl FnOnce(Document, Entry) -> T,
+) -> Result<Option<T>, HttpError> {
     let Some(loaded) = store.load_at(&document_id, version).map_err(|error| unreadable(&error))? else {
         return Ok(None);
     };
     match Document::restore(document_id.clone(), loaded.snapshot, loaded.changes, limits()) {
-        Ok(document) => Ok(Some(write(&document, with_metadata))),
+        Ok(document) => Ok(Some(then(document, loaded.entry))),
         Err(error) => {
             tracing::error!(%document_id, %error, "a stored version cannot be restored");
             Err(HttpError::internal())
@@ -78,13 +112,15 @@ fn limits() -> DocumentLimits {
     DocumentLimits { history_versions_max: 1, history_bytes_max: 0, ..DocumentLimits::default() }
 }
 
-fn write(document: &Document, with_metadata: bool) -> Bytes {
+fn write(document: &Document, entry: &Entry, with_metadata: bool) -> Bytes {
     let state = DocumentState {
         document_id: document.id().as_str(),
         version: document.version(),
         content: Content { document, only: None },
-        metadata: with_metadata.then(|| metadata_of(document)),
+        metadata: with_metadata.then(|| metadata_of(document, &entry.properties)),
         active_editors: Some(Vec::new()),
+        // It says who may change the current version.
+        lock: None,
         connection: None,
     };
     let mut body = Vec::new();
@@ -92,10 +128,11 @@ fn write(document: &Document, with_metadata: bool) -> Bytes {
     body.into()
 }
 
-fn unreadable(error: &LoadError) -> HttpError {
+/// What a client is told of a disk that cannot be read.
+pub(super) fn unreadable(error: &LoadError) -> HttpError {
     tracing::error!(%error, "an old version cannot be read");
     match error {
-        LoadError::Unreadable { .. } => {
+        LoadError::Unreadable { .. } | LoadError::Catalogue { .. } => {
             HttpError::new(ErrorCode::StorageUnavailable, "the server cannot read from its disk: retry later")
         }
         LoadError::Corrupt { .. } | LoadError::NewerFormat { .. } => HttpError::internal(),

@@ -7,8 +7,9 @@
 //!
 //! In reading order: `accept` is the loop and its bounds; `secure` the handshake of TLS; `connection` one client's connection over `socket` (with
 //! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
-//! `route`, `query`, `body`, `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health` and `documents` are the
-//! answers, which `ask` gets from the documents' cores, `response` and `error` their form; `handshake`, `upgrade`, `watch` and
+//! `route`, `query`, `body`, `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health`,
+//! `documents` with `conditions`, `history` and `catalogue` by the `page`, and `presence` are the answers, which `ask` gets from
+//! the documents' cores, `response` and `error` their form, which `gzip` compresses; `handshake`, `upgrade`, `watch` and
 //! `refusal` lead a WebSocket in, or out.
 
 mod accept;
@@ -16,20 +17,25 @@ mod answers;
 mod ask;
 mod body;
 mod caller;
+mod catalogue;
 mod client_address;
+mod conditions;
 mod connection;
 mod cors;
 mod documents;
 mod error;
 mod events;
+mod gzip;
 mod handshake;
 mod head_timer;
 mod health;
 mod history;
 mod ids;
 mod linger;
+mod page;
 mod parse_error;
 mod presence;
+mod published;
 mod query;
 mod quota;
 mod refusal;

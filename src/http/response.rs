@@ -2,14 +2,20 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Response, StatusCode};
+use jddb_core::ids::Version;
 
+use crate::cores::Answered;
+
+use super::gzip::GzipBody;
 use crate::connection::StreamBody;
 
 /// An answer.
@@ -23,6 +29,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub(super) enum AnswerBody {
     /// In memory as a whole.
     Whole(Full<Bytes>),
+    /// Compressed while it is sent.
+    Gzip(Box<GzipBody>),
     /// An event stream, which ends when its core says so.
     Stream(StreamBody),
 }
@@ -33,6 +41,23 @@ impl Default for AnswerBody {
     }
 }
 
+impl AnswerBody {
+    /// What is in memory as a whole.
+    pub(super) fn whole(body: impl Into<Bytes>) -> Self {
+        Self::Whole(Full::new(body.into()))
+    }
+
+    /// Takes what is in memory as a whole, if it is.
+    pub(super) fn take_whole(&mut self) -> Option<Bytes> {
+        let Self::Whole(whole) = self else { return None };
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(whole).poll_frame(&mut context) {
+            Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+            Poll::Ready(None | Some(Err(_))) | Poll::Pending => None,
+        }
+    }
+}
+
 impl Body for AnswerBody {
     type Data = Bytes;
     type Error = Infallible;
@@ -40,6 +65,7 @@ impl Body for AnswerBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(whole) => Pin::new(whole).poll_frame(context),
+            Self::Gzip(gzip) => Pin::new(&mut **gzip).poll_frame(context),
             Self::Stream(stream) => Pin::new(stream).poll_frame(context),
         }
     }
@@ -47,6 +73,7 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(whole) => whole.is_end_stream(),
+            Self::Gzip(gzip) => gzip.is_end_stream(),
             Self::Stream(stream) => stream.is_end_stream(),
         }
     }
@@ -54,6 +81,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(whole) => whole.size_hint(),
+            Self::Gzip(gzip) => gzip.size_hint(),
             Self::Stream(stream) => stream.size_hint(),
         }
     }
@@ -80,6 +108,23 @@ pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
+}
+
+/// What a document's core answered: its version is the tag of the answer, which `If-Match` may name.
+pub(super) fn answered(status: StatusCode, answered: Answered) -> HttpResponse {
+    let mut response = json_of_now(status, answered.body);
+    if let Some(version) = answered.version {
+        tag(&mut response, version);
+    }
+    response
+}
+
+/// Says which version an answer is of.
+pub(super) fn tag(response: &mut HttpResponse, version: Version) {
+    // Digits in quotes are always fit for a header.
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, value);
+    }
 }
 
 /// An answer with a JSON body that is true for this moment only.

@@ -17,6 +17,16 @@ pub(super) enum Endpoint {
     Health,
     /// Whether it is ready for requests.
     Ready,
+    /// The description of the HTTP API.
+    OpenApi,
+    /// The description of WebSockets and event streams.
+    AsyncApi,
+    /// A page that shows both.
+    Docs,
+    /// Its script.
+    DocsScript,
+    /// Its style.
+    DocsStyle,
     /// A document's state.
     State,
     /// Changes to a document.
@@ -31,6 +41,18 @@ pub(super) enum Endpoint {
     ActiveSessions,
     /// A session: its end.
     Session,
+    /// The list of documents.
+    Documents,
+    /// A whole document: its texts and its metadata.
+    PutDocument,
+    /// The end of a document.
+    DeleteDocument,
+    /// A document is locked.
+    Lock,
+    /// Its lock is taken away.
+    Unlock,
+    /// An old version is brought back.
+    Restore,
     /// A document's WebSocket.
     DocumentSocket,
     /// A document's event stream.
@@ -76,8 +98,20 @@ const fn live(template: &'static str, methods: &'static [(Method, Endpoint)]) ->
 const ROUTES: &[Route] = &[
     plain("/healthz", &[(Method::GET, Endpoint::Health)]),
     plain("/readyz", &[(Method::GET, Endpoint::Ready)]),
+    plain("/openapi.json", &[(Method::GET, Endpoint::OpenApi)]),
+    plain("/asyncapi.json", &[(Method::GET, Endpoint::AsyncApi)]),
+    plain("/docs", &[(Method::GET, Endpoint::Docs)]),
+    plain("/docs/docs.js", &[(Method::GET, Endpoint::DocsScript)]),
+    plain("/docs/docs.css", &[(Method::GET, Endpoint::DocsStyle)]),
     plain("/api/documents/{document_id}/state", &[(Method::GET, Endpoint::State)]),
     plain("/api/documents/{document_id}/changes", &[(Method::POST, Endpoint::Changes)]),
+    plain("/api/documents", &[(Method::GET, Endpoint::Documents)]),
+    plain(
+        "/api/documents/{document_id}",
+        &[(Method::PUT, Endpoint::PutDocument), (Method::DELETE, Endpoint::DeleteDocument)],
+    ),
+    plain("/api/documents/{document_id}/lock", &[(Method::PUT, Endpoint::Lock), (Method::DELETE, Endpoint::Unlock)]),
+    plain("/api/documents/{document_id}/restore", &[(Method::POST, Endpoint::Restore)]),
     live("/api/documents/{document_id}/events", &[(Method::GET, Endpoint::DocumentEvents)]),
     live("/api/presence/events", &[(Method::GET, Endpoint::PresenceEvents)]),
     live("/api/monitoring/events", &[(Method::GET, Endpoint::MonitoringEvents)]),
@@ -112,10 +146,17 @@ pub(super) fn methods(path: &str) -> Result<String, HttpError> {
 /// # Errors
 /// Nowhere; the error names the paths that are most like it, or the methods that the path takes.
 pub(super) fn find<'a>(method: &Method, path: &'a str) -> Result<(Endpoint, &'a str), HttpError> {
-    let found = ROUTES.iter().find_map(|route| Some((route, segment_in(path, route.template)?)));
-    let (route, segment) = found.ok_or_else(|| not_found(path))?;
-    let endpoint = route.endpoint(method).ok_or_else(|| HttpError::method_not_allowed(&route.allowed()))?;
-    Ok((endpoint, segment))
+    let mut found = ROUTES.iter().filter_map(|route| Some((route, segment_in(path, route.template)?)));
+    let (route, _) = found.clone().next().ok_or_else(|| not_found(path))?;
+    // A name in braces may be the same as a word of another path.
+    let takes = found.find_map(|(route, segment)| Some((route.endpoint(method)?, segment)));
+    takes.ok_or_else(|| HttpError::method_not_allowed(&route.allowed()))
+}
+
+/// Each method of each path, HEAD apart.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = (&'static Method, &'static str)> {
+    ROUTES.iter().flat_map(|route| route.methods.iter().map(|(method, _)| (method, route.template)))
 }
 
 impl Route {
@@ -162,7 +203,11 @@ mod tests {
     use super::*;
 
     fn check(path: &str, expected: Option<(Endpoint, &str)>) {
-        let method = if path.ends_with("/changes") { Method::POST } else { Method::GET };
+        let method = match path {
+            path if path.ends_with("/changes") || path.ends_with("/restore") => Method::POST,
+            path if path.ends_with("/lock") || path.ends_with("/documents/jd_1") => Method::PUT,
+            _ => Method::GET,
+        };
         assert_eq!(find(&method, path).ok(), expected, "{path}");
     }
 
@@ -172,8 +217,14 @@ mod tests {
         check("/readyz", Some((Endpoint::Ready, "")));
         check("/api/documents/jd_1/state", Some((Endpoint::State, "jd_1")));
         check("/api/documents/jd%5F1/changes", Some((Endpoint::Changes, "jd%5F1")));
+        check("/api/documents", Some((Endpoint::Documents, "")));
+        check("/api/documents/jd_1", Some((Endpoint::PutDocument, "jd_1")));
+        check("/api/documents/jd_1/lock", Some((Endpoint::Lock, "jd_1")));
+        check("/api/documents/jd_1/restore", Some((Endpoint::Restore, "jd_1")));
         check("/api/documents/jd_1/events", Some((Endpoint::DocumentEvents, "jd_1")));
         check("/api/presence/events", Some((Endpoint::PresenceEvents, "")));
+        let of_somebody = find(&Method::PUT, "/api/presence/events").ok();
+        assert_eq!(of_somebody, Some((Endpoint::UserPresence, "events")), "somebody may be called so");
         check("/api/monitoring/events", Some((Endpoint::MonitoringEvents, "")));
         check("/api/documents/jd_1/presence", Some((Endpoint::DocumentPresence, "jd_1")));
         check("/ws/document/jd_1", Some((Endpoint::DocumentSocket, "jd_1")));
@@ -198,8 +249,8 @@ mod tests {
             "/ws/monitor",
             "/ws/translation",
             "/api/documents/a/b/state",
-            "/api/documents/state",
-            "/api/documents/jd_1",
+            "/api/document",
+            "/api/documents/jd_1/",
             "/API/documents/jd_1/state",
             "//healthz",
         ] {

@@ -11,13 +11,16 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Version};
 
 use super::answers::HeldAnswers;
+use super::catalogue;
 use super::cors::{self, Page};
 use super::documents;
 use super::error::HttpError;
 use super::events;
+use super::gzip;
 use super::health;
 use super::ids;
 use super::presence;
+use super::published;
 use super::quota::{self, Asker};
 use super::response::{self, HttpResponse};
 use super::route::{self, Endpoint};
@@ -50,7 +53,9 @@ pub(super) async fn answer(
         standing = asker.standing();
         parts.extensions.insert(asker);
     }
+    let wants_gzip = gzip::is_wanted(&parts.headers);
     let result = dispatch(&site, slot, parts, body).await;
+    let result = result.map(|answer| gzip::compress(answer, wants_gzip, &site.answers));
     let has_room = |answer: &HttpResponse| {
         let bytes = answer.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
         answers.add(bytes.unwrap_or(0))
@@ -97,6 +102,9 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
     match endpoint {
         Endpoint::Health => Ok(health::health()),
         Endpoint::Ready => Ok(health::readiness(site)),
+        Endpoint::OpenApi | Endpoint::AsyncApi | Endpoint::Docs | Endpoint::DocsScript | Endpoint::DocsStyle => {
+            Ok(published::file(endpoint))
+        }
         Endpoint::State => documents::state(site, &parts, segment).await,
         Endpoint::Changes => documents::changes(site, &parts, body, segment).await,
         Endpoint::DocumentPresence => presence::of_document(site, &parts, segment).await,
@@ -104,6 +112,12 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::Sessions => sessions::create(site, &parts, body).await,
         Endpoint::ActiveSessions => sessions::active(site, &parts).await,
         Endpoint::Session => sessions::end(site, &parts, segment).await,
+        Endpoint::Documents => catalogue::list(site, &parts).await,
+        Endpoint::PutDocument => documents::put(site, &parts, body, segment).await,
+        Endpoint::DeleteDocument => documents::delete(site, &parts, segment).await,
+        Endpoint::Lock => documents::lock(site, &parts, body, segment).await,
+        Endpoint::Unlock => documents::unlock(site, &parts, segment).await,
+        Endpoint::Restore => documents::restore(site, &parts, body, segment).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
         Endpoint::DocumentEvents => events::document(site, &parts, segment).await,
         Endpoint::PresenceEvents | Endpoint::MonitoringEvents => events::feed(site, &parts, endpoint).await,

@@ -18,16 +18,15 @@ use super::ask::{ask, check_open};
 use super::body::read_json;
 use super::caller::{authenticate, lines};
 use super::error::HttpError;
+use super::history::{read_disk, unreadable};
 use super::ids;
+use super::page::{Page, Pagination};
 use super::query::Query;
 use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
 use super::upgrade::user;
 use crate::auth::{Identity, Scope, percent_decode};
 use crate::cores::{Ask, CoreMessage, EndSession, ListSessions, ListedSession, PostSession};
-
-/// Sessions on a page where the request does not say, as in the reference's example.
-const PER_PAGE: usize = 10;
 
 /// The answer of `GET /api/sessions/active`.
 #[derive(Serialize)]
@@ -48,14 +47,6 @@ struct ActiveSession<'a> {
     status: &'static str,
 }
 
-#[derive(Serialize)]
-struct Pagination {
-    total: usize,
-    page: usize,
-    pages: usize,
-    per_page: usize,
-}
-
 /// `POST /api/sessions`.
 pub(super) async fn create(site: &Site, request: &Parts, body: Incoming) -> Result<HttpResponse, HttpError> {
     check_open(site)?;
@@ -73,7 +64,7 @@ pub(super) async fn create(site: &Site, request: &Parts, body: Incoming) -> Resu
         session_id: ids::session_id(),
         body,
     };
-    Ok(json_of_now(StatusCode::CREATED, ask(site, &document_id, Ask::Session(Box::new(post))).await?))
+    Ok(json_of_now(StatusCode::CREATED, ask(site, &document_id, Ask::Session(Box::new(post))).await?.body))
 }
 
 /// `GET /api/sessions/active`.
@@ -83,7 +74,7 @@ pub(super) async fn active(site: &Site, request: &Parts) -> Result<HttpResponse,
     identity.has(Scope::DocumentRead)?;
     let query = Query::new(request.uri.query());
     let document_id = query.document_id()?.map(|id| named_document(site, &id)).transpose()?;
-    let (page, per_page) = (query.page()?.unwrap_or(1), query.limit()?.unwrap_or(PER_PAGE));
+    let page = Page::of(query)?;
     let user_id: Option<Box<str>> = query.user_id()?.map(Into::into);
     let is_admin = identity.has(Scope::DocumentAdmin).is_ok();
     if user_id.as_deref().is_some_and(|user_id| user_id != identity.user_id) && !is_admin {
@@ -94,15 +85,10 @@ pub(super) async fn active(site: &Site, request: &Parts) -> Result<HttpResponse,
     let filter = SessionFilter { session_id: None, document_id, user_id, for_user };
     let mut sessions = gather(site, filter, &identity).await?;
     sessions.sort_by(|one, other| order(one).cmp(&order(other)));
-    let pages = sessions.len().div_ceil(per_page);
-    if page > pages.max(1) {
-        return Err(HttpError::invalid("page", format!("a page from 1 to {}", pages.max(1))));
-    }
-    let shown = sessions.iter().skip((page - 1) * per_page).take(per_page);
-    let answer = ActiveSessions {
-        sessions: shown.map(ActiveSession::of).collect(),
-        pagination: Pagination { total: sessions.len(), page, pages, per_page },
-    };
+    let pagination = page.of_total(sessions.len());
+    let shown = sessions.into_iter().skip(page.skip()).take(page.limit).collect();
+    let shown = with_titles(site, shown).await?;
+    let answer = ActiveSessions { sessions: shown.iter().map(ActiveSession::of).collect(), pagination };
     let mut body = Vec::new();
     write_json(&mut body, &answer);
     Ok(json_of_now(StatusCode::OK, body))
@@ -123,7 +109,7 @@ pub(super) async fn end(site: &Site, request: &Parts, segment: &str) -> Result<H
         is_admin: identity.allows(Scope::DocumentAdmin, document_id.as_str()).is_ok(),
         user_id: identity.user_id.into(),
     };
-    Ok(json_of_now(StatusCode::OK, ask(site, &document_id, Ask::EndSession(end)).await?))
+    Ok(json_of_now(StatusCode::OK, ask(site, &document_id, Ask::EndSession(end)).await?.body))
 }
 
 /// Asks all cores which sessions they have, or the one that owns the document.
@@ -151,6 +137,21 @@ async fn gather(site: &Site, filter: SessionFilter, identity: &Identity) -> Resu
     Ok(sessions)
 }
 
+/// Gives the sessions whose documents are not open the titles that are on the disk.
+async fn with_titles(site: &Site, mut sessions: Vec<ListedSession>) -> Result<Vec<ListedSession>, HttpError> {
+    if sessions.iter().all(|listed| listed.is_open) {
+        return Ok(sessions);
+    }
+    read_disk(site, move |store| {
+        for listed in sessions.iter_mut().filter(|listed| !listed.is_open) {
+            let entry = store.load_entry(&listed.summary.session.document_id).map_err(|error| unreadable(&error))?;
+            listed.summary.document_title = entry.and_then(|entry| entry.properties.get("title").map(Into::into));
+        }
+        Ok(sessions)
+    })
+    .await
+}
+
 /// The newest first.
 fn order(listed: &ListedSession) -> (Reverse<UnixMillis>, &str) {
     let session = &listed.summary.session;
@@ -164,7 +165,7 @@ impl<'a> ActiveSession<'a> {
         Self {
             session_id: &session.session_id,
             document_id: session.document_id.as_str(),
-            document_title: None,
+            document_title: summary.document_title.as_deref(),
             participant_count: summary.participant_count,
             started_at: session.started_at,
             last_activity: summary.last_activity,
@@ -185,7 +186,8 @@ fn websocket_url(site: &Site, request: &Parts, document_id: &DocumentId) -> Stri
     let base = base.unwrap_or_else(|| {
         let named = lines(&request.headers, &HOST).into_iter().next();
         let host = named.or_else(|| request.uri.authority().map(hyper::http::uri::Authority::as_str));
-        host.map_or_else(|| format!("ws://{}", site.shared.config.listen), |host| format!("ws://{host}"))
+        let scheme = if site.shared.tls.is_some() { "wss" } else { "ws" };
+        host.map_or_else(|| format!("{scheme}://{}", site.shared.config.listen), |host| format!("{scheme}://{host}"))
     });
     format!("{base}/ws/document/{}", segment(document_id.as_str()))
 }

@@ -2,6 +2,7 @@
 
 mod cors;
 mod documents;
+mod gzip;
 mod habits;
 mod quota;
 mod requests;

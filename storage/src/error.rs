@@ -117,6 +117,12 @@ pub enum LoadError {
         /// The newest format that this server reads.
         supported: u8,
     },
+    /// The list of documents could not be read.
+    #[error("the catalogue of documents cannot be read: {reason}; check the disk")]
+    Catalogue {
+        /// What RocksDB said.
+        reason: String,
+    },
     /// The disk did not answer. Trying again may help.
     #[error("{family} of document {document} cannot be read: {reason}; check the disk")]
     Unreadable {

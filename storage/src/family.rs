@@ -14,13 +14,16 @@ pub enum Family {
     Sessions,
     /// The save points of documents. Key: as in the journal.
     Saves,
+    /// What is known of each document beside its texts. Key: document.
+    Catalogue,
     /// What is true of the whole store. Key: a name.
     Meta,
 }
 
 impl Family {
     /// All kinds.
-    pub(crate) const ALL: [Self; 5] = [Self::Journal, Self::Snapshots, Self::Sessions, Self::Saves, Self::Meta];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Journal, Self::Snapshots, Self::Sessions, Self::Saves, Self::Catalogue, Self::Meta];
 
     /// The name of the column family. It is on disk: never change one.
     #[must_use]
@@ -30,6 +33,7 @@ impl Family {
             Self::Snapshots => "snapshots",
             Self::Sessions => "sessions",
             Self::Saves => "saves",
+            Self::Catalogue => "catalogue",
             Self::Meta => "meta",
         }
     }

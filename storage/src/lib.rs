@@ -13,12 +13,13 @@
 //! 1. [`DataDirectory`]: one server per directory.
 //! 2. `record`: what the bytes of each kind of record are, and how damage is found.
 //! 3. [`StoreOptions`] and the column families: how RocksDB is set up, and why.
-//! 4. [`Store`]: opening, epochs, encoding; `load`: reading a document back.
+//! 4. [`Store`]: opening, epochs, encoding; `load`: reading a document back; `catalogue`: which there are.
 //! 5. [`Committer`]: one thread that makes what all cores submit durable.
 //! 6. [`Snapshotter`]: one thread that shortens what the next load has to read.
 
 #![deny(unsafe_code)]
 
+mod catalogue;
 mod clock;
 mod commit;
 mod directory;
@@ -32,6 +33,7 @@ mod record;
 mod snapshotter;
 mod store;
 
+pub use catalogue::{Listed, Listing};
 pub use commit::{
     CommitBatch, CommitFigures, CommitHandle, CommitStatistics, Committer, GROUP_BYTES_MAX, RefusalReason, Refused,
     Waker,

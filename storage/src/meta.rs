@@ -20,6 +20,8 @@ const FORMAT_KEY: &[u8] = b"format";
 const EPOCH_KEY: &[u8] = b"epoch";
 /// The mark: the fast epoch that has not ended cleanly yet.
 const OPEN_FAST_EPOCH_KEY: &[u8] = b"open_fast_epoch";
+/// The mark: every document has its entry in the catalogue.
+const CATALOGUE_KEY: &[u8] = b"catalogue";
 const LAST_UNCLEAN_FAST_EPOCH_KEY: &[u8] = b"last_unclean_fast_epoch";
 
 /// Which start this is, and whether versions may have been seen that are not here.
@@ -64,6 +66,18 @@ pub(crate) fn begin_epoch(
     }
     db.write_opt(batch, &synced()).map_err(|error| OpenError::rocksdb(path, error))?;
     Ok(epochs)
+}
+
+/// Whether every document has its entry in the catalogue: a store that was written before there was one says nothing of it.
+pub(crate) fn has_catalogue(db: &DB, family: &ColumnFamily, path: &Path) -> Result<bool, OpenError> {
+    Ok(read(db, family, path, CATALOGUE_KEY)?.is_some())
+}
+
+/// Says that every document has its entry, durably.
+pub(crate) fn note_catalogue(db: &DB, family: &ColumnFamily) -> Result<(), rocksdb::Error> {
+    let mut batch = WriteBatch::default();
+    put(&mut batch, family, CATALOGUE_KEY, 1);
+    db.write_opt(batch, &synced())
 }
 
 /// Ends the epoch cleanly, durably. All writes before it become durable too.

@@ -4,17 +4,20 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jddb_core::document::{Change, Save, Session, Snapshot};
+use jddb_core::document::{Change, Entry, Save, Session, Snapshot};
 use jddb_core::ids::{DocumentId, Version};
 use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
 
+use crate::catalogue;
 use crate::directory::DataDirectory;
 use crate::error::{OpenError, WriteError};
 use crate::family::Family;
 use crate::key;
 use crate::meta::{self, Epochs};
 use crate::options::{Durability, StoreOptions};
-use crate::record::{self, ChangeRecord, EncodedRecord, PlanRecord, SaveRecord, SessionRecord, SnapshotRecord};
+use crate::record::{
+    self, ChangeRecord, EncodedRecord, EntryRecord, PlanRecord, SaveRecord, SessionRecord, SnapshotRecord, Write,
+};
 
 /// Where in the data directory RocksDB's files are.
 const DATABASE_DIRECTORY: &str = "documents";
@@ -50,6 +53,12 @@ impl Store {
         let failed = |error| OpenError::rocksdb(&path, error);
         let db =
             DB::open_cf_descriptors(&options.database().map_err(failed)?, &path, options.families()).map_err(failed)?;
+        // Before the epoch, so that a start that is cut short makes it again.
+        if !meta::has_catalogue(&db, handle(&db, Family::Meta), &path)? {
+            let (journal, catalogue) = (handle(&db, Family::Journal), handle(&db, Family::Catalogue));
+            catalogue::catch_up(&db, journal, catalogue).map_err(failed)?;
+            meta::note_catalogue(&db, handle(&db, Family::Meta)).map_err(failed)?;
+        }
         let epochs = meta::begin_epoch(&db, handle(&db, Family::Meta), &path, durability)?;
         tracing::info!(path = %path.display(), epoch = epochs.current, ?durability, "store opened");
         if epochs.last_unclean_fast > 0 && epochs.last_unclean_fast + 1 == epochs.current {
@@ -80,7 +89,7 @@ impl Store {
     pub fn encode_change(&self, document: &DocumentId, change: &Change) -> EncodedRecord {
         let key = key::versioned(document, change.version);
         let value = record::encode(&key, &ChangeRecord::new(change, self.epochs.current));
-        EncodedRecord { family: Family::Journal, key, value }
+        EncodedRecord { family: Family::Journal, key, write: Write::Put(value) }
     }
 
     /// The record of a document's live session, to be committed. It replaces the one before.
@@ -88,7 +97,34 @@ impl Store {
     pub fn encode_session(&self, session: &Session) -> EncodedRecord {
         let key = session.document_id.as_str().as_bytes().to_vec();
         let value = record::encode(&key, &SessionRecord::new(session));
-        EncodedRecord { family: Family::Sessions, key, value }
+        EncodedRecord { family: Family::Sessions, key, write: Write::Put(value) }
+    }
+
+    /// The record of what is known of a document beside its texts, to be committed. It replaces the one before.
+    #[must_use]
+    pub fn encode_entry(&self, document: &DocumentId, entry: &Entry) -> EncodedRecord {
+        let key = document.as_str().as_bytes().to_vec();
+        let value = record::encode(&key, &EntryRecord::new(entry, self.epochs.current));
+        EncodedRecord { family: Family::Catalogue, key, write: Write::Put(value) }
+    }
+
+    /// The records that delete a document, to be committed together: its changes, snapshots, save points and its
+    /// session with its plan are erased, and `entry` says up to which version its numbers were used.
+    #[must_use]
+    pub fn encode_deletion(&self, document: &DocumentId, entry: &Entry) -> [EncodedRecord; 6] {
+        let erase =
+            |family: Family, key: Vec<u8>, end: Vec<u8>| EncodedRecord { family, key, write: Write::EraseUpTo(end) };
+        let (from, _) = key::bounds(document);
+        let to = key::versioned(document, entry.origin.next());
+        let [session, plan] = self.encode_session_end(document);
+        [
+            erase(Family::Journal, from.clone(), to.clone()),
+            erase(Family::Snapshots, from.clone(), to.clone()),
+            erase(Family::Saves, from, to),
+            session,
+            plan,
+            self.encode_entry(document, entry),
+        ]
     }
 
     /// The record of what was planned for a session, to be committed; without a plan what removes it.
@@ -98,7 +134,7 @@ impl Store {
         match &session.plan {
             Some(plan) => {
                 let value = record::encode(&key, &PlanRecord::new(plan));
-                EncodedRecord { family: Family::Sessions, key, value }
+                EncodedRecord { family: Family::Sessions, key, write: Write::Put(value) }
             }
             None => EncodedRecord::removal(Family::Sessions, key),
         }
@@ -116,7 +152,7 @@ impl Store {
     pub fn encode_save(&self, document: &DocumentId, save: &Save) -> EncodedRecord {
         let key = key::versioned(document, save.version);
         let value = record::encode(&key, &SaveRecord::new(save));
-        EncodedRecord { family: Family::Saves, key, value }
+        EncodedRecord { family: Family::Saves, key, write: Write::Put(value) }
     }
 
     /// What removes a save point, to be committed.
@@ -131,7 +167,7 @@ impl Store {
     pub fn encode_snapshot(&self, document: &DocumentId, snapshot: &Snapshot) -> EncodedRecord {
         let key = key::versioned(document, snapshot.version);
         let value = record::encode(&key, &SnapshotRecord::new(snapshot));
-        EncodedRecord { family: Family::Snapshots, key, value }
+        EncodedRecord { family: Family::Snapshots, key, write: Write::Put(value) }
     }
 
     /// Writes a record that can be made again, without waiting for the disk.
@@ -145,10 +181,10 @@ impl Store {
     /// Adds a record to a batch.
     pub(crate) fn add(&self, batch: &mut WriteBatch, record: &EncodedRecord) {
         let family = self.family(record.family);
-        if record.value.is_empty() {
-            batch.delete_cf(family, &record.key);
-        } else {
-            batch.put_cf(family, &record.key, &record.value);
+        match &record.write {
+            Write::Put(value) => batch.put_cf(family, &record.key, value),
+            Write::Erase => batch.delete_cf(family, &record.key),
+            Write::EraseUpTo(end) => batch.delete_range_cf(family, &record.key, end),
         }
     }
 

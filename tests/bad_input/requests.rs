@@ -1,7 +1,7 @@
 //! HTTP requests that are malformed, too large or too slow.
 
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::Bystander;
@@ -108,4 +108,33 @@ async fn slow_requests_time_out() {
     let mut silent = TcpStream::connect(("127.0.0.1", server.port())).await.expect("a connection");
     let ended = within("a silent connection to end", http::read_answer(&mut silent)).await;
     assert!(ended.is_err() || ended.is_ok_and(|answer| answer.status == 408));
+}
+
+/// Six hundred connections that never become anything, of four kinds, while somebody types.
+#[tokio::test]
+async fn a_flood_of_handshakes_that_lead_to_nothing_disturbs_nobody() {
+    const FLOOD: usize = 600;
+    let home = Home::new();
+    let server = home.start().env("JDDB_HTTP__HEADER_TIMEOUT_SECONDS", "2").ready().await;
+    let mut bystander = Bystander::join(&home, &server, "shared").await;
+    let half = "GET /ws/document/shared HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upg";
+    let kinds: [&[u8]; 4] = [b"", b"GET /healthz HT", half.as_bytes(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"];
+    let mut flood = Vec::new();
+    for number in 0..FLOOD {
+        let connected = TcpStream::connect(("127.0.0.1", server.port()));
+        let mut stream = within("a connection", connected).await.expect("there is room");
+        // One that is closed already has its answer.
+        let _ = stream.write_all(kinds[number % kinds.len()]).await;
+        flood.push(stream);
+        if number % 10 == 0 {
+            bystander.goes_on_undisturbed().await;
+        }
+    }
+    for stream in &mut flood {
+        // What it was told, if anything; a reset is an end too.
+        let _ = within("its end", stream.read_to_end(&mut Vec::new())).await;
+    }
+    bystander.goes_on_undisturbed().await;
+    let token = home.token("newcomer");
+    assert_eq!(http::get(server.port(), "/api/documents/shared/state", &token).await.status, 200);
 }

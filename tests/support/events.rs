@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::http::{Answer, read_head};
-use super::within;
+use super::{described, within};
 
 /// Bytes of a receive buffer that is soon full, in which Linux keeps twice as many.
 const SMALL_BUFFER_BYTES: u32 = 4_096;
@@ -195,7 +195,8 @@ impl EventStream {
             self.last_event_id.clone_from(&id);
         }
         let Some(data) = self.data.take() else { return };
-        let message = serde_json::from_str(&data).unwrap_or_else(|error| panic!("{error}: {data}"));
+        let message: Value = serde_json::from_str(&data).unwrap_or_else(|error| panic!("{error}: {data}"));
+        described::check_message(&message);
         self.dispatched.push_back(Event { id, message });
     }
 }

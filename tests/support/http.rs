@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::within;
+use super::{described, within};
 
 /// What the server answered.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ impl Answer {
     fn is_complete(&self) -> bool {
         match self.header("content-length").map(str::parse::<usize>) {
             Some(Ok(length)) => self.body.len() >= length,
-            _ => false,
+            _ => self.status == 304,
         }
     }
 }
@@ -79,8 +79,9 @@ pub(crate) async fn try_exchange(port: u16, request: &[u8]) -> io::Result<Answer
     // A server that refuses early may close before it has read all; what it answered still counts.
     let written = stream.write_all(request).await;
     let answer = read_answer(&mut stream).await;
-    if answer.is_err() {
-        written?;
+    match &answer {
+        Ok(answer) => described::check_answer(request, answer),
+        Err(_) => written?,
     }
     answer
 }
@@ -157,7 +158,18 @@ pub(crate) async fn post(port: u16, path: &str, token: &str, body: &Value) -> An
 
 /// A request's bytes.
 pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> Vec<u8> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n");
+    request_with(method, path, token, "", body)
+}
+
+/// The same with more header lines, each with its end.
+pub(crate) fn request_with(
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    headers: &str,
+    body: Option<&Value>,
+) -> Vec<u8> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{headers}");
     if let Some(token) = token {
         head += &format!("Authorization: Bearer {token}\r\n");
     }

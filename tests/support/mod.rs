@@ -3,11 +3,13 @@
 //! Every wait here is for an event, with [`DEADLINE`] as the point at which a test gives up.
 //!
 //! [`Home`] is a data directory that outlives its servers, [`server`] starts and stops them, [`http`]
-//! and [`socket`] speak to them, [`editor`] is what a good client library does with a document,
-//! [`events`] reads event streams, [`client`] is that editor on a connection that may break, and [`typists`] are many of them.
+//! and [`socket`] speak to them, [`described`] holds what they say against its description, [`editor`] is what a
+//! good client library does with a document, [`events`] reads event streams, [`client`] is that editor on a connection
+//! that may break, and [`typists`] are many of them.
 //! [`programs`] are clients in other languages. [`tls`] is for servers that take encrypted connections only.
 
 pub(crate) mod client;
+pub(crate) mod described;
 pub(crate) mod editor;
 pub(crate) mod events;
 pub(crate) mod faults;

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::http::{self, Answer};
-use super::within;
+use super::{described, within};
 
 /// The largest message accepted: the largest document, JSON-escaped.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
@@ -232,7 +232,8 @@ async fn read_all<S: AsyncRead + Send + 'static>(stream: Stream<S>, received: mp
     let end = loop {
         match frames.read_frame().await {
             Ok(frame) if frame.opcode == OpCode::Text => {
-                let message = serde_json::from_slice(&frame.payload).expect("the server sends JSON");
+                let message: Value = serde_json::from_slice(&frame.payload).expect("the server sends JSON");
+                described::check_message(&message);
                 if received.send(Received::Message(message)).is_err() {
                     return;
                 }

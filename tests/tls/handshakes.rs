@@ -1,5 +1,6 @@
 //! Handshakes that fail, or are never finished, and what is no handshake.
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::version;
@@ -15,9 +16,9 @@ const SHORT: (&str, &str) = ("JDDB_HTTP__HEADER_TIMEOUT_SECONDS", "1");
 const LONG: (&str, &str) = ("JDDB_HTTP__HEADER_TIMEOUT_SECONDS", "300");
 
 /// A record of the handshake, of so many bytes, in which a hello of `hello` bytes begins.
-fn hello(bytes: u16, hello: u8) -> Vec<u8> {
-    let [high, low] = bytes.to_be_bytes();
-    let mut record = vec![22, 3, 1, high, low, 1, 0, hello, 0];
+fn hello(bytes: u16, hello: u16) -> Vec<u8> {
+    let ([high, low], [hello_high, hello_low]) = (bytes.to_be_bytes(), hello.to_be_bytes());
+    let mut record = vec![22, 3, 1, high, low, 1, 0, hello_high, hello_low];
     record.resize(5 + usize::from(bytes), 0);
     record
 }
@@ -55,7 +56,7 @@ async fn a_handshake_has_as_long_as_the_head_of_a_request() {
     let home = Home::new();
     let encrypted = Encrypted::start(&home, &[SHORT]).await;
     let (mut silent, mut half) = (open(&encrypted).await, open(&encrypted).await);
-    half.write_all(&hello(500, 1)[..100]).await.expect("sent");
+    half.write_all(&hello(500, 400)[..100]).await.expect("sent");
     serves(&encrypted).await;
     assert_eq!(rest(&mut silent).await, b"");
     assert_eq!(rest(&mut half).await, b"");
@@ -74,17 +75,20 @@ async fn garbage_is_answered_with_an_alert() {
     serves(&encrypted).await;
 }
 
-/// A hello of 16 MiB may not fill the memory of the server, for as long as the handshake may take.
+/// The longest hello that rustls waits for may not fill the memory of the server, for as long as the handshake may take.
 #[tokio::test]
 async fn a_long_hello_is_not_waited_for() {
     let home = Home::new();
     let encrypted = Encrypted::start(&home, &[LONG]).await;
     let mut stream = open(&encrypted).await;
-    let record = hello(16_000, 0);
-    for _ in 0..3 {
-        // The server may have ended it already.
-        let _ = stream.write_all(&record).await;
+    let mut records = hello(16_000, u16::MAX);
+    for _ in 0..2 {
+        records.extend([22, 3, 1]);
+        records.extend(16_000_u16.to_be_bytes());
+        records.resize(records.len() + 16_000, 0);
     }
+    // The server may end it before it has read all.
+    let _ = stream.write_all(&records).await;
     rest(&mut stream).await;
     serves(&encrypted).await;
 }
@@ -94,7 +98,7 @@ async fn a_stop_does_not_wait_for_a_handshake() {
     let home = Home::new();
     let mut encrypted = Encrypted::start(&home, &[LONG]).await;
     let mut half = open(&encrypted).await;
-    half.write_all(&hello(500, 1)[..100]).await.expect("sent");
+    half.write_all(&hello(500, 400)[..100]).await.expect("sent");
     serves(&encrypted).await;
     encrypted.server.ask_to_stop();
     assert_eq!(encrypted.server.wait().await.code(), Some(0));
@@ -116,6 +120,17 @@ async fn versions_and_protocols_are_agreed_on() {
     let connector = encrypted.authority.connector_of(&[&version::TLS13], &["spdy/3"]);
     let refused = connect(&connector, port).await.expect_err("a protocol that nobody speaks");
     assert!(refused.to_string().contains("NoApplicationProtocol"), "{refused}");
+}
+
+/// Where a session's document is edited is told as it is reached.
+#[tokio::test]
+async fn a_session_is_joined_as_it_was_made() {
+    let home = Home::new();
+    let encrypted = Encrypted::start(&home, &[]).await;
+    let body = json!({"document_id": "jd_1", "session_type": "collaborative_edit"});
+    let answer = http::post(encrypted.tunnel().await.port, "/api/sessions", &home.token("ann"), &body).await.json();
+    let url = answer["websocket_url"].as_str().expect("an address");
+    assert!(url.starts_with("wss://") && url.ends_with("/ws/document/jd_1"), "{url}");
 }
 
 /// Records that are no records, behind a handshake: their connection ends, and the others go on.

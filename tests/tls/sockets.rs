@@ -1,7 +1,7 @@
 //! WebSockets: on their way to the core of their document, and there.
 
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -112,6 +112,21 @@ async fn a_cut_ends_a_connection_as_a_word_does() {
         }
         assert_eq!(other.next("user.presence").await["payload"]["status"], "left");
     }
+}
+
+/// The server answers a close and ends the connection with a word, so that a client can tell it from a cut.
+#[tokio::test]
+async fn the_end_of_a_websocket_is_said() {
+    let home = Home::new();
+    let encrypted = Encrypted::start(&home, &[]).await;
+    let mut stream = open(&encrypted).await;
+    let target = format!("/ws/document/doc?token={}", home.token("ada"));
+    stream.write_all(&upgrade_request(0, &target, "")).await.expect("sent");
+    stream.write_all(&frame(0x88, Some(MASK), &1000_u16.to_be_bytes())).await.expect("sent");
+    let mut bytes = Vec::new();
+    // A cut would be an error.
+    within("the end", stream.read_to_end(&mut bytes)).await.expect("an end that is said");
+    assert!(bytes.ends_with(&[0x88, 2, 0x03, 0xe8]), "{bytes:?}");
 }
 
 /// So many large changes are far more than the kernel and the smallest queue take for a connection.

@@ -60,7 +60,7 @@ impl Document {
         self.resent_by(&Author::sending(Some(client), sent), at)
     }
 
-    fn resent_by(&self, author: &Author<'_>, at: UnixMillis) -> Option<Result<Submitted, Rejection>> {
+    pub(super) fn resent_by(&self, author: &Author<'_>, at: UnixMillis) -> Option<Result<Submitted, Rejection>> {
         author.client_id?;
         let known = self.clients.outcome_of(author.known?, author.message?, at)?;
         Some(if known.fingerprint == author.fingerprint {
@@ -70,7 +70,7 @@ impl Document {
         })
     }
 
-    fn next_version(&self) -> Version {
+    pub(super) fn next_version(&self) -> Version {
         Version(self.version.0 + self.skip_versions).next()
     }
 

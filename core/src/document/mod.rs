@@ -6,10 +6,12 @@
 mod accept;
 mod change;
 mod clients;
+mod entry;
 mod history;
 mod log;
 mod resolve;
 mod restore;
+mod rewrite;
 mod save;
 mod session;
 mod single;
@@ -20,13 +22,17 @@ mod track;
 
 pub use change::{Change, ChangeRef, Origin, Part, SectionChange, SectionRef};
 pub use clients::{RESEND_AGE_MAX_MS, RESEND_CLIENTS_MAX, RESENDS_PER_CLIENT};
+pub use entry::{Entry, Lock, PROPERTIES_MAX, PROPERTY_BYTES_MAX, Properties, PropertyError};
 pub use history::{BaseError, History};
 pub use restore::RestoreError;
+pub use rewrite::Rewrite;
 pub use save::{SAVES_MAX, Save, save_type};
 pub use session::{Session, SessionPlan, SessionSettings};
 pub use snapshot::{ResendRecord, SectionSnapshot, Snapshot};
 pub use submission::{ChangeKind, Move, MoveReason, Rejection, SentChange, Submission, Submitted};
 pub use submit::TRANSFORMS_PER_SUBMISSION_MAX;
+
+use std::cell::Cell;
 
 use crate::ids::{DocumentId, PositionEncoding, SectionName, UnixMillis, Version};
 use crate::text::Text;
@@ -104,6 +110,8 @@ pub struct Document {
     clients: Clients,
     /// As far as the log does not know it.
     last_modified: Option<(UnixMillis, Box<str>)>,
+    /// Words, of the version they were last counted at.
+    words: Cell<Option<(Version, usize)>>,
     limits: DocumentLimits,
 }
 
@@ -111,14 +119,21 @@ impl Document {
     /// A document that nobody has changed yet.
     #[must_use]
     pub fn new(id: DocumentId, limits: DocumentLimits) -> Self {
+        Self::beginning_after(Version::ZERO, id, limits)
+    }
+
+    /// The same where one of that name was deleted before, and the deletion was that version.
+    #[must_use]
+    pub fn beginning_after(origin: Version, id: DocumentId, limits: DocumentLimits) -> Self {
         Self {
             id,
-            version: Version::ZERO,
+            version: origin,
             skip_versions: 0,
             sections: Vec::new(),
-            log: Log::new(Version::ZERO, limits.history_versions_max, limits.history_bytes_max),
+            log: Log::new(origin, limits.history_versions_max, limits.history_bytes_max),
             clients: Clients::default(),
             last_modified: None,
+            words: Cell::new(None),
             limits,
         }
     }
@@ -179,9 +194,27 @@ impl Document {
         self.sections[..index].iter().map(|section| section.text.len_in(encoding)).sum()
     }
 
-    /// Words in all sections, as white space separates them.
+    /// Words in all sections: runs of characters that are no white space (the property of Unicode), each within one section.
+    /// Counted once a version.
     #[must_use]
     pub fn word_count(&self) -> usize {
+        if let Some((version, words)) = self.words.get()
+            && version == self.version
+        {
+            return words;
+        }
+        let words = self.count_words();
+        self.words.set(Some((self.version, words)));
+        words
+    }
+
+    /// The version that deletes it would have.
+    #[must_use]
+    pub fn deletion_version(&self) -> Version {
+        self.next_version()
+    }
+
+    fn count_words(&self) -> usize {
         let mut words = 0;
         for section in &self.sections {
             let mut inside = false;

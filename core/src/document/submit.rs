@@ -112,7 +112,7 @@ impl Document {
     }
 
     /// Whether no text grows beyond its limits. Shrinking never fails, even where a limit was lowered.
-    fn check_size(&self, changes: &[Made]) -> Result<(), Rejection> {
+    pub(super) fn check_size(&self, changes: &[Made]) -> Result<(), Rejection> {
         let limit = self.limits.section_bytes_max.min(super::SECTION_BYTES_MAX);
         let (mut grown, mut shrunk) = (0, 0);
         for change in changes {

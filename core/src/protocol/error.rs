@@ -33,6 +33,8 @@ pub enum ErrorCode {
     VersionConflict,
     /// The document has an explicit session already.
     SessionExists,
+    /// Somebody has locked the document.
+    DocumentLocked,
     /// The message or request body is larger than allowed.
     MessageTooLarge,
     /// The document would become larger than allowed.
@@ -57,7 +59,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ValidationError,
         Self::UnknownMessageType,
         Self::InvalidPosition,
@@ -72,6 +74,7 @@ impl ErrorCode {
         Self::VersionTooOld,
         Self::VersionConflict,
         Self::SessionExists,
+        Self::DocumentLocked,
         Self::MessageTooLarge,
         Self::DocumentTooLarge,
         Self::UnsupportedMediaType,
@@ -102,6 +105,7 @@ impl ErrorCode {
             Self::VersionTooOld => "VERSION_TOO_OLD",
             Self::VersionConflict => "VERSION_CONFLICT",
             Self::SessionExists => "SESSION_EXISTS",
+            Self::DocumentLocked => "DOCUMENT_LOCKED",
             Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
             Self::DocumentTooLarge => "DOCUMENT_TOO_LARGE",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
@@ -128,6 +132,7 @@ impl ErrorCode {
             Self::VersionUnknown | Self::VersionTooOld | Self::VersionConflict | Self::SessionExists => 409,
             Self::MessageTooLarge | Self::DocumentTooLarge => 413,
             Self::UnsupportedMediaType => 415,
+            Self::DocumentLocked => 423,
             Self::RateLimitExceeded => 429,
             Self::HeadersTooLarge => 431,
             Self::InternalError => 500,

@@ -41,12 +41,17 @@ pub(super) fn elements<'t, 'i>(value: Value<'t, 'i>) -> Option<(usize, impl Iter
 impl<'t, 'i> Fields<'t, 'i> {
     /// The fields of `value`, which has to be an object without duplicate keys.
     pub(super) fn of(value: Value<'t, 'i>, path: &'t str) -> Result<Self, InboundError> {
+        Self::of_at_most(value, path, KEYS_MAX)
+    }
+
+    /// The same, of at most so many keys.
+    pub(super) fn of_at_most(value: Value<'t, 'i>, path: &'t str, keys_max: usize) -> Result<Self, InboundError> {
         let Some((Node::Object { len, .. }, nodes)) = value.split_first() else {
             return Err(InboundError::invalid(path.to_owned(), "an object"));
         };
         let fields = Self { nodes, path };
-        if *len > KEYS_MAX {
-            return Err(InboundError::invalid(path.to_owned(), format!("an object of at most {KEYS_MAX} keys")));
+        if *len > keys_max {
+            return Err(InboundError::invalid(path.to_owned(), format!("an object of at most {keys_max} keys")));
         }
         for (index, (key, _)) in fields.iter().enumerate() {
             if fields.iter().take(index).any(|(earlier, _)| earlier == key) {
@@ -56,7 +61,8 @@ impl<'t, 'i> Fields<'t, 'i> {
         Ok(fields)
     }
 
-    fn iter(self) -> impl Iterator<Item = (&'i str, Value<'t, 'i>)> {
+    /// All of them, in order.
+    pub(super) fn iter(self) -> impl Iterator<Item = (&'i str, Value<'t, 'i>)> {
         let mut rest = self.nodes;
         std::iter::from_fn(move || {
             let (Node::String(key), values) = rest.split_first()? else { return None };
@@ -64,6 +70,11 @@ impl<'t, 'i> Fields<'t, 'i> {
             rest = after;
             Some((*key, value))
         })
+    }
+
+    /// The object's own name.
+    pub(super) const fn path(self) -> &'t str {
+        self.path
     }
 
     /// The full name of a field, for an error. It is not empty even if the key is: that would mean the whole message.

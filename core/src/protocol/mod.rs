@@ -4,6 +4,7 @@
 //! [`outbound`] are what the server says; [`write_message`] writes one into a buffer.
 
 pub mod close;
+mod document_body;
 mod error;
 mod fields;
 mod inbound;
@@ -12,6 +13,7 @@ pub mod outbound;
 mod presence;
 mod session_body;
 
+pub use document_body::{DocumentBody, LockRequest, read_document_body, read_lock_body, read_restore_body};
 pub use error::{ErrorCode, Severity};
 pub use inbound::{ENVELOPES_PER_FRAME_MAX, Parser, read_changes_body};
 pub use message::{

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::error::{ErrorCode, Severity};
 use super::message::ClientTime;
-use crate::document::Document;
+use crate::document::{Document, Lock, Properties};
 use crate::ids::{DocumentId, UnixMillis, Version};
 use crate::limits::{LimitMode, RateLimits};
 use crate::text::Text;
@@ -419,10 +419,50 @@ pub struct DocumentMetadata<'a> {
     pub last_modified_by: Option<&'a str>,
     /// Words in all sections.
     pub word_count: usize,
-    /// The document's language; null while nobody said.
-    pub language: Option<&'a str>,
-    /// The state of its translation; null while nobody said.
-    pub translation_status: Option<&'a str>,
+    /// What people said of it.
+    #[serde(flatten)]
+    pub properties: PropertyFields<'a>,
+}
+
+/// A document's properties as fields: `language` and `translation_status`, null while nobody said, then the others.
+#[derive(Clone, Copy, Debug)]
+pub struct PropertyFields<'a>(pub &'a Properties);
+
+impl Serialize for PropertyFields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let always = [Properties::LANGUAGE, Properties::TRANSLATION_STATUS];
+        let mut fields = serializer.serialize_map(None)?;
+        for name in always {
+            fields.serialize_entry(name, &self.0.get(name))?;
+        }
+        for (name, value) in self.0.iter().filter(|(name, _)| !always.contains(name)) {
+            fields.serialize_entry(name, value)?;
+        }
+        fields.end()
+    }
+}
+
+/// A document's lock.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LockState<'a> {
+    /// The one who may still edit.
+    pub holder: &'a str,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+    /// Since when.
+    pub locked_at: UnixMillis,
+    /// When it ends by itself; null where it does not.
+    pub expires_at: Option<UnixMillis>,
+}
+
+impl<'a> LockState<'a> {
+    /// Of a lock.
+    #[must_use]
+    pub fn of(lock: &'a Lock) -> Self {
+        let Lock { holder, reason, since, expires_at } = lock;
+        Self { holder, reason: reason.as_deref(), locked_at: *since, expires_at: *expires_at }
+    }
 }
 
 /// `document.state`, and the answer of `GET …/state` without the fields of a connection.
@@ -440,6 +480,9 @@ pub struct DocumentState<'a> {
     /// Who is editing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_editors: Option<Vec<ActiveEditor<'a>>>,
+    /// Who has locked it, while somebody has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<LockState<'a>>,
     /// What concerns the connection.
     #[serde(flatten)]
     pub connection: Option<ConnectionState<'a>>,

@@ -69,7 +69,7 @@ pub enum Sent {
 
 impl Sent {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::State,
         Self::Change,
         Self::Ack,

@@ -76,17 +76,16 @@ impl EventId {
         Self { version, parts: (index + 1 < count).then_some(index + 1) }
     }
 
-    /// As it was written.
+    /// As it was written, to the letter.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (version, parts) = text.split_once('.').map_or((text, None), |(version, parts)| (version, Some(parts)));
-        let version = Version(number(version)?);
-        let parts = parts.map(|parts| number(parts).filter(|_| version > Version::ZERO));
-        let parts = match parts {
-            None => None,
-            Some(parts) => Some(usize::try_from(parts.filter(|parts| *parts > 0)?).ok()?),
+        let (version, parts) = match text.split_once('.') {
+            None => (text, None),
+            Some((version, parts)) => (version, Some(parts.parse().ok().filter(|parts| *parts > 0)?)),
         };
-        Some(Self { version, parts })
+        let version = Version(version.parse().ok()?);
+        let is_there = parts.is_none() || version > Version::ZERO;
+        Some(Self { version, parts }).filter(|id| is_there && id.to_string() == text)
     }
 
     /// The newest version that the reader has all of.
@@ -94,10 +93,6 @@ impl EventId {
     pub const fn base(self) -> Version {
         Version(self.version.0 - self.parts.is_some() as u64)
     }
-}
-
-fn number(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl fmt::Display for EventId {
@@ -161,7 +156,22 @@ mod tests {
             let id = EventId::parse(text).unwrap();
             assert_eq!((id.to_string().as_str(), id.base()), (text, Version(base)));
         }
-        for text in ["", ".", "x", "42.", ".1", "42.0", "0.1", "-1", "+1", "4 2", "42.1.1", "18446744073709551616"] {
+        for text in [
+            "",
+            ".",
+            "x",
+            "042",
+            "4.01",
+            "42.",
+            ".1",
+            "42.0",
+            "0.1",
+            "-1",
+            "+1",
+            "4 2",
+            "42.1.1",
+            "18446744073709551616",
+        ] {
             assert_eq!(EventId::parse(text), None, "{text}");
         }
     }

@@ -10,16 +10,19 @@
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
 //! it), `state`, `sync` and `resume` (catching up), `cursor`, `people`, `presence`, `visit` and `shown` (who is here),
-//! `request` (HTTP), `session`, `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
+//! `request` (HTTP) with `condition`, `rewrite`, `lock` and `deletion`, `session`, `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
 //! something is wrong), `rates` (who speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with
 //! `pointers`, and `ladder` (delivery); `roster` and
 //! `observer` are for those who watch many documents, or none.
 
+mod condition;
 mod counters;
 mod cursor;
+mod deletion;
 mod forms;
 mod framing;
 mod ladder;
+mod lock;
 mod member;
 mod members;
 mod observer;
@@ -33,6 +36,7 @@ mod refusal;
 mod relay;
 mod request;
 mod resume;
+mod rewrite;
 mod roster;
 mod save;
 mod session;
@@ -43,6 +47,7 @@ mod tokens;
 mod visit;
 mod watch;
 
+pub use condition::IfMatch;
 pub use counters::{Counter, Counters, Sent};
 pub use forms::Forms;
 pub use framing::{EventId, Framing};
@@ -54,6 +59,7 @@ pub use outbox::Outbox;
 pub use presence::{News, Presence, Status, palette_color};
 pub use refusal::{JoinRefusal, refusal_frames};
 pub use request::{Answer, Caller};
+pub use rewrite::{RewriteKind, Rewriting};
 pub use roster::{PresenceEvent, Roster, snapshot_frame};
 pub use save::KnownSave;
 pub use session::{NewSession, SessionFilter, SessionSummary, session_unknown};
@@ -71,7 +77,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::document::{Change, Document, DocumentLimits, Save, Session};
+use crate::document::{Change, Document, DocumentLimits, Entry, Save, Session};
 use crate::ids::{UnixMillis, Version};
 use crate::limits::{ConnectionLimit, LimitMode, RefusalCounts};
 use crate::protocol::outbound::{Limits, Metadata};
@@ -126,6 +132,10 @@ pub enum Record<'a> {
     Save(&'a Save),
     /// The save point of that version is not kept any longer.
     SaveForgotten(Version),
+    /// What is known of the document beside its texts.
+    Entry(&'a Entry),
+    /// The document was deleted, after all that was recorded before; its numbers go up to the entry's origin.
+    Deletion(&'a Entry),
 }
 
 /// A document with its session and its members.
@@ -138,6 +148,10 @@ pub struct Room {
     session_is_new: bool,
     /// When somebody did something whose presence is over by now.
     last_activity: Option<UnixMillis>,
+    entry: Entry,
+    entry_is_new: bool,
+    is_deleted: bool,
+    deletion_is_recorded: bool,
     members: Members,
     presence: Announcements,
     /// Answers to HTTP requests, each with its gate.
@@ -169,6 +183,10 @@ impl Room {
             members: Members::new(config.outbound_bytes_max),
             presence: Announcements::default(),
             config,
+            entry: Entry { exists: document.version() > Version::ZERO, ..Entry::default() },
+            entry_is_new: false,
+            is_deleted: false,
+            deletion_is_recorded: false,
             saves: Saves::new(document.version(), Vec::new()),
             document,
             session,
@@ -200,6 +218,11 @@ impl Room {
     pub fn configure(&mut self, config: Rc<RoomConfig>) {
         self.members.bound_outbound(config.outbound_bytes_max);
         self.config = config;
+    }
+
+    /// Says what is known of the document beside its texts; without, it exists if it was ever changed.
+    pub fn describe(&mut self, entry: Entry) {
+        self.entry = entry;
     }
 
     /// The document.
@@ -240,7 +263,7 @@ impl Room {
     /// Takes somebody in: from here on they miss nothing.
     ///
     /// # Errors
-    /// The document has as many editors as are allowed.
+    /// The document has as many editors as are allowed, or somebody has locked it.
     pub fn join(&mut self, now: UnixMillis, joining: Joining) -> Result<MemberKey, JoinRefusal> {
         self.check_admitted(now, &joining)?;
         let limit = self.config.limits.document_editors;
@@ -251,6 +274,11 @@ impl Room {
             if self.config.limits.mode == LimitMode::Enforce {
                 return Err(refusal::too_many_editors(limit));
             }
+        }
+        if joining.edits
+            && let Some(lock) = self.entry.lock_against(now, &user.user_id)
+        {
+            return Err(refusal::is_locked(now, lock));
         }
         let (person, shift) = people.come(now, &user, joining.edits);
         self.ensure_session(now, &joining);
@@ -277,6 +305,9 @@ impl Room {
     /// Does what is due by now; to be called every second or so. `at` is a time that never goes back.
     pub fn tend(&mut self, now: UnixMillis, at: Duration) {
         self.tend_slow_readers(at);
+        if self.is_deleted {
+            return;
+        }
         self.expire_session(now);
         self.save_in_time(now, at);
         self.tend_people(now);
@@ -301,9 +332,20 @@ impl Room {
     /// Hands out what is to be stored since the last call, and returns how many records there are by
     /// now: the number to give to [`Self::durable`] when these are on disk.
     pub fn take_records(&mut self, mut each: impl FnMut(Record<'_>)) -> u64 {
-        self.take_session_record(&mut each);
-        self.saves.take_records(&mut each);
+        let entry_is_new = std::mem::take(&mut self.entry_is_new);
+        // With a document all this is deleted, whether it was stored or not.
+        if !self.is_deleted {
+            self.take_session_record(&mut each);
+            self.saves.take_records(&mut each);
+            if entry_is_new {
+                each(Record::Entry(&self.entry));
+            }
+        }
         self.unrecorded.drain(..).for_each(|change| each(Record::Change(&change)));
+        // Whatever came before it in the same turn is deleted with it.
+        if self.is_deleted && !std::mem::replace(&mut self.deletion_is_recorded, true) {
+            each(Record::Deletion(&self.entry));
+        }
         self.records
     }
 

@@ -1,10 +1,12 @@
 //! What is said when something is wrong: the field, what was expected of it, what to do.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::counters::Sent;
+use super::outbox::Gate;
 use super::{MemberKey, Room, frame};
-use crate::document::Rejection;
+use crate::document::{Lock, Rejection};
 use crate::ids::{UnixMillis, Version};
 use crate::limits::ConnectionLimit;
 use crate::protocol::outbound::{ErrorDetails, ErrorMessage, Metadata};
@@ -92,8 +94,33 @@ impl Room {
         close: CloseCode,
         reason: &str,
     ) {
+        self.close_after(0, now, key, (code, message), close, reason);
+    }
+
+    /// The same, once all that has been recorded is on disk.
+    pub(super) fn close_when_durable(
+        &mut self,
+        now: UnixMillis,
+        key: MemberKey,
+        code: ErrorCode,
+        message: &str,
+        close: CloseCode,
+        reason: &str,
+    ) {
+        self.close_after(self.records, now, key, (code, message), close, reason);
+    }
+
+    fn close_after(
+        &mut self,
+        gate: Gate,
+        now: UnixMillis,
+        key: MemberKey,
+        (code, message): (ErrorCode, &str),
+        close: CloseCode,
+        reason: &str,
+    ) {
         let error = ErrorMessage::new(code, message, Severity::Critical);
-        self.members.send(key, 0, frame("system.error", &error, &Metadata::of_server(now, None)));
+        self.members.send(key, gate, frame("system.error", &error, &Metadata::of_server(now, None)));
         self.config.counters.count_sent(Sent::Error, 1);
         self.members.close(key, close, reason);
     }
@@ -148,6 +175,35 @@ pub(super) fn session_is_full(max: u32) -> JoinRefusal {
         limit_type: Some("session_participants"),
         close: close::RATE_LIMITED,
         retry_after: Some(60),
+    }
+}
+
+/// What those are told whom a lock keeps from editing.
+pub(super) fn locked(lock: &Lock) -> String {
+    let reason = lock.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    format!("the document is locked by {}{reason}: view it with ?mode=view, or retry later", lock.holder)
+}
+
+pub(super) fn is_locked(now: UnixMillis, lock: &Lock) -> JoinRefusal {
+    let left = lock.expires_at.map(|at| at.0.saturating_sub(now.0).div_ceil(1_000));
+    JoinRefusal {
+        code: ErrorCode::DocumentLocked,
+        message: locked(lock),
+        field: None,
+        expected: None,
+        limit_type: None,
+        close: close::DOCUMENT_LOCKED,
+        retry_after: left,
+    }
+}
+
+/// What is told of texts that were refused as a whole.
+pub(super) fn rewrite(rejection: &Rejection) -> InboundError {
+    let sent = InboundChange { changes: SmallVec::new(), base: None, is_batch: false, reject_conflicts: false };
+    let refused = rejected(rejection, "", &sent);
+    match rejection {
+        Rejection::TooLarge { .. } => InboundError { field: Some("sections".to_owned()), ..refused },
+        _ => refused,
     }
 }
 

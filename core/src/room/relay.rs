@@ -17,6 +17,10 @@ impl Room {
     pub(super) fn publish_newest(&mut self, sender: Option<MemberKey>) {
         let Some(change) = self.document.history().last() else { return };
         self.records += 1;
+        if !self.entry.exists {
+            self.entry.exists = true;
+            self.entry_is_new = true;
+        }
         let gate = self.version_gate();
         self.members.move_cursors(change, sender);
         let (document, session_id) = (&self.document, session_id(self.session.as_ref()));

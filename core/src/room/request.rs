@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::condition::IfMatch;
 use super::member::Dialect;
 use super::{Room, refusal};
 use crate::document::{Move, Rejection, Submission, Submitted};
@@ -24,6 +25,8 @@ pub struct Caller<'a> {
     pub encoding: PositionEncoding,
     /// `Idempotency-Key`, which makes the request's resend harmless.
     pub idempotency_key: Option<&'a str>,
+    /// `If-Match`: what they expect of the document.
+    pub if_match: Option<&'a IfMatch>,
 }
 
 /// An answer that may be given.
@@ -33,6 +36,10 @@ pub struct Answer {
     pub request: u64,
     /// A JSON body, or why there is none.
     pub body: Result<Bytes, InboundError>,
+    /// The version that it shows or made, if it is about one.
+    pub version: Option<Version>,
+    /// Whether something new came to be.
+    pub created: bool,
 }
 
 /// The answer of `POST …/changes`.
@@ -69,10 +76,12 @@ impl<'a> From<&'a Move> for MovedPosition<'a> {
 
 impl Room {
     /// `GET …/state`: answered as `request`, when the current version is durable.
-    pub fn answer_state(&mut self, request: u64, encoding: PositionEncoding, with_metadata: bool) {
+    pub fn answer_state(&mut self, now: UnixMillis, request: u64, encoding: PositionEncoding, with_metadata: bool) {
         let mut body = Vec::new();
-        write_json(&mut body, &self.state(Dialect { encoding, over_document: false }, with_metadata));
-        self.answers.push_back((self.version_gate(), Answer { request, body: Ok(body.into()) }));
+        write_json(&mut body, &self.state(now, Dialect { encoding, over_document: false }, with_metadata));
+        let version = Some(self.document.version());
+        let answer = Answer { request, body: Ok(body.into()), version, created: false };
+        self.answers.push_back((self.version_gate(), answer));
     }
 
     /// `POST …/changes`: answered as `request` when the changes are durable. The body is garbled by reading.
@@ -89,7 +98,7 @@ impl Room {
     ) -> Result<(), InboundError> {
         self.check_taking_part(now, caller.user_id, caller.is_admin)?;
         let changes_max = self.config.limits.batch_changes;
-        let answer = read_changes_body(parser, body, changes_max, |inbound, authors| {
+        let (version, answer) = read_changes_body(parser, body, changes_max, |inbound, authors| {
             let Message::Change(sent) = &inbound.message else {
                 return Err(InboundError::invalid("changes".to_owned(), "an array of changes"));
             };
@@ -104,23 +113,28 @@ impl Room {
                 reject_conflicts: sent.reject_conflicts,
                 tell_moves: true,
             };
+            if self.document.resent(now, &submission).is_none() {
+                self.check_condition(caller.if_match)?;
+                self.check_lock(now, caller.user_id)?;
+            }
             let submitted = self.document.submit(now, &submission).map_err(|rejection| {
-                let is_about_key = rejection == Rejection::KeyReused && key.is_some();
                 let refused = refusal::rejected(&rejection, "", sent);
-                if is_about_key { InboundError { field: Some(IDEMPOTENCY_KEY.to_owned()), ..refused } } else { refused }
+                if key.is_some() { rejection_of_key(refused, &rejection) } else { refused }
             })?;
             Ok(self.changes_answer(sent.changes.len(), &submitted))
         })?;
-        self.answers.push_back((self.records, Answer { request, body: Ok(answer) }));
+        let answer = Answer { request, body: Ok(answer), version: Some(version), created: false };
+        self.answers.push_back((self.records, answer));
         Ok(())
     }
 
     /// A request is refused: told as `request` when the version that the refusal may name is durable.
     pub fn answer_refusal(&mut self, request: u64, error: InboundError) {
-        self.answers.push_back((self.version_gate(), Answer { request, body: Err(error) }));
+        self.answers
+            .push_back((self.version_gate(), Answer { request, body: Err(error), version: None, created: false }));
     }
 
-    fn changes_answer(&mut self, applied_changes: usize, submitted: &Submitted) -> Bytes {
+    fn changes_answer(&mut self, applied_changes: usize, submitted: &Submitted) -> (Version, Bytes) {
         let (version, moves) = match submitted {
             Submitted::Applied { version, moves, .. } => {
                 self.publish_newest(None);
@@ -138,12 +152,20 @@ impl Room {
                 operational_transforms: moves.iter().map(MovedPosition::from).collect(),
             },
         );
-        body.into()
+        (version, body.into())
     }
 }
 
+/// The same refusal, but that a key used twice is the header.
+pub(super) fn rejection_of_key(refused: InboundError, rejection: &Rejection) -> InboundError {
+    if *rejection == Rejection::KeyReused {
+        return InboundError { field: Some(IDEMPOTENCY_KEY.to_owned()), ..refused };
+    }
+    refused
+}
+
 /// The request's key, if it has one.
-fn idempotency_key<'a>(caller: Caller<'a>) -> Result<Option<&'a str>, InboundError> {
+pub(super) fn idempotency_key<'a>(caller: Caller<'a>) -> Result<Option<&'a str>, InboundError> {
     let fits = |key: &str| (1..=NAME_BYTES_MAX).contains(&key.len());
     if caller.idempotency_key.is_some_and(|key| !fits(key)) {
         return Err(InboundError::invalid(IDEMPOTENCY_KEY.to_owned(), format!("1 to {NAME_BYTES_MAX} bytes")));

@@ -43,6 +43,8 @@ pub struct NewSession<'a> {
 pub struct SessionSummary {
     /// The session.
     pub session: Session,
+    /// What its document is called; `None` where nobody said.
+    pub document_title: Option<Box<str>>,
     /// How many people are in the document.
     pub participant_count: usize,
     /// When somebody did something last.
@@ -144,7 +146,7 @@ impl Room {
             participants: self.participants(now, &creator, &staying),
         };
         write_json(&mut body, &answer);
-        self.answers.push_back((self.records, Answer { request, body: Ok(body.into()) }));
+        self.answers.push_back((self.records, Answer { request, body: Ok(body.into()), version: None, created: true }));
         Ok(())
     }
 
@@ -176,7 +178,8 @@ impl Room {
         let mut body = Vec::new();
         let message = "Session terminated successfully";
         write_json(&mut body, &SessionTerminated { message, final_save_completed: true, participants_notified });
-        self.answers.push_back((self.records, Answer { request, body: Ok(body.into()) }));
+        self.answers
+            .push_back((self.records, Answer { request, body: Ok(body.into()), version: None, created: false }));
         Ok(())
     }
 
@@ -192,6 +195,7 @@ impl Room {
         let last = last.max(self.last_activity).unwrap_or(session.started_at);
         is_wanted.then(|| SessionSummary {
             session: session.clone(),
+            document_title: self.entry.properties.get("title").map(Into::into),
             participant_count: people.len(),
             last_activity: last.max(session.started_at),
         })
@@ -286,12 +290,22 @@ impl Room {
             admitted.into_iter().filter(|(_, person)| staying.contains(person)).map(|(key, _)| key).collect();
         let open = self.members.iter().filter(|member| !member.outbox.is_closing());
         let strangers: Vec<MemberKey> = open.map(|member| member.key).filter(|key| !stays.contains(key)).collect();
-        for key in strangers {
-            let JoinRefusal { code, message, .. } = refusal::not_admitted();
-            self.close_with_error(now, key, code, &message, close::UNAUTHORIZED, code.name());
-        }
+        strangers.into_iter().for_each(|key| self.close_stranger(now, key));
         self.end_visits(now, |user_id| !session.admits(user_id, false));
         staying
+    }
+
+    /// Closes somebody whom the session does not admit with their new token.
+    pub(super) fn close_if_stranger(&mut self, now: UnixMillis, key: MemberKey) {
+        let (Some(session), Some(member)) = (&self.session, self.members.get(key)) else { return };
+        if !session.admits(&member.user.user_id, member.is_admin) {
+            self.close_stranger(now, key);
+        }
+    }
+
+    fn close_stranger(&mut self, now: UnixMillis, key: MemberKey) {
+        let JoinRefusal { code, message, .. } = refusal::not_admitted();
+        self.close_with_error(now, key, code, &message, close::UNAUTHORIZED, code.name());
     }
 
     /// Who takes part by now: the creator, and those who were here before.

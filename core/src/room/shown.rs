@@ -37,7 +37,8 @@ impl Room {
                 total_editors: counts.total_editors,
             },
         );
-        self.answers.push_back((self.version_gate(), Answer { request, body: Ok(body.into()) }));
+        self.answers
+            .push_back((self.version_gate(), Answer { request, body: Ok(body.into()), version: None, created: false }));
     }
 
     /// The people who are editing, each once.

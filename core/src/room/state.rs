@@ -7,10 +7,12 @@ use super::member::Dialect;
 use super::outbox::Class;
 use super::rates::limits_of;
 use super::{MemberKey, Room, frame, refusal};
-use crate::document::Document;
+use crate::document::{Document, Properties};
 use crate::ids::UnixMillis;
 use crate::protocol::InboundError;
-use crate::protocol::outbound::{ConnectionState, Content, DocumentMetadata, DocumentState, Metadata};
+use crate::protocol::outbound::{
+    ConnectionState, Content, DocumentMetadata, DocumentState, LockState, Metadata, PropertyFields,
+};
 
 /// So many full states may wait for a connection whatever their size: the one it begins with, and one
 /// that it asks for at once. More of them have to be small enough for the outbound bound.
@@ -36,7 +38,7 @@ impl Room {
                 position_encoding: member.dialect.encoding.name(),
                 limits: limits_of(&self.config.limits, &member.granted),
             }),
-            ..self.state(member.dialect, true)
+            ..self.state(now, member.dialect, true)
         };
         let mut metadata = Metadata::of_server(now, correlation_id);
         metadata.session_id = Some(session_id);
@@ -55,13 +57,14 @@ impl Room {
     }
 
     /// The document's state as anybody may see it.
-    pub(super) fn state(&self, dialect: Dialect, with_metadata: bool) -> DocumentState<'_> {
+    pub(super) fn state(&self, now: UnixMillis, dialect: Dialect, with_metadata: bool) -> DocumentState<'_> {
         DocumentState {
             document_id: self.document.id().as_str(),
             version: self.document.version(),
             content: Content { document: &self.document, only: None },
-            metadata: with_metadata.then(|| metadata_of(&self.document)),
+            metadata: with_metadata.then(|| metadata_of(&self.document, &self.entry.properties)),
             active_editors: Some(self.active_editors(dialect)),
+            lock: self.entry.lock_in_force(now).map(LockState::of),
             connection: None,
         }
     }
@@ -69,13 +72,12 @@ impl Room {
 
 /// The `metadata` of a document's state.
 #[must_use]
-pub fn metadata_of(document: &Document) -> DocumentMetadata<'_> {
+pub fn metadata_of<'a>(document: &'a Document, properties: &'a Properties) -> DocumentMetadata<'a> {
     let last_modified = document.last_modified();
     DocumentMetadata {
         last_modified: last_modified.map(|(at, _)| at),
         last_modified_by: last_modified.map(|(_, user_id)| user_id),
         word_count: document.word_count(),
-        language: None,
-        translation_status: None,
+        properties: PropertyFields(properties),
     }
 }

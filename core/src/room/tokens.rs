@@ -94,6 +94,8 @@ pub struct Renewal {
     pub expiry: Expiry,
     /// Whether it permits to edit. Who has only viewed so far goes on so.
     pub edits: bool,
+    /// Whether it permits to go where a session does not admit them.
+    pub is_admin: bool,
     /// What it grants instead of the server's limits.
     pub granted: GrantedLimits,
 }
@@ -175,6 +177,7 @@ impl Room {
             Err(error) => return self.refuse(now, key, &error),
         };
         (member.expiry, member.granted) = (renewal.expiry, renewal.granted);
+        member.is_admin = renewal.is_admin;
         let (person, loses_edit) = (member.person, member.edits && !renewal.edits);
         member.edits &= renewal.edits;
         let can_edit = member.edits;
@@ -185,6 +188,7 @@ impl Room {
         }
         self.members.send(key, 0, request.accepted_frame(now, renewal.expires_at, Some(can_edit)));
         self.config.counters.count_sent(Sent::Refreshed, 1);
+        self.close_if_stranger(now, key);
     }
 
     /// Warns those whose token expires soon, and closes those whose token has.

@@ -111,7 +111,10 @@ impl Room {
             broadcast_sent: self.presence.told > told_before,
             active_users_in_document: self.members.people.len(),
         };
-        self.answers.push_back((self.version_gate(), Answer { request, body: Ok(answer.to_json().into()) }));
+        self.answers.push_back((
+            self.version_gate(),
+            Answer { request, body: Ok(answer.to_json().into()), version: None, created: false },
+        ));
         Ok(())
     }
 

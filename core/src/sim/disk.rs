@@ -58,6 +58,8 @@ impl Disk {
             Record::Save(_) => batch.saves += 1,
             // No editor of the simulator ends a session, or saves so often.
             Record::SessionEnded | Record::SaveForgotten(_) => {}
+            // What follows from its changes is not kept, and nobody deletes it here.
+            Record::Entry(_) | Record::Deletion(_) => {}
         });
         if !batch.changes.is_empty() || batch.session.is_some() || batch.saves > 0 {
             self.under_way.push_back(batch);

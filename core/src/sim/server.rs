@@ -186,6 +186,7 @@ impl Server {
             is_admin: false,
             encoding: sent.encoding,
             idempotency_key: sent.key.as_deref().filter(|_| !with_names),
+            if_match: None,
         };
         let mut body = sent.body(with_names).to_string().into_bytes();
         self.room.answer_changes(self.now, request, caller, &mut body, &mut self.parser)
@@ -296,6 +297,6 @@ impl Server {
 
     /// `GET …/state`.
     pub(super) fn ask_state(&mut self, request: u64) {
-        self.room.answer_state(request, PositionEncoding::Utf16, true);
+        self.room.answer_state(self.now, request, PositionEncoding::Utf16, true);
     }
 }

@@ -7,8 +7,13 @@ use serde_json::json;
 
 use crate::support::{House, guest, insert, named_insert};
 
-const CALLER: Caller<'_> =
-    Caller { user_id: "ada", is_admin: false, encoding: PositionEncoding::Utf16, idempotency_key: None };
+const CALLER: Caller<'_> = Caller {
+    user_id: "ada",
+    is_admin: false,
+    encoding: PositionEncoding::Utf16,
+    idempotency_key: None,
+    if_match: None,
+};
 
 #[test]
 fn when_the_disk_fails_what_is_not_on_it_never_leaves() {
@@ -117,6 +122,6 @@ fn an_empty_room_is_idle_when_all_is_durable() {
     house.turn();
     assert!(!house.room.is_idle());
     assert!(house.commit() && house.room.is_idle());
-    house.room.answer_state(1, PositionEncoding::Utf16, false);
+    house.room.answer_state(house.now, 1, PositionEncoding::Utf16, false);
     assert!(!house.room.is_idle(), "an answer waits to be taken");
 }

@@ -100,7 +100,7 @@ fn answers_over_http_wait_as_frames_do() {
     let check = |mut house: House, at_once: usize| {
         let ada = house.settle(guest("ada"));
         house.say(ada, insert(0, "x"));
-        house.room.answer_state(1, jddb_core::ids::PositionEncoding::Utf16, true);
+        house.room.answer_state(house.now, 1, jddb_core::ids::PositionEncoding::Utf16, true);
         assert_eq!(house.answers().len(), at_once);
         house.sync();
         assert_eq!(house.answers().len(), 1 - at_once);

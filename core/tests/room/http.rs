@@ -7,8 +7,13 @@ use serde_json::{Value, json};
 
 use crate::support::{House, guest, insert, message};
 
-const CALLER: Caller<'_> =
-    Caller { user_id: "user_123", is_admin: false, encoding: PositionEncoding::Utf16, idempotency_key: None };
+const CALLER: Caller<'_> = Caller {
+    user_id: "user_123",
+    is_admin: false,
+    encoding: PositionEncoding::Utf16,
+    idempotency_key: None,
+    if_match: None,
+};
 
 /// Version 41 with a text of 2,000 units.
 fn at_41() -> House {
@@ -193,8 +198,8 @@ fn the_state_is_the_references() {
     let mut house = House::holding(&[("first", "é😀"), ("second", "text")]);
     let ada = house.settle(guest("ada"));
     house.say(ada, message("cursor.position", json!({"position": 3, "section": "first"})));
-    house.room.answer_state(1, PositionEncoding::Utf8, true);
-    house.room.answer_state(2, PositionEncoding::Utf32, false);
+    house.room.answer_state(house.now, 1, PositionEncoding::Utf8, true);
+    house.room.answer_state(house.now, 2, PositionEncoding::Utf32, false);
     let answers = house.answers();
     let keys: Vec<_> = answers[0].1.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["active_editors", "content", "document_id", "metadata", "version"]);

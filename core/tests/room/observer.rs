@@ -72,6 +72,7 @@ fn a_watcher_is_warned_closed_or_renewed_like_a_member() {
         expires_at: START.plus(seconds * 1_000),
         expiry: Expiry::new(second + seconds, second + seconds + 5),
         edits: false,
+        is_admin: false,
         granted: GrantedLimits::default(),
     };
     let refresh = r#"{"type":"auth.refresh","payload":{"token":"needle"},"metadata":{"correlation_id":"c1"}}"#;

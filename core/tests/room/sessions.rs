@@ -1,13 +1,14 @@
 //! Sessions: created, joined, expired and ended, while people come and go.
 
 use jddb_core::document::SessionSettings;
-use jddb_core::ids::UnixMillis;
+use jddb_core::ids::{PositionEncoding, UnixMillis, Version};
+use jddb_core::limits::GrantedLimits;
 use jddb_core::protocol::{ErrorCode, InboundError, PresenceUpdate};
-use jddb_core::room::{MemberKey, NewSession, SessionFilter, User};
+use jddb_core::room::{Caller, Expiry, MemberKey, NewSession, Renewal, RewriteKind, Rewriting, SessionFilter, User};
 use serde_json::{Value, json};
 
 use crate::rng::{Rng, for_seeds};
-use crate::support::{DOCUMENT, House, START, brief, guest, insert};
+use crate::support::{DOCUMENT, House, START, brief, guest, insert, message};
 
 const LASTS_MS: u64 = 6 * 3_600_000;
 const PRIVATE: SessionSettings =
@@ -114,17 +115,66 @@ fn an_implicit_session_is_adopted_with_those_it_admits() {
         assert!(house.room.is_heard(key));
     }
     assert_eq!(house.visit("zoe", true, &visit).unwrap_err().code, ErrorCode::Forbidden);
-    let caller = jddb_core::room::Caller {
-        user_id: "ben",
-        is_admin: false,
-        encoding: jddb_core::ids::PositionEncoding::Utf16,
-        idempotency_key: None,
-    };
+    let ben_asks = caller("ben", false);
     let body = json!({"changes": [{"operation": "insert", "position": 0, "content": "x"}]});
-    assert_eq!(house.post(3, caller, &body).unwrap_err().code, ErrorCode::Forbidden);
+    assert_eq!(house.post(3, ben_asks, &body).unwrap_err().code, ErrorCode::Forbidden);
+    for kind in [RewriteKind::Put(None), RewriteKind::Restore(Version(1))] {
+        let rewriting = Rewriting { texts: Vec::new(), kind };
+        let refused = house.room.answer_rewriting(house.now, 4, ben_asks, rewriting).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Forbidden);
+    }
     // Beside an explicit one there is no other.
     let error = create(&mut house, "ada", &[], PRIVATE).unwrap_err();
     assert_eq!((error.code, error.code.http_status()), (ErrorCode::SessionExists, 409));
+}
+
+#[test]
+fn nothing_of_a_deleted_document_is_recorded_after_its_end() {
+    let mut house = House::holding(&[("body", "x")]);
+    let ada = house.settle(guest("ada"));
+    create(&mut house, "ada", &[], PRIVATE).unwrap();
+    house.say(ada, insert(0, "y"));
+    house.say(ada, message("document.save", json!({})));
+    house.room.answer_deletion(house.now, 5, caller("root", true)).unwrap();
+    assert_eq!(house.room.session_summary(house.now, &SessionFilter::default()), None);
+    assert_eq!(closed(&mut house, ada).1, 4004);
+    assert_eq!((house.disk.session.clone(), house.disk.saves.len(), house.disk.changes.len()), (None, 0, 0));
+    // Neither does its time come, nor that of the next save.
+    house.wait(LASTS_MS + 1_000);
+    house.sync();
+    assert_eq!((house.disk.session.clone(), house.disk.saves.len()), (None, 0));
+}
+
+fn caller(user_id: &str, is_admin: bool) -> Caller<'_> {
+    Caller { user_id, is_admin, encoding: PositionEncoding::Utf16, idempotency_key: None, if_match: None }
+}
+
+/// Shows a new token, with or without `document:admin`.
+fn renew(house: &mut House, key: MemberKey, is_admin: bool) {
+    house.say(key, message("auth.refresh", json!({"token": "a.b.c"})));
+    let request = house.room.take_renewals().remove(0);
+    let renewal = Renewal {
+        user_id: "root".into(),
+        expires_at: START,
+        expiry: Expiry::NEVER,
+        edits: true,
+        is_admin,
+        granted: GrantedLimits::default(),
+    };
+    house.room.renew(house.now, key, &request, Ok(renewal));
+}
+
+#[test]
+fn a_new_token_says_who_is_an_admin_by_now() {
+    let mut house = House::holding(&[("body", "x")]);
+    let root = house.settle(guest("root"));
+    renew(&mut house, root, true);
+    create(&mut house, "ada", &[], PRIVATE).unwrap();
+    assert!(house.room.is_heard(root), "who has become an admin stays where others go");
+    renew(&mut house, root, true);
+    assert!(house.room.is_heard(root));
+    renew(&mut house, root, false);
+    assert_eq!(closed(&mut house, root).1, 4001);
 }
 
 #[test]

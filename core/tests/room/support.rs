@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jddb_core::document::{Change, Document, DocumentLimits, Save, Session, Snapshot, VERSIONS_SKIPPED};
+use jddb_core::document::{Change, Document, DocumentLimits, Entry, Save, Session, Snapshot, VERSIONS_SKIPPED};
 use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis, Version};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::outbound::Limits;
@@ -151,6 +151,7 @@ pub(crate) struct Disk {
     pub(crate) changes: Vec<Change>,
     pub(crate) session: Option<Session>,
     pub(crate) saves: Vec<Save>,
+    pub(crate) entry: Option<Entry>,
 }
 
 /// Records on their way to the disk.
@@ -162,6 +163,8 @@ struct Batch {
     session: Option<Option<Session>>,
     saves: Vec<Save>,
     forgotten: Vec<Version>,
+    entry: Option<Entry>,
+    is_deletion: bool,
 }
 
 pub(crate) struct House {
@@ -327,6 +330,11 @@ impl House {
             Record::SessionEnded => batch.session = Some(None),
             Record::Save(save) => batch.saves.push(save.clone()),
             Record::SaveForgotten(version) => batch.forgotten.push(version),
+            Record::Entry(record) => batch.entry = Some(record.clone()),
+            Record::Deletion(record) => {
+                batch.entry = Some(record.clone());
+                batch.is_deletion = true;
+            }
         });
         self.under_way.push_back(batch);
     }
@@ -338,6 +346,9 @@ impl House {
             self.skip_versions = 0;
         }
         self.disk.changes.extend(batch.changes);
+        if batch.is_deletion {
+            self.disk = Disk::default();
+        }
         if let Some(session) = batch.session {
             self.disk.session = session;
         }
@@ -346,6 +357,7 @@ impl House {
             self.disk.saves.push(save);
         }
         self.disk.saves.retain(|save| !batch.forgotten.contains(&save.version));
+        self.disk.entry = batch.entry.or_else(|| self.disk.entry.take());
         self.room.durable(batch.records);
         true
     }
@@ -463,6 +475,7 @@ fn open(plan: &Plan, disk: &Disk, skip_versions: u64) -> Room {
     let mut room = Room::new(document, disk.session.clone(), plan.config());
     let known = |save: &Save| KnownSave { version: save.version, is_manual: save.saved_by.is_some() };
     room.know_saves(disk.saves.iter().map(known).collect());
+    disk.entry.iter().for_each(|entry| room.describe(entry.clone()));
     room
 }
 

@@ -22,6 +22,7 @@ fn renewal(user_id: &str, seconds: u64, edits: bool) -> Renewal {
         expires_at: UnixMillis((NOW + seconds) * 1_000),
         expiry: expiring_in(seconds),
         edits,
+        is_admin: false,
         granted: GrantedLimits::default(),
     }
 }

@@ -98,6 +98,7 @@ fn cursors_of_visitors_are_shown_and_move_with_the_text() {
         is_admin: false,
         encoding: jddb_core::ids::PositionEncoding::Utf16,
         idempotency_key: None,
+        if_match: None,
     };
     let body = json!({"changes": [{"operation": "insert", "position": 6, "content": "!", "section": "body"}]});
     house.post(1, caller, &body).unwrap();

@@ -205,7 +205,8 @@ fn watch(server: Option<Pid>, window: Window, team: &Team) -> Result<Spent, Fail
     })
 }
 
-fn sleep_until(moment: Nanos) {
+/// Blocks the thread until then.
+pub(crate) fn sleep_until(moment: Nanos) {
     std::thread::sleep(moment.left(clock::now()));
 }
 

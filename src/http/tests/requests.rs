@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::support::{Front, Reply, run};
-use crate::cores::CoreMessage;
+use crate::cores::{Answered, CoreMessage};
 
 #[test]
 fn health_and_readiness_need_no_token() {
@@ -52,7 +52,7 @@ fn wrong_routes_and_methods_say_what_is_there() {
     run(
         |_| {},
         async |front| {
-            let reply = front.request("GET /api/document/jd_1/state", "", "").await;
+            let reply = front.request("GET /api/document/jd_12345/state", "", "").await;
             assert!(reply.json()["error"]["message"].as_str().unwrap().contains("/api/documents/{document_id}/state"));
             let reply = front.request("DELETE /healthz", "", "").await;
             assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
@@ -190,7 +190,8 @@ fn draining_finishes_what_is_in_flight_and_takes_nothing_new() {
                 assert_eq!(idle.read(&mut [0; 512]).await.unwrap(), 0);
                 assert!(!front.serving.is_finished());
                 assert!(tokio::net::TcpStream::connect(front.address).await.is_err());
-                asked.reply.send(Ok("1".into())).unwrap();
+                let answered = Answered { body: "1".into(), version: None, created: false };
+                asked.reply.send(Ok(answered)).unwrap();
             };
             let (reply, ()) = tokio::join!(asking, draining);
             assert_eq!((reply.status, reply.json()), (200, 1.into()));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::utils::CachePadded;
+use jddb_core::ids::Version;
 use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::JoinRefusal;
 use jddb_core::websocket::CloseCode;
@@ -24,7 +25,7 @@ use tokio::time::timeout;
 use crate::auth::{Authority, Grant, ScopeSet};
 use crate::clock;
 use crate::config::{Config, Secret};
-use crate::cores::{Adopt, Ask, Call, CoreMessage, Inbox, LimitsInForce, Reservation, Reserve};
+use crate::cores::{Adopt, Answered, Ask, Call, CoreMessage, Inbox, LimitsInForce, Reservation, Reserve};
 use crate::http::accept::serve_site;
 use crate::http::site::Site;
 use crate::listen::Listeners;
@@ -265,17 +266,23 @@ fn answer_call(call: Call) {
         Ask::Session(post) => Ok(format!("{} plans a session at {}", post.creator.user_id, post.websocket_url)),
         Ask::EndSession(end) => Ok(format!("{} ends {}", end.user_id, end.session_id)),
         Ask::Visit(put) => Ok(format!("{} is in {id}", put.user.user_id)),
-        Ask::Changes(post) => Ok(format!(
+        Ask::Changes(asker, body) => Ok(format!(
             "{id} by {}{} {} key {:?} body {}",
-            post.user_id,
-            if post.is_admin { " (admin)" } else { "" },
-            post.encoding.name(),
-            post.idempotency_key,
-            String::from_utf8_lossy(&post.body),
+            asker.user_id,
+            if asker.is_admin { " (admin)" } else { "" },
+            asker.encoding.name(),
+            asker.idempotency_key,
+            String::from_utf8_lossy(&body),
         )),
+        other => Ok(format!("{id} {other:?}")),
     };
     // Nobody waits where the client has gone.
-    let _ = call.reply.send(told.map(|told| Value::from(told).to_string().into()));
+    let answered = |told: String| Answered {
+        body: Value::from(told).to_string().into(),
+        version: Some(Version(42)),
+        created: false,
+    };
+    let _ = call.reply.send(told.map(answered));
 }
 
 fn document_full() -> JoinRefusal {

@@ -10,7 +10,7 @@ use crate::record::Damage;
 use crate::store::Store;
 
 /// Where the walk is. It shows the store as it was when the cursor was made.
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rows: DBRawIterator<'a>,
     family: Family,
     document: &'a DocumentId,
@@ -18,15 +18,15 @@ pub(super) struct Cursor<'a> {
 
 /// A record in place, in RocksDB's memory.
 #[derive(Clone, Copy)]
-pub(super) struct Entry<'a> {
-    pub(super) version: Version,
-    pub(super) key: &'a [u8],
-    pub(super) value: &'a [u8],
+pub(crate) struct Entry<'a> {
+    pub(crate) version: Version,
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
     /// A cursor on the document's newest record that is not newer than `version`.
-    pub(super) fn at(store: &'a Store, family: Family, document: &'a DocumentId, version: Version) -> Self {
+    pub(crate) fn at(store: &'a Store, family: Family, document: &'a DocumentId, version: Version) -> Self {
         let (from, to) = key::bounds(document);
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(from);
@@ -37,7 +37,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The record here; `None` before the oldest.
-    pub(super) fn entry(&self) -> Result<Option<Entry<'_>>, LoadError> {
+    pub(crate) fn entry(&self) -> Result<Option<Entry<'_>>, LoadError> {
         let Some((key, value)) = self.rows.item() else {
             let status = self.rows.status();
             return status.map(|()| None).map_err(|error| LoadError::rocksdb(self.family, self.document, error));
@@ -49,12 +49,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Goes on to the next older record.
-    pub(super) fn step_back(&mut self) {
+    pub(crate) fn step_back(&mut self) {
         self.rows.prev();
     }
 
     /// The error for a damaged record of this walk.
-    pub(super) fn damaged(&self, version: Option<Version>, damage: Damage) -> LoadError {
+    pub(crate) fn damaged(&self, version: Option<Version>, damage: Damage) -> LoadError {
         LoadError::damage(self.family, self.document, version, damage)
     }
 }

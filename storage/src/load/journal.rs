@@ -43,13 +43,15 @@ pub(super) fn changes_since(
     journal: &mut Cursor<'_>,
     newest: Newest,
     base: Version,
+    origin: Version,
     history: History,
 ) -> Result<Vec<Change>, LoadError> {
     let mut changes = Vec::new();
     let mut history_bytes = 0;
     // The version and the epoch of the change after the one under the cursor.
     let mut after: Option<(Version, u32)> = None;
-    let mut base_reached = base == Version::ZERO;
+    // A document that begins anew has no change of the version it begins after.
+    let mut base_reached = base == origin;
     while let Some(entry) = journal.entry()? {
         let mut wanted = true;
         if entry.version <= base {

@@ -83,6 +83,11 @@ impl ArchivedChangeRecord<'_> {
         self.epoch.to_native()
     }
 
+    /// When and by whom it was made.
+    pub(crate) fn signature(&self) -> (UnixMillis, Box<str>) {
+        (UnixMillis(self.at.to_native()), (*self.user_id).into())
+    }
+
     /// The change, which made `version`.
     pub(crate) fn to_change(&self, version: Version) -> Result<Change, Damage> {
         Ok(Change {

@@ -6,6 +6,7 @@
 //! formats: a record of a newer one is told from a damaged one. Version numbers are in the key only.
 
 mod change;
+mod entry;
 mod plan;
 mod save;
 mod session;
@@ -20,6 +21,7 @@ use rkyv::ser::allocator::ArenaHandle;
 use crate::family::Family;
 
 pub(crate) use change::{ArchivedChangeRecord, ChangeRecord};
+pub(crate) use entry::{ArchivedEntryRecord, EntryRecord};
 pub(crate) use plan::{ArchivedPlanRecord, PlanRecord};
 pub(crate) use save::{ArchivedSaveRecord, SaveRecord};
 pub(crate) use session::{ArchivedSessionRecord, SessionRecord};
@@ -31,25 +33,39 @@ pub(crate) const FORMAT: u8 = 1;
 /// Bytes before the body: format and checksum.
 const HEADER_BYTES: usize = 5;
 
-/// A record ready to be written. It is made on the document's core and only copied after that.
+/// A record ready to be written, or records to be erased. It is made on the document's core and only copied after that.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncodedRecord {
     pub(crate) family: Family,
     pub(crate) key: Vec<u8>,
-    /// Empty, which no value is, where the record is to be removed.
-    pub(crate) value: Vec<u8>,
+    pub(crate) write: Write,
+}
+
+/// What is done at a key.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// It has this value.
+    Put(Vec<u8>),
+    /// It is erased.
+    Erase,
+    /// It is erased, with all keys up to this one, which stays.
+    EraseUpTo(Vec<u8>),
 }
 
 impl EncodedRecord {
     /// What removes the record of that key.
     pub(crate) const fn removal(family: Family, key: Vec<u8>) -> Self {
-        Self { family, key, value: Vec::new() }
+        Self { family, key, write: Write::Erase }
     }
 
     /// Key and value together, in bytes.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.key.len() + self.value.len()
+        let written = match &self.write {
+            Write::Put(bytes) | Write::EraseUpTo(bytes) => bytes.len(),
+            Write::Erase => 0,
+        };
+        self.key.len() + written
     }
 }
 

@@ -1,7 +1,8 @@
 //! Format 1 on disk, byte by byte, and what is found when bytes change.
 
 use jddb_core::document::{
-    Change, Origin, ResendRecord, Save, SectionChange, SectionSnapshot, Session, SessionPlan, SessionSettings, Snapshot,
+    Change, Entry, Lock, Origin, Properties, ResendRecord, Save, SectionChange, SectionSnapshot, Session, SessionPlan,
+    SessionSettings, Snapshot,
 };
 use jddb_core::ids::{DocumentId, SectionName, UnixMillis, Version};
 use jddb_core::ot::OperationBuilder;
@@ -80,6 +81,19 @@ fn save() -> Save {
     Save { version: Version(42), at: UnixMillis(1_758_458_730_123), saved_by: Some("user_1".into()) }
 }
 
+fn entry() -> Entry {
+    let mut properties = Properties::default();
+    properties.set("title", "Ingénieur 😀").unwrap();
+    properties.set("language", "fr").unwrap();
+    let lock = Lock {
+        holder: "user_1".into(),
+        reason: Some("review".into()),
+        since: UnixMillis(1_758_458_730_000),
+        expires_at: Some(UnixMillis(1_758_458_790_000)),
+    };
+    Entry { exists: true, origin: Version(43), properties, lock: Some(lock) }
+}
+
 /// Compares a value with the file of that name; writes it instead where the environment asks for that.
 fn check_fixture(name: &str, value: &[u8]) -> Vec<u8> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
@@ -113,6 +127,9 @@ fn records_of_format_1_are_read_and_written_as_ever() {
     let stored = check_fixture("save-1.bin", &encode(KEY, &SaveRecord::new(&save())));
     let read = access::<ArchivedSaveRecord<'_>>(KEY, &stored).unwrap();
     assert_eq!(read.to_save(Version(42)), save());
+    let stored = check_fixture("entry-1.bin", &encode(b"jd_12345", &EntryRecord::new(&entry(), 3)));
+    let read = access::<ArchivedEntryRecord<'_>>(b"jd_12345", &stored).unwrap();
+    assert_eq!((read.epoch(), read.to_entry().unwrap()), (3, entry()));
 
     let stored = check_fixture("meta-1.bin", &encode_plain(b"epoch", &7_u32.to_le_bytes()));
     assert_eq!(open(b"epoch", &stored).unwrap(), 7_u32.to_le_bytes());

@@ -1,0 +1,87 @@
+//! Compressed answers, as a client reads them.
+
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+
+use super::support::{BIG_BYTES, Front, Reply, run};
+
+const GZIP: &str = "Accept-Encoding: gzip, deflate, br\r\n";
+
+/// The bytes of a body that comes in chunks.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let end = body.windows(2).position(|pair| pair == b"\r\n").unwrap();
+        let length = usize::from_str_radix(str::from_utf8(&body[..end]).unwrap(), 16).unwrap();
+        let chunk = &body[end + 2..];
+        bytes.extend(&chunk[..length]);
+        body = &chunk[length + 2..];
+        if length == 0 {
+            return bytes;
+        }
+    }
+}
+
+fn inflated(reply: &Reply) -> Vec<u8> {
+    assert_eq!(reply.header("content-encoding"), Some("gzip"), "{}", reply.head);
+    let mut read = Vec::new();
+    GzDecoder::new(&*unchunked(&reply.body)).read_to_end(&mut read).unwrap();
+    read
+}
+
+fn big(front: &Front, number: usize) -> String {
+    format!("/api/documents/big_{number}/state?token={}", front.token("document:read", &[]))
+}
+
+#[test]
+fn a_large_answer_is_compressed_for_who_wants_that() {
+    run(
+        |_| {},
+        async |front| {
+            front.start_core();
+            let line = format!("GET {}", big(&front, 1));
+            let plain = front.request(&line, "", "").await;
+            assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("accept-encoding")));
+            assert_eq!(plain.body.len(), BIG_BYTES + 2);
+            let compressed = front.request(&line, GZIP, "").await;
+            assert_eq!((compressed.status, compressed.header("vary")), (200, Some("accept-encoding")));
+            assert_eq!(compressed.header("content-type"), Some("application/json"));
+            assert!(compressed.body.len() < BIG_BYTES / 10, "{}", compressed.body.len());
+            assert!(inflated(&compressed) == plain.body);
+            let refused = front.request(&line, "Accept-Encoding: gzip;q=0, *\r\n", "").await;
+            assert!(refused.body == plain.body);
+            let head = front.request(&line.replace("GET", "HEAD"), GZIP, "").await;
+            assert_eq!((head.header("content-encoding"), head.body.len()), (Some("gzip"), 0));
+            let small = front.request(&line.replace("big_", "small_"), GZIP, "").await;
+            assert_eq!((small.header("content-encoding"), small.header("vary")), (None, None));
+        },
+    );
+}
+
+#[test]
+fn a_connection_goes_on_behind_a_compressed_answer() {
+    run(
+        |_| {},
+        async |front| {
+            front.start_core();
+            let ask = |method: &str, headers: &str| {
+                format!("{method} {} HTTP/1.1\r\nHost: a\r\n{headers}{GZIP}\r\n", big(&front, 1))
+            };
+            let requests = [
+                ask("HEAD", ""),
+                ask("GET", ""),
+                "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(),
+            ];
+            let all = front.send(requests.concat()).await;
+            let get = Reply::parse(&all.body).unwrap();
+            let chunks = get.body.windows(7).position(|end| end == b"\r\n0\r\n\r\n").unwrap() + 7;
+            let (body, behind) = get.body.split_at(chunks);
+            assert_eq!(
+                inflated(&Reply { body: body.to_vec(), ..Reply::parse(&all.body).unwrap() }).len(),
+                BIG_BYTES + 2
+            );
+            assert_eq!(Reply::parse(behind).unwrap().status, 200);
+        },
+    );
+}
