@@ -268,7 +268,7 @@ async fn whoever_may_not_read_a_stream_gets_an_answer_that_says_why() {
     let asked = "/api/documents/read/events?position_encoding=ebcdic";
     assert_eq!(check(asked, &editor, None, 400, "VALIDATION_ERROR").await["details"]["field"], "position_encoding");
     let head = http::exchange(port, &http::request("HEAD", target, Some(&editor), None)).await;
-    assert_eq!((head.status, head.header("allow")), (405, Some("GET")));
+    assert_eq!((head.status, head.header("allow")), (405, Some("GET, OPTIONS")));
     // A stream is one of the user's connections.
     let few = home.token_with("carol", EDIT, &["--limits", r#"{"connections": 1}"#]);
     let stream = EventStream::open(port, &ask(target, &few)).await;

@@ -189,9 +189,23 @@ fn segment_in<'a>(path: &'a str, template: &str) -> Option<&'a str> {
     (!segment.contains('/')).then_some(segment)
 }
 
+/// How many letters apart a path and a template are, segment by segment. Any segment will do for a name in braces, and one
+/// that has no counterpart counts whole.
+fn distance(path: &str, template: &str) -> usize {
+    let (mut segments, mut expected) = (path.split('/'), template.split('/'));
+    let mut sum = 0;
+    loop {
+        sum += match (segments.next(), expected.next()) {
+            (None, None) => return sum,
+            (Some(_), Some(name)) if name.starts_with('{') => 0,
+            (segment, name) => strsim::damerau_levenshtein(segment.unwrap_or(""), name.unwrap_or("")),
+        };
+    }
+}
+
 fn not_found(path: &str) -> HttpError {
     let path = &path[..path.floor_char_boundary(COMPARED_BYTES_MAX)];
-    let distance = |route: &Route| (strsim::damerau_levenshtein(path, route.template), route.template);
+    let distance = |route: &Route| (distance(path, route.template), route.template);
     let mut templates: Vec<(usize, &str)> = ROUTES.iter().map(distance).collect();
     templates.sort_unstable();
     let nearest: Vec<&str> = templates.iter().take(NAMED_MAX).map(|(_, template)| *template).collect();
