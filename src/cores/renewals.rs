@@ -32,7 +32,7 @@ impl Core {
                         identity.has(scope).map_err(forbidden)?;
                         Ok(identity)
                     });
-                    let renewal = identity.as_ref().map(|identity| renewal(identity)).map_err(Clone::clone);
+                    let renewal = identity.as_ref().map(renewal).map_err(Clone::clone);
                     let is_accepted = observer.borrow_mut().renew(now(), &request, renewal);
                     if let Ok(identity) = identity
                         && is_accepted

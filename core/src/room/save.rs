@@ -113,8 +113,8 @@ impl Room {
         planned.map_or(self.config.auto_save, |seconds| Duration::from_secs(seconds.into()))
     }
 
-    /// Makes a save point of the current version, and tells of it: all who have been greeted, and who asked for it. One of
-    /// version 0 is told of as well, but there is nothing to keep.
+    /// Makes a save point of the current version, and tells of it: all who have been greeted, and who asked for it. Where
+    /// nothing was written yet that is told of as well, but there is nothing to keep.
     fn tell_saved(
         &mut self,
         now: UnixMillis,
@@ -123,7 +123,7 @@ impl Room {
         asked: Option<MemberKey>,
     ) {
         let version = self.document.version();
-        if version > Version::ZERO {
+        if self.entry.exists {
             self.saves.keep(Save { version, at: now, saved_by: saved_by.map(Into::into) });
             self.records += 1;
         }
