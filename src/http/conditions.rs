@@ -38,7 +38,12 @@ fn read(headers: &HeaderMap, name: &HeaderName) -> Result<Option<IfMatch>, HttpE
     if tags.trim() == "*" {
         return Ok(Some(IfMatch::Any));
     }
-    let versions: Option<Vec<Option<Version>>> = tags.split(',').map(|tag| version_of(tag.trim())).collect();
+    let mut is_quoted = false;
+    let is_end = |character| {
+        is_quoted ^= character == '"';
+        character == ',' && !is_quoted
+    };
+    let versions: Option<Vec<Option<Version>>> = tags.split(is_end).map(|tag| version_of(tag.trim())).collect();
     let expected = "* or versions in quotes, like \"42\", as ETag names them";
     let versions = versions.ok_or_else(|| HttpError::invalid(canonical(name), expected))?;
     Ok(Some(IfMatch::Versions(versions.into_iter().flatten().collect())))
@@ -79,8 +84,9 @@ mod tests {
         check(&["*"], Some(Some(IfMatch::Any)));
         check(&["\"42\""], versions(&[42]));
         check(&["\"42\" , W/\"43\"", "\"0\""], versions(&[42, 43, 0]));
+        check(&["\"a,b\", \"42\"", "\",\""], versions(&[42]));
         check(&["\"abc\", \"-1\", \"\", \"99999999999999999999\""], versions(&[]));
-        for bad in ["", "42", "\"42", "\"4\"2\"", "\"1\",", "*, \"1\"", "w/\"1\""] {
+        for bad in ["", "42", "\"42", "\"4\"2\"", "\"1\",", "*, \"1\"", "w/\"1\"", "\"1\"\"2\"", "\"1,\"2\""] {
             check(&[bad], None);
         }
     }
