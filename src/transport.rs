@@ -1,6 +1,6 @@
 //! The bytes of a client's connection: a TCP stream, or a session of TLS over one; and its way to another core.
 //!
-//! A socket of tokio's belongs to one runtime. So a connection that leaves is [parked](Transport::park): the bare socket
+//! A socket of tokio's belongs to one runtime. So a connection that leaves is parked: the bare socket
 //! and, beside it, the session, with all that it has read and not given out yet.
 
 use std::cell::{Cell, RefCell};
