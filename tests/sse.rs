@@ -18,6 +18,8 @@ use tokio::task::JoinHandle;
 const CUTS: usize = 100;
 /// Cuts on one server before it is stopped, politely or not.
 const CUTS_PER_SERVER: usize = 20;
+/// How far the typist may be ahead of the reader.
+const VERSIONS_AHEAD_MAX: u64 = 500;
 /// The most bytes of a body that are read before a cut.
 const BYTES_BEFORE_CUT_MAX: usize = 6_000;
 const DOCUMENT: &str = "streamed";
@@ -32,6 +34,8 @@ struct Reader {
     last_event_id: Option<String>,
     /// How many times it went on in the middle of a version.
     resumed_within: usize,
+    /// Tells the typist which version it has.
+    seen: watch::Sender<u64>,
 }
 
 impl Reader {
@@ -58,6 +62,7 @@ impl Reader {
         if event.id.is_some() {
             self.last_event_id.clone_from(&event.id);
         }
+        self.seen.send_replace(self.version);
     }
 
     fn take_change(&mut self, id: Option<&str>, payload: &Value) {
@@ -108,7 +113,14 @@ fn units(number: u64) -> usize {
 }
 
 /// Somebody who types until told to stop, or until the server is gone; every other change is a batch of three parts.
-fn type_until_told(port: u16, token: String, mut rng: Rng, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+/// They are never far ahead of the reader, who would be sent the state instead of all that it missed.
+fn type_until_told(
+    port: u16,
+    token: String,
+    mut rng: Rng,
+    mut stop: watch::Receiver<bool>,
+    mut seen: watch::Receiver<u64>,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         let (mut socket, state) = Socket::joined(port, DOCUMENT, &token).await;
         let mut length = state["content"]["sections"]["body"].as_str().map_or(0, str::len);
@@ -131,7 +143,14 @@ fn type_until_told(port: u16, token: String, mut rng: Rng, stop: watch::Receiver
             socket.send(&json!({"type": "document.change", "payload": {"changes": changes}, "metadata": metadata}));
             loop {
                 match within("an acknowledgement", socket.receive_any()).await {
-                    Received::Message(message) if message["type"] == "document.ack" => break,
+                    Received::Message(message) if message["type"] == "document.ack" => {
+                        let version = message["payload"]["version"].as_u64().expect("a version");
+                        tokio::select! {
+                            _ = seen.wait_for(|seen| version < seen + VERSIONS_AHEAD_MAX) => {}
+                            _ = stop.wait_for(|stop| *stop) => return,
+                        }
+                        break;
+                    }
                     Received::Message(message) => assert_ne!(message["payload"]["error_code"], "VALIDATION_ERROR"),
                     Received::Closed(..) | Received::Lost => return,
                 }
@@ -154,6 +173,7 @@ async fn a_reader_that_is_cut_again_and_again_has_every_change_once_and_in_order
         parts: 0,
         last_event_id: None,
         resumed_within: 0,
+        seen: watch::Sender::new(0),
     };
     let mut server = home.start().ready().await;
     let seed = json!({"changes": [{"operation": "insert", "position": 0, "content": "x".repeat(200)}]});
@@ -162,7 +182,7 @@ async fn a_reader_that_is_cut_again_and_again_has_every_change_once_and_in_order
     let mut cut = 0;
     while cut < cuts {
         let (stop, told) = watch::channel(false);
-        let typist = type_until_told(server.port(), token.clone(), rng.fork(), told);
+        let typist = type_until_told(server.port(), token.clone(), rng.fork(), told, reader.seen.subscribe());
         for _ in 0..CUTS_PER_SERVER.min(cuts - cut) {
             reader.read_until_cut(server.port(), &mut rng).await;
             cut += 1;
