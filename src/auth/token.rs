@@ -23,8 +23,9 @@ impl Token {
         if text.len() > TOKEN_BYTES_MAX {
             return Err(AuthError::TooLong);
         }
-        let base64url = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if text.split('.').count() != 3 || !text.split('.').all(base64url) {
+        let is_fit = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let dots = text.bytes().filter(|&b| b == b'.').count();
+        if dots != 2 || !text.bytes().all(is_fit) {
             return Err(AuthError::Malformed);
         }
         Ok(Self(text.to_owned()))

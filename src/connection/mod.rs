@@ -13,7 +13,6 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::Parser;
 use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_pong};
@@ -88,7 +87,7 @@ pub(crate) fn adopt(core: &Rc<Core>, line: ArrivedLine, home: Home, seat: Seat) 
         ArrivedLine::Socket(transport, read) => {
             let (reader, write) = transport.split();
             let connection = begin(core, Wire::Socket(write), home, seat);
-            spawn_local(receive(Rc::clone(core), Rc::clone(&connection), reader, read));
+            spawn_local(receive(Rc::clone(core), Rc::clone(&connection), reader, Vec::from(read).into()));
             connection
         }
         ArrivedLine::Stream(sender) => {
@@ -130,31 +129,47 @@ async fn see_off(core: Rc<Core>, connection: Rc<Connection>) {
 }
 
 /// Reads until the end of the stream. Nobody cancels this task: to end it the socket is shut down.
-async fn receive(core: Rc<Core>, connection: Rc<Connection>, mut reader: Reader, read: Bytes) {
+///
+/// The future is the largest part of an idle connection, and an async function would keep its arguments in it twice.
+fn receive(
+    core: Rc<Core>,
+    connection: Rc<Connection>,
+    mut reader: Reader,
+    mut read: Box<[u8]>,
+) -> impl Future<Output = ()> {
     let limits = DecoderLimits::new(core.message_bytes_max());
     let decoder = Decoder::new(limits, connection.is_compressed());
-    let mut receiver = Receiver { connection: Rc::clone(&connection), decoder: Some(decoder) };
-    if !read.is_empty() {
-        core.take_in(&mut Vec::from(read), &mut receiver);
-    }
-    loop {
-        core.relief().await;
-        if connection.is_overfull(&core) {
-            // Boxed, so that the timer takes no room in the tasks of ten thousand others.
-            Box::pin(wait_for_room(&core, &connection)).await;
+    let mut receiver = Receiver { connection, decoder: Some(decoder) };
+    small(async move {
+        if !read.is_empty() {
+            core.take_in(&mut read, &mut receiver);
         }
-        if receiver.room(&core) == 0 {
-            Box::pin(wait_to_read_on(&core, &reader, &mut receiver)).await;
+        drop(read);
+        loop {
+            core.relief().await;
+            if receiver.connection.is_overfull(&core) {
+                // Boxed, so that the timer takes no room in the tasks of ten thousand others.
+                Box::pin(wait_for_room(&core, &receiver.connection)).await;
+            }
+            if receiver.room(&core) == 0 {
+                Box::pin(wait_to_read_on(&core, &reader, &mut receiver)).await;
+            }
+            match poll_fn(|context| core.poll_read(context, &mut reader, &mut receiver)).await {
+                Ok(0) | Err(_) => break,
+                // The others have their turn before this one reads on.
+                Ok(count) if Core::read_was_full(count) => tokio::task::yield_now().await,
+                Ok(_) => {}
+            }
         }
-        match poll_fn(|context| core.poll_read(context, &mut reader, &mut receiver)).await {
-            Ok(0) | Err(_) => break,
-            // The others have their turn before this one reads on.
-            Ok(count) if Core::read_was_full(count) => tokio::task::yield_now().await,
-            Ok(_) => {}
-        }
-    }
-    receiver.forget(&core);
-    core.end(&connection);
+        receiver.forget(&core);
+        core.end(&receiver.connection);
+    })
+}
+
+/// The same future, which has to be small enough for its task to take 256 bytes.
+fn small<F: Future>(future: F) -> F {
+    const { assert!(size_of::<F>() <= 152) };
+    future
 }
 
 /// Waits until the client has taken enough of what is queued for it, or is no longer heard.

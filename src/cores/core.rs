@@ -284,7 +284,8 @@ impl Core {
     /// Waits while so much waits for the disk that nothing more should be taken in.
     pub(crate) async fn relief(&self) {
         while self.batch.borrow().is_full() {
-            self.relieved.notified().await;
+            // Boxed, so that it takes no room in the tasks of all that read.
+            Box::pin(self.relieved.notified()).await;
         }
     }
 

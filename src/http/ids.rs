@@ -1,5 +1,7 @@
 //! Names that nobody can guess.
 
+use std::cell::RefCell;
+
 use hyper::HeaderMap;
 
 /// The header that carries a request's name, both ways.
@@ -7,6 +9,8 @@ pub(super) const REQUEST_ID: &str = "x-request-id";
 
 /// Random characters of a name: 60 bits.
 const RANDOM_CHARS: usize = 12;
+/// Random bytes that a thread gets at once.
+const STOCK_BYTES: usize = 32 * RANDOM_CHARS;
 /// 32 characters that are hard to confuse, so that five random bits are one.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// The longest name that is taken over from a client, in bytes.
@@ -38,19 +42,48 @@ pub(super) fn request_id_of(headers: &HeaderMap) -> Box<str> {
 }
 
 fn random(prefix: &str) -> Box<str> {
-    let mut bytes = [0; RANDOM_CHARS];
-    getrandom::fill(&mut bytes).expect("the kernel never refuses random bytes once it has booted");
-    let chars = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
-    prefix.chars().chain(chars).collect()
+    let bytes = STOCK.with_borrow_mut(Stock::take);
+    let mut name = String::with_capacity(prefix.len() + RANDOM_CHARS);
+    name.push_str(prefix);
+    name.extend(bytes.map(|byte| char::from(ALPHABET[usize::from(byte % 32)])));
+    name.into()
+}
+
+thread_local! {
+    static STOCK: RefCell<Stock> = const { RefCell::new(Stock { bytes: [0; STOCK_BYTES], left: 0 }) };
+}
+
+/// Random bytes of the kernel's, of which a thread gets some beforehand: a call for each name would be felt.
+struct Stock {
+    bytes: [u8; STOCK_BYTES],
+    left: usize,
+}
+
+impl Stock {
+    fn take(&mut self) -> [u8; RANDOM_CHARS] {
+        if self.left == 0 {
+            getrandom::fill(&mut self.bytes).expect("the kernel never refuses random bytes once it has booted");
+            self.left = STOCK_BYTES;
+        }
+        let (_, rest) = self.bytes.split_at(STOCK_BYTES - self.left);
+        self.left -= RANDOM_CHARS;
+        std::array::from_fn(|index| rest[index])
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn names_differ_and_can_stand_in_a_url() {
         let (first, second) = (connection_id(), connection_id());
+        // More than are had at once, from two threads.
+        let many = || (0..100).map(|_| connection_id()).collect::<Vec<_>>();
+        let all: HashSet<_> = std::thread::spawn(many).join().unwrap().into_iter().chain(many()).collect();
+        assert_eq!(all.len(), 200);
         assert_ne!(first, second);
         assert_eq!(first.len(), "conn_".len() + RANDOM_CHARS);
         assert!(first.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));

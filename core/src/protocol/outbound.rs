@@ -28,7 +28,7 @@ pub fn write_message(out: &mut Vec<u8>, kind: &str, payload: &impl Serialize, me
 /// Writes a value as JSON to the end of `out`.
 pub fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
     // Neither writing to memory nor serialising our own types, whose keys are all strings, can fail.
-    let written = serde_json::to_writer(out, value);
+    let written = simd_json::to_writer(out, value);
     debug_assert!(written.is_ok(), "{written:?}");
 }
 
@@ -565,7 +565,10 @@ impl Serialize for Sections<'_> {
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // As a whole: what has to be escaped is then looked for 32 bytes at a time.
+        let mut text = String::new();
+        self.append_to(&mut text);
+        serializer.serialize_str(&text)
     }
 }
 

@@ -13,9 +13,6 @@ pub(super) type Gate = u64;
 
 /// What a queued frame costs beside its bytes, roughly, so that a flood of tiny ones is bounded too.
 const FRAME_COST_BYTES: usize = 64;
-/// Room for this many frames is kept when the queue has become empty: enough for a steady trickle
-/// without an allocation for each frame, little enough for ten thousand idle connections.
-const SLOTS_KEPT_MAX: usize = 8;
 
 /// What a frame is to a reader who falls behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,9 +265,8 @@ impl Outbox {
         self.behind = self.is_sendable(durable);
         if self.frames.is_empty() {
             self.pointers = None;
-            if self.frames.capacity() > SLOTS_KEPT_MAX {
-                self.frames = VecDeque::new();
-            }
+            // An idle connection keeps no room: what a frame's costs is little beside the frame's.
+            self.frames = VecDeque::new();
         }
     }
 

@@ -13,6 +13,8 @@ use crate::protocol::{ErrorCode, InboundError, Message, NAME_BYTES_MAX, Parser, 
 
 /// The header that names a request, for errors.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// About what a state has besides its texts, in bytes: room for it is made beforehand.
+const STATE_BYTES: usize = 512;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +79,8 @@ impl<'a> From<&'a Move> for MovedPosition<'a> {
 impl Room {
     /// `GET …/state`: answered as `request`, when the current version is durable.
     pub fn answer_state(&mut self, now: UnixMillis, request: u64, encoding: PositionEncoding, with_metadata: bool) {
-        let mut body = Vec::new();
+        let text_bytes: usize = self.document.sections().iter().map(|section| section.text().utf8_len()).sum();
+        let mut body = Vec::with_capacity(text_bytes + STATE_BYTES);
         write_json(&mut body, &self.state(now, Dialect { encoding, over_document: false }, with_metadata));
         let version = Some(self.document.version());
         let answer = Answer { request, body: Ok(body.into()), version, created: false };

@@ -99,6 +99,12 @@ impl Text {
         self.weight().pairs > 0
     }
 
+    /// The bytes of UTF-8 that it takes.
+    #[must_use]
+    pub fn utf8_len(&self) -> usize {
+        self.utf8_len_of(0, self.len())
+    }
+
     /// The bytes of UTF-8 that the units from `from` to `to` take (both boundaries within the text).
     #[must_use]
     pub fn utf8_len_of(&self, from: usize, to: usize) -> usize {
@@ -174,6 +180,18 @@ impl Text {
             Units::Wide(leaves) => leaves.weigh_to(position),
         };
         before.in_encoding(encoding)
+    }
+
+    /// Appends the whole text to `out`.
+    pub fn append_to(&self, out: &mut String) {
+        out.reserve(self.utf8_len());
+        match &self.units {
+            Units::Latin1(leaves) => leaves.parts().for_each(|part| push_latin1(part, out)),
+            Units::Wide(leaves) => {
+                let mut decoder = Utf16Decoder::default();
+                leaves.parts().for_each(|part| decoder.push(part, out));
+            }
+        }
     }
 
     /// Hands out the whole text in order, in parts of a few KiB.

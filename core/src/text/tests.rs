@@ -145,6 +145,9 @@ fn parts_are_the_text() {
     let text = Text::from(whole.as_str());
     let mut joined = String::new();
     text.for_each_str(|part| joined.push_str(part));
+    let mut appended = "before ".to_owned();
+    text.append_to(&mut appended);
+    assert_eq!(appended, format!("before {joined}"));
     assert_eq!(joined, whole);
 }
 
