@@ -84,7 +84,7 @@ impl Properties {
     /// # Errors
     /// The name or the value is none, or there are too many.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), PropertyError> {
-        check_name(name)?;
+        Self::check_name(name)?;
         check_value(name, value)?;
         match self.0.binary_search_by(|(known, _)| (**known).cmp(name)) {
             Ok(index) => self.0[index].1 = value.into(),
@@ -94,6 +94,18 @@ impl Properties {
             Err(index) => self.0.insert(index, (name.into(), value.into())),
         }
         Ok(())
+    }
+
+    /// Whether there can be a property of that name.
+    ///
+    /// # Errors
+    /// There cannot.
+    pub fn check_name(name: &str) -> Result<(), PropertyError> {
+        let mut bytes = name.bytes();
+        let begins = bytes.next().is_some_and(|first| first.is_ascii_lowercase());
+        let goes_on = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        let is_name = begins && goes_on && name.len() <= 64;
+        if is_name { Ok(()) } else { Err(PropertyError { expected: "names matching ^[a-z][a-z0-9_]{0,63}$" }) }
     }
 
     /// A property's value.
@@ -107,14 +119,6 @@ impl Properties {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
-}
-
-fn check_name(name: &str) -> Result<(), PropertyError> {
-    let mut bytes = name.bytes();
-    let begins = bytes.next().is_some_and(|first| first.is_ascii_lowercase());
-    let goes_on = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    let is_name = begins && goes_on && name.len() <= 64;
-    if is_name { Ok(()) } else { Err(PropertyError { expected: "names matching ^[a-z][a-z0-9_]{0,63}$" }) }
 }
 
 fn check_value(name: &str, value: &str) -> Result<(), PropertyError> {

@@ -113,8 +113,10 @@ fn read_texts(sections: Fields<'_, '_>, sections_max: usize) -> Result<Vec<(Sect
 fn read_properties(metadata: Fields<'_, '_>) -> Result<Properties, InboundError> {
     let mut properties = Properties::default();
     for (name, _) in metadata.iter().filter(|(name, _)| !Properties::OF_THE_SERVER.contains(name)) {
-        let Some(value) = metadata.text(name)? else { continue };
-        properties.set(name, value).map_err(|error| {
+        // Null is as good as nothing, under a name that there can be.
+        let set =
+            metadata.text(name)?.map_or_else(|| Properties::check_name(name), |value| properties.set(name, value));
+        set.map_err(|error| {
             let full = properties.iter().count() >= PROPERTIES_MAX;
             let field = if full { metadata.path().to_owned() } else { metadata.name(name) };
             InboundError::invalid(field, error.expected)
@@ -197,6 +199,7 @@ mod tests {
             (r#"{"sections":{"a":""},"metadata":{"title":5}}"#, "metadata.title"),
             (r#"{"sections":{"a":""},"metadata":{"title":""}}"#, "metadata.title"),
             (r#"{"sections":{"a":""},"metadata":{"Title":"x"}}"#, "metadata.Title"),
+            (r#"{"sections":{"a":""},"metadata":{"Title":null}}"#, "metadata.Title"),
             (r#"{"sections":{"a":""},"metadata":{"language":"english please"}}"#, "metadata.language"),
             (r#"{"sections":{"a":""},"metadata":{"title":"x","title":"y"}}"#, "metadata.title"),
         ] {
