@@ -16,7 +16,7 @@ export JDDB_TEST_PYTHON ?= $(CLIENTS)/python/bin/python
 export JDDB_TEST_NODE_PATH ?= $(CLIENTS)/node/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test simulate conformance powercuts sigterms hostile mutants slow slowhttp http-bench schemathesis bench fuzz fmt fmt-check lint doc deny check clean
+.PHONY: help setup build run test simulate conformance powercuts sigterms hostile mutants reload slow slowhttp http-bench schemathesis bench fuzz fmt fmt-check lint doc deny check clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1 - \2/p' Makefile | awk -F ' - ' '{ printf "%-16s%s\n", $$1, $$2 }'
@@ -59,6 +59,9 @@ hostile: build ## Floods a server with what never ends, and with decompression b
 
 mutants: build ## Sends a server a million damaged frames and messages; again: make mutants ARGS="--seed 17"
 	$(LOADTEST) mutants --server-bin $(SERVER) $(ARGS)
+
+reload: build ## Changes certificates, keys of tokens and settings while 1,000 clients edit: a minute and a half
+	$(LOADTEST) reload --server-bin $(SERVER) $(ARGS)
 
 slow: build ## Has a tenth of a server's clients read nothing, a byte a second, or too little: five minutes
 	$(LOADTEST) slow --server-bin $(SERVER) --max-growth-mib 150 --max-p99-ratio 2 $(ARGS)

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::hostile::{self, HostileArgs};
 use crate::idle::{self, IdleArgs};
 use crate::mutants::{self, MutantsArgs};
+use crate::reload::{self, ReloadArgs};
 use crate::report::{Figures, Report, Table, render};
 use crate::requests::{self, AnchorArgs, HttpArgs};
 use crate::slow::{self, SlowArgs};
@@ -38,6 +39,9 @@ Examples:
 
   When are clients gone that are stopped in their tracks?  (500 of them)
     jddb-loadtest stopped --server-bin target/release/jddb-realtime
+
+  May certificates, keys and settings change under 1,000 editors?
+    jddb-loadtest reload --server-bin target/release/jddb-realtime
 
   Is it unbreakable?  (256 MiB that never end, bombs; a million damaged messages)
     jddb-loadtest hostile --server-bin target/release/jddb-realtime
@@ -73,6 +77,8 @@ enum Command {
     Hold(HoldArgs),
     /// A few clients type at once; checks that every copy of the text ends equal
     Smoke(SmokeArgs),
+    /// Certificates, keys and settings change while many editors type; checks that nobody notices
+    Reload(ReloadArgs),
     /// Measures only the disk: how long a small durable append takes
     Disk(DiskArgs),
     /// Many connections announce, begin and never end; measures what the server keeps for them
@@ -124,6 +130,7 @@ pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
         Command::Stopped(args) => publish(&stopped::run(args)?, args.json),
         Command::Hold(args) => stopped::hold(args).map(|()| true),
         Command::Smoke(args) => publish(&smoke::run(args)?, args.json),
+        Command::Reload(args) => publish(&reload::run(args)?, args.json),
         Command::Disk(args) => publish(&measure_disk(args)?, args.json),
         Command::Hostile(args) => publish(&hostile::run(args)?, args.json),
         Command::Http(args) => publish(&requests::run(args)?, args.json),
@@ -191,6 +198,8 @@ mod tests {
         check("x mutants --mutants 0", false);
         check("x http --connections 8 --rounds 1 --min-state-ratio 0.6", true);
         check("x http --rounds 0", false);
+        check("x reload --documents 2 --editors 3 --every 0", true);
+        check("x reload --rate 0", false);
         check("x disk", false);
         check("x disk --data .", true);
         check("x", false);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastwebsockets::{Frame, OpCode, WebSocket, WebSocketError};
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
@@ -127,6 +127,9 @@ pub(crate) struct State {
     pub(crate) version: u64,
     /// Its texts.
     pub(crate) content: Content,
+    /// The limits in force, where they are told.
+    #[serde(default)]
+    pub(crate) limits: serde_json::Value,
 }
 
 /// `content` of a document.
@@ -188,17 +191,30 @@ where
 }
 
 async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
-    let compression = request.compression;
+    if let Some(encryption) = &request.endpoint.encryption {
+        let request = Request { compression: false, ..request };
+        let mut stream = encryption.connect(dial(request).await?).await?;
+        let early = shake_hands(&mut stream, request).await?;
+        return Ok(Socket::encrypted(stream, early));
+    }
     let (tcp, early) = upgrade(request).await?;
-    Ok(if compression { Socket::compressed(tcp, &early)? } else { Socket::new(tcp, early) })
+    Ok(if request.compression { Socket::compressed(tcp, &early)? } else { Socket::new(tcp, early) })
 }
 
-/// Connects and upgrades; the bare connection, and what was read behind the answer.
+/// Connects and upgrades, without encryption; the bare connection, and what was read behind the answer.
 pub(crate) async fn upgrade(request: Request<'_>) -> Result<(TcpStream, Vec<u8>), ConnectionError> {
-    let Request { endpoint, feed, query, token, source, compression, receive_buffer } = request;
+    let mut tcp = dial(request).await?;
+    let early = shake_hands(&mut tcp, request).await?;
+    Ok((tcp, early))
+}
+
+/// Upgrades; what was read behind the answer.
+async fn shake_hands(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: Request<'_>,
+) -> Result<Vec<u8>, ConnectionError> {
+    let Request { endpoint, feed, query, token, source: _, compression, receive_buffer: _ } = request;
     let extensions = if compression { EXTENSIONS } else { "" };
-    let mut tcp = dial(endpoint.address, source, receive_buffer).await?;
-    tcp.set_nodelay(true)?;
     let path = match feed {
         Feed::Document(id) => format!("/ws/document/{id}"),
         Feed::Monitoring => "/ws/monitoring".to_owned(),
@@ -208,8 +224,9 @@ pub(crate) async fn upgrade(request: Request<'_>) -> Result<(TcpStream, Vec<u8>)
          Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n",
         endpoint.host
     );
-    tcp.write_all(upgrade.as_bytes()).await?;
-    let head = Head::read(&mut tcp).await?;
+    stream.write_all(upgrade.as_bytes()).await?;
+    stream.flush().await?;
+    let head = Head::read(stream).await?;
     if head.status() != 101 {
         let answer = format!("{} {}", head.status_line(), excerpt(&head.rest));
         return Err(ConnectionError::NotUpgraded(answer));
@@ -221,10 +238,11 @@ pub(crate) async fn upgrade(request: Request<'_>) -> Result<(TcpStream, Vec<u8>)
     if compression && head.header("sec-websocket-extensions").is_none() {
         return Err(ConnectionError::NotUpgraded("the server did not take the compression it was offered".to_owned()));
     }
-    Ok((tcp, head.rest))
+    Ok(head.rest)
 }
 
-async fn dial(address: SocketAddr, source: Option<IpAddr>, receive_buffer: Option<u32>) -> io::Result<TcpStream> {
+async fn dial(request: Request<'_>) -> io::Result<TcpStream> {
+    let Request { endpoint: Endpoint { address, .. }, source, receive_buffer, .. } = request;
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes)?;
@@ -232,7 +250,9 @@ async fn dial(address: SocketAddr, source: Option<IpAddr>, receive_buffer: Optio
     if let Some(source) = source {
         socket.bind(SocketAddr::new(source, 0))?;
     }
-    socket.connect(address).await
+    let tcp = socket.connect(*address).await?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
 }
 
 /// Reads until `document.state`; an error on the way is told with the close that follows it.

@@ -210,10 +210,11 @@ impl Server {
             }
             _ => None,
         };
-        for edit in &edits {
+        for (part, edit) in (1..).zip(&edits) {
             let change = json!({"type": "document.change", "payload":
                 {"operation": edit.operation(), "position": edit.position, "length": edit.removed,
-                 "content": String::from_utf16_lossy(&edit.inserted), "section": "body", "version": version},
+                 "content": String::from_utf16_lossy(&edit.inserted), "section": "body", "version": version,
+                 "part": part, "parts": edits.len()},
                 "metadata": {"version": 1, "correlation_id": correlation_id}});
             document.say(|member| member != me && Some(member) != spared, &change.to_string());
         }

@@ -3,12 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::failure::Failure;
 use crate::scan::excerpt;
 use crate::target::Endpoint;
+use crate::tls;
 
 /// A response's head longer than this is refused.
 const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -27,7 +29,7 @@ pub(crate) struct Head {
 
 impl Head {
     /// Reads up to the empty line.
-    pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Self> {
+    pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(1024);
         loop {
             if let Some(end) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
@@ -70,22 +72,52 @@ impl Head {
 /// GETs `path` (with its query) on a connection of its own; `token` goes into `Authorization`. Any status but 200 is an error.
 pub(crate) async fn get(endpoint: &Endpoint, path: &str, token: Option<&str>) -> Result<Vec<u8>, Failure> {
     let doing = format!("GET http://{}{path}", endpoint.host);
-    let (head, body) = tokio::time::timeout(TIMEOUT, exchange(endpoint, path, token))
-        .await
-        .map_err(|_elapsed| Failure::run(&doing, "no answer within 30 s"))?
-        .map_err(|error| Failure::run(&doing, error))?;
-    if head.status() == 200 {
-        return Ok(body);
+    let answer = ask(endpoint, path, token).await.map_err(|error| Failure::run(&doing, error))?;
+    if answer.head.status() == 200 {
+        return Ok(answer.body);
     }
-    let answer = format!("{} {}", head.status_line(), excerpt(&body));
-    Err(Failure::run(&doing, answer))
+    let said = format!("{} {}", answer.head.status_line(), excerpt(&answer.body));
+    Err(Failure::run(&doing, said))
 }
 
-async fn exchange(endpoint: &Endpoint, path: &str, token: Option<&str>) -> io::Result<(Head, Vec<u8>)> {
-    let mut stream = TcpStream::connect(endpoint.address).await?;
+/// What a server answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Its head.
+    pub(crate) head: Head,
+    /// Its body.
+    pub(crate) body: Vec<u8>,
+    /// The certificate that the server showed, where the connection was encrypted.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
+}
+
+/// The same, whatever the answer is.
+pub(crate) async fn ask(endpoint: &Endpoint, path: &str, token: Option<&str>) -> io::Result<Answer> {
+    let asking = async {
+        let tcp = TcpStream::connect(endpoint.address).await?;
+        let Some(encryption) = &endpoint.encryption else {
+            let (head, body) = exchange(tcp, &endpoint.host, path, token).await?;
+            return Ok(Answer { head, body, certificate: None });
+        };
+        let stream = encryption.connect(tcp).await?;
+        let certificate = tls::certificate(&stream).cloned();
+        let (head, body) = exchange(stream, &endpoint.host, path, token).await?;
+        Ok(Answer { head, body, certificate })
+    };
+    let answered = tokio::time::timeout(TIMEOUT, asking).await;
+    answered.unwrap_or_else(|_elapsed| Err(io::Error::other("no answer within 30 s")))
+}
+
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    host: &str,
+    path: &str,
+    token: Option<&str>,
+) -> io::Result<(Head, Vec<u8>)> {
     let authorization = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{authorization}Connection: close\r\n\r\n", endpoint.host);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
     let mut head = Head::read(&mut stream).await?;
     let mut body = std::mem::take(&mut head.rest);
     stream.take(BODY_BYTES_MAX).read_to_end(&mut body).await?;
@@ -135,7 +167,7 @@ mod tests {
     async fn answer(response: &'static [u8]) -> Result<Vec<u8>, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let endpoint = Endpoint { address, host: address.to_string() };
+        let endpoint = Endpoint { address, host: address.to_string(), encryption: None };
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 1024];

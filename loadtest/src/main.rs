@@ -2,8 +2,8 @@
 //!
 //! It is an outsider: it shares no code with the server and believes nothing it is not sent. In reading order: [`cli`]
 //! and [`target`] say what is tested; [`edit`], [`idle`], [`slow`], [`stopped`], [`smoke`], [`disk`], [`hostile`],
-//! [`mutants`] and [`requests`] (`http`) are the scenarios; [`connect`], [`socket`] and [`scan`] are the client, [`raw`] a bad one, [`bystander`]
-//! who suffers from it;
+//! [`mutants`], [`reload`] and [`requests`] (`http`) are the scenarios; [`connect`], [`tls`], [`socket`] and [`scan`] are the client, [`replica`]
+//! and [`follower`] its copy of a text, [`raw`] a bad one, [`bystander`] who suffers from it;
 //! [`stage`] is where they play, [`monitor`] and [`resident`] what the server says and takes meanwhile; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
 
 mod bystander;
@@ -16,6 +16,7 @@ mod errors;
 mod failure;
 #[cfg(test)]
 mod fake;
+mod follower;
 mod histogram;
 mod hostile;
 mod http;
@@ -25,6 +26,7 @@ mod monitor;
 mod mutants;
 mod procfs;
 mod raw;
+mod reload;
 mod replica;
 mod report;
 mod requests;
@@ -39,6 +41,7 @@ mod stage;
 mod stamp;
 mod stopped;
 mod target;
+mod tls;
 mod token;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::http;
 use crate::target::Endpoint;
+use crate::tls::Encryption;
 
 /// The longest wait for `GET /readyz` to say yes.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -40,6 +41,8 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) pin_core: Option<usize>,
     /// Its data directory; a temporary one if none is given.
     pub(crate) data: Option<&'a Path>,
+    /// What connections to it are encrypted with, if it is told to take such.
+    pub(crate) encryption: Option<&'a Encryption>,
 }
 
 /// A running server. Dropping it kills it; [`ServerProcess::stop`] is the clean way.
@@ -70,7 +73,8 @@ impl ServerProcess {
         };
         std::fs::create_dir_all(&data).map_err(fail)?;
         let listen = free_address().map_err(fail)?;
-        let endpoint = Endpoint::parse(&format!("ws://{listen}"))?;
+        let encryption = options.encryption.cloned();
+        let endpoint = Endpoint { encryption, ..Endpoint::parse(&format!("ws://{listen}"))? };
         let log = NamedTempFile::with_prefix("jddb-loadtest-server-").map_err(fail)?;
         let mut command = Command::new(options.binary);
         command
@@ -125,6 +129,17 @@ impl ServerProcess {
         }
     }
 
+    /// Has it read its configuration again (SIGHUP).
+    pub(crate) fn hang_up(&self) -> Result<(), Failure> {
+        kill_process(self.pid, Signal::HUP)
+            .map_err(|error| Failure::run("having the server read its files again", error))
+    }
+
+    /// All that it has written to its log.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap_or_default()).into_owned()
+    }
+
     /// Asks it to end (SIGTERM) and waits; one that has not ended after 30 s is killed, which is an error.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         let doing = "stopping the server";
@@ -145,8 +160,7 @@ impl ServerProcess {
     }
 
     fn last_lines(&self) -> String {
-        let text = std::fs::read(self.log.path()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let text = self.log();
         let lines: Vec<&str> = text.lines().collect();
         let shown = lines.len().saturating_sub(LOG_LINES_SHOWN);
         lines[shown..].join("\n")
@@ -233,6 +247,7 @@ mod tests {
             cores: 2,
             pin_core: None,
             data: None,
+            encryption: None,
         }
     }
 

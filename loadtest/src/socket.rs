@@ -5,15 +5,17 @@
 //! go through [`Writer`], which that task shares with whoever sends.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use fastwebsockets::{Frame, Payload, Role, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_rustls::client::TlsStream;
 
 use crate::inflate::Inflating;
 
@@ -36,19 +38,26 @@ pub(crate) struct Socket {
 impl Socket {
     /// Takes over `tcp` after the handshake; `early` is what was read behind the handshake's end.
     pub(crate) fn new(tcp: TcpStream, early: Vec<u8>) -> Self {
-        Self::over(tcp, early, None)
+        let (read, write) = tcp.into_split();
+        Self::over(Incoming::Plain(read), Outgoing::Plain(write), early, None)
+    }
+
+    /// The same, encrypted.
+    pub(crate) fn encrypted(stream: TlsStream<TcpStream>, early: Vec<u8>) -> Self {
+        let shared = Rc::new(RefCell::new(stream));
+        Self::over(Incoming::Encrypted(Rc::clone(&shared)), Outgoing::Encrypted(shared), early, None)
     }
 
     /// The same, where the server may send compressed messages.
     pub(crate) fn compressed(tcp: TcpStream, early: &[u8]) -> io::Result<Self> {
         let (mut inflating, mut plain) = (Inflating::default(), Vec::new());
         inflating.push(early, &mut plain, MESSAGE_BYTES_MAX)?;
-        Ok(Self::over(tcp, plain, Some(Box::new(inflating))))
+        let (read, write) = tcp.into_split();
+        Ok(Self::over(Incoming::Plain(read), Outgoing::Plain(write), plain, Some(Box::new(inflating))))
     }
 
-    fn over(tcp: TcpStream, early: Vec<u8>, inflating: Option<Box<Inflating>>) -> Self {
-        let (read, write) = tcp.into_split();
-        let writer = Rc::new(Writer { half: write, queue: RefCell::default() });
+    fn over(read: Incoming, half: Outgoing, early: Vec<u8>, inflating: Option<Box<Inflating>>) -> Self {
+        let writer = Rc::new(Writer { half, queue: RefCell::default() });
         let stream = Stream { early, inflating, read, writer: Rc::clone(&writer) };
         let mut reader = WebSocket::after_handshake(stream, Role::Client);
         reader.set_max_message_size(MESSAGE_BYTES_MAX);
@@ -56,17 +65,85 @@ impl Socket {
     }
 }
 
+/// What comes in. Nobody else on the thread is in the midst of it, since reads and writes never wait within.
+#[derive(Debug)]
+enum Incoming {
+    Plain(OwnedReadHalf),
+    Encrypted(Rc<RefCell<TlsStream<TcpStream>>>),
+}
+
+impl Incoming {
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(half) => Pin::new(half).poll_read(context, buffer),
+            Self::Encrypted(stream) => Pin::new(&mut *stream.borrow_mut()).poll_read(context, buffer),
+        }
+    }
+}
+
+/// What goes out.
+#[derive(Debug)]
+enum Outgoing {
+    Plain(OwnedWriteHalf),
+    Encrypted(Rc<RefCell<TlsStream<TcpStream>>>),
+}
+
+/// What became of bytes that were to be sent at once.
+struct Taken {
+    /// So many were accepted.
+    bytes: usize,
+    /// Some of them are encrypted and not with the system yet.
+    is_held: bool,
+}
+
+impl Outgoing {
+    /// As much as it takes now, possibly nothing.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<Taken> {
+        match self {
+            Self::Plain(half) => match half.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Taken { bytes: 0, is_held: false }),
+                written => Ok(Taken { bytes: written?, is_held: false }),
+            },
+            Self::Encrypted(stream) => {
+                let mut stream = stream.borrow_mut();
+                let mut stream = Pin::new(&mut *stream);
+                // Whoever has to wait does so in `ready`.
+                let mut context = Context::from_waker(Waker::noop());
+                let bytes = match stream.as_mut().poll_write(&mut context, bytes) {
+                    Poll::Ready(written) => written?,
+                    Poll::Pending => 0,
+                };
+                let is_held = match stream.poll_flush(&mut context) {
+                    Poll::Ready(flushed) => flushed.map(|()| false)?,
+                    Poll::Pending => true,
+                };
+                Ok(Taken { bytes, is_held })
+            }
+        }
+    }
+
+    /// Waits until it takes more, and holds nothing.
+    async fn ready(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(half) => half.writable().await,
+            Self::Encrypted(stream) => poll_fn(|context| Pin::new(&mut *stream.borrow_mut()).poll_flush(context)).await,
+        }
+    }
+}
+
 /// Sends without waiting: what the socket does not take at once is sent by a task of its own.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    half: OwnedWriteHalf,
+    half: Outgoing,
     queue: RefCell<Queue>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Bytes accepted but not yet taken by the socket; while there are any, a task is sending them.
+    /// Bytes accepted but not yet taken by the socket.
     pending: Vec<u8>,
+    /// A task is sending them, and what the socket holds.
+    is_draining: bool,
     /// Where a frame is put together, kept from one to the next.
     frame: Vec<u8>,
 }
@@ -94,39 +171,33 @@ impl Writer {
     /// Hands `bytes` to the socket in order, keeping what it does not take.
     fn send(self: &Rc<Self>, bytes: &[u8]) -> io::Result<()> {
         let mut queue = self.queue.borrow_mut();
-        let taken = if queue.pending.is_empty() { self.try_write(bytes)? } else { 0 };
-        let rest = bytes.get(taken..).unwrap_or_default();
-        if rest.is_empty() {
+        let nothing = Taken { bytes: 0, is_held: true };
+        let taken = if queue.is_draining { nothing } else { self.half.try_write(bytes)? };
+        let rest = bytes.get(taken.bytes..).unwrap_or_default();
+        if rest.is_empty() && !taken.is_held {
             return Ok(());
         }
         if queue.pending.len() + rest.len() > PENDING_BYTES_MAX {
             return Err(io::Error::other("the server does not read what it is sent"));
         }
-        let nobody_sends = queue.pending.is_empty();
         queue.pending.extend_from_slice(rest);
-        if nobody_sends {
+        if !queue.is_draining {
+            queue.is_draining = true;
             tokio::task::spawn_local(Rc::clone(self).drain());
         }
         Ok(())
     }
 
-    /// As much as the socket takes now, possibly nothing.
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self.half.try_write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            result => result,
-        }
-    }
-
     /// Sends what is pending. A failed write ends it quietly: the reader sees the same broken connection and reports it.
     async fn drain(self: Rc<Self>) {
-        while self.half.writable().await.is_ok() {
+        while self.half.ready().await.is_ok() {
             let mut queue = self.queue.borrow_mut();
-            let Ok(taken) = self.try_write(&queue.pending) else {
+            let Ok(taken) = self.half.try_write(&queue.pending) else {
                 return;
             };
-            queue.pending.drain(..taken);
-            if queue.pending.is_empty() {
+            queue.pending.drain(..taken.bytes);
+            if queue.pending.is_empty() && !taken.is_held {
+                queue.is_draining = false;
                 return;
             }
         }
@@ -140,7 +211,7 @@ pub(crate) struct Stream {
     early: Vec<u8>,
     /// What makes plain messages of compressed ones, where there may be some.
     inflating: Option<Box<Inflating>>,
-    read: OwnedReadHalf,
+    read: Incoming,
     writer: Rc<Writer>,
 }
 
@@ -152,10 +223,10 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         while self.early.is_empty() {
             let Self { early, inflating, read, .. } = &mut *self;
-            let Some(inflating) = inflating else { return Pin::new(read).poll_read(context, buffer) };
+            let Some(inflating) = inflating else { return read.poll_read(context, buffer) };
             let mut bytes = [0; READ_BYTES];
             let mut raw = ReadBuf::new(&mut bytes);
-            ready!(Pin::new(read).poll_read(context, &mut raw))?;
+            ready!(read.poll_read(context, &mut raw))?;
             if raw.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }

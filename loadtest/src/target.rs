@@ -8,6 +8,7 @@ use rustix::process::Pid;
 
 use crate::failure::Failure;
 use crate::server::{ServerProcess, StartOptions};
+use crate::tls::Encryption;
 use crate::token::Tokens;
 
 /// The server under test.
@@ -52,6 +53,8 @@ pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     /// What goes into the `Host` header.
     pub(crate) host: String,
+    /// What connections are encrypted with, if they are.
+    pub(crate) encryption: Option<Encryption>,
 }
 
 impl Endpoint {
@@ -72,7 +75,7 @@ impl Endpoint {
         let addresses =
             with_port.to_socket_addrs().map_err(|error| Failure::Usage(format!("--url {url}: {error}; {expected}")))?;
         let address = addresses.min_by_key(SocketAddr::is_ipv6).ok_or_else(usage)?;
-        Ok(Self { address, host: host.to_owned() })
+        Ok(Self { address, host: host.to_owned(), encryption: None })
     }
 }
 
@@ -112,6 +115,7 @@ impl Target {
             cores: args.cores,
             pin_core: args.server_pin_core,
             data: args.data.as_deref(),
+            encryption: None,
         })?;
         Ok(Self {
             endpoint: server.endpoint().clone(),

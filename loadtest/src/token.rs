@@ -4,6 +4,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
@@ -48,10 +49,45 @@ impl LimitsClaim {
 
 /// Where tokens come from.
 pub(crate) enum Tokens {
-    /// A fresh one for each user, signed with the server's key.
-    Signed(EncodingKey),
+    /// A fresh one for each user, signed with a key that the server takes.
+    Signed(Signer),
     /// The one given on the command line, for all: they are one user to the server.
     Given(String),
+}
+
+/// A key, and what tokens say of it.
+pub(crate) struct Signer {
+    key: EncodingKey,
+    header: Header,
+}
+
+impl Signer {
+    /// A key of that name for ES256, from its PEM.
+    pub(crate) fn es256(name: &str, pem: &str) -> Result<Self, Failure> {
+        let key = EncodingKey::from_ec_pem(pem.as_bytes()).map_err(|error| Failure::run("a key for tokens", error))?;
+        let header = Header { kid: Some(name.to_owned()), ..Header::new(Algorithm::ES256) };
+        Ok(Self { key, header })
+    }
+
+    /// Its public half, as a JWKS lists it.
+    pub(crate) fn jwk(&self) -> Result<serde_json::Value, Failure> {
+        let doing = "a key's public half";
+        let jwk = Jwk::from_encoding_key(&self.key, self.header.alg).map_err(|error| Failure::run(doing, error))?;
+        let mut jwk = serde_json::to_value(jwk).map_err(|error| Failure::run(doing, error))?;
+        jwk["kid"] = self.header.kid.clone().into();
+        Ok(jwk)
+    }
+
+    /// A token of the user `sub`, with `limits` in place of the server's own.
+    pub(crate) fn user(&self, sub: &str, limits: Option<LimitsClaim>) -> Result<String, Failure> {
+        self.sign(sub, SCOPE, limits)
+    }
+
+    fn sign(&self, sub: &str, scope: &str, limits: Option<LimitsClaim>) -> Result<String, Failure> {
+        let iat = clock::unix_seconds();
+        let claims = Claims { sub, scope, iat, exp: iat + LIFETIME_SECONDS, limits };
+        jsonwebtoken::encode(&self.header, &claims, &self.key).map_err(|error| Failure::run("signing a token", error))
+    }
 }
 
 #[derive(Serialize)]
@@ -77,14 +113,15 @@ impl Tokens {
                             the server's own directory";
             Failure::run(file.display(), expected)
         })?;
-        Ok(Self::Signed(EncodingKey::from_secret(&key)))
+        let key = EncodingKey::from_secret(&key);
+        Ok(Self::Signed(Signer { key, header: Header::new(Algorithm::HS256) }))
     }
 
     /// A token for the user `sub`, with `limits` in place of the server's own.
     pub(crate) fn user(&self, sub: &str, limits: Option<LimitsClaim>) -> Result<String, Failure> {
         match self {
             Self::Given(token) => Ok(token.clone()),
-            Self::Signed(key) => sign(key, sub, SCOPE, limits),
+            Self::Signed(signer) => signer.user(sub, limits),
         }
     }
 
@@ -92,16 +129,9 @@ impl Tokens {
     pub(crate) fn administrator(&self) -> Result<Option<String>, Failure> {
         match self {
             Self::Given(_) => Ok(None),
-            Self::Signed(key) => sign(key, "loadtest_administrator", ADMINISTRATOR_SCOPE, None).map(Some),
+            Self::Signed(signer) => signer.sign("loadtest_administrator", ADMINISTRATOR_SCOPE, None).map(Some),
         }
     }
-}
-
-fn sign(key: &EncodingKey, sub: &str, scope: &str, limits: Option<LimitsClaim>) -> Result<String, Failure> {
-    let iat = clock::unix_seconds();
-    let claims = Claims { sub, scope, iat, exp: iat + LIFETIME_SECONDS, limits };
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, key)
-        .map_err(|error| Failure::run("signing a token", error))
 }
 
 /// The key as the server reads it: base64 in either alphabet behind the prefix, without it the text as it stands.

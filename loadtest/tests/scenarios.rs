@@ -85,3 +85,14 @@ fn every_change_over_http_is_a_version_and_both_servers_are_measured() {
         assert_eq!(request["ratios"].as_array().map(Vec::len), Some(2), "{report}");
     }
 }
+
+#[test]
+fn certificates_keys_and_settings_change_under_editors() {
+    let few = ["--documents", "3", "--editors", "4", "--rate", "600", "--seconds", "4", "--every", "0"];
+    let Some(report) = run("reload", &few) else { return };
+    let count = |figure: &str| report[figure].as_u64().expect("a number");
+    assert_eq!((count("equal_copies"), count("versions")), (12, report["counts"]["acked"].as_u64().expect("a number")));
+    assert!(count("versions") >= 400, "{report}");
+    // One of each kind of mistake.
+    assert!(count("mistakes") >= 5 && count("keys_removed") >= 5, "{report}");
+}

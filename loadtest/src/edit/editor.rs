@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::meters::{Tally, Window};
 use crate::clock::{self, Nanos};
 use crate::connect;
+use crate::follower::Follower;
+use crate::replica::Edit;
 use crate::scan::{Kind, Scanner, ServerError, digits, excerpt};
 use crate::schedule::{Agenda, Cadence, mix};
 use crate::socket::{Socket, Writer};
@@ -91,6 +93,8 @@ pub(crate) struct Editor {
     owed: Cell<u64>,
     /// No longer connected.
     gone: Cell<bool>,
+    /// Its copy of the text, where it keeps one.
+    copy: Option<RefCell<Follower>>,
 }
 
 impl Editor {
@@ -110,7 +114,20 @@ impl Editor {
             overdue: Cell::new(false),
             owed: Cell::new(0),
             gone: Cell::new(false),
+            copy: None,
         }
+    }
+
+    /// The same, keeping a copy of the text, which has been empty until now.
+    pub(crate) fn with_copy(self) -> Self {
+        let copy = Follower::new(SECTION, "", self.seen.get());
+        Self { copy: Some(RefCell::new(copy)), ..self }
+    }
+
+    /// Its copy: the version, and the text.
+    pub(crate) fn copy(&self) -> Option<(u64, String)> {
+        let copy = self.copy.as_ref()?.borrow();
+        Some((copy.version(), copy.replica().text()))
     }
 
     /// Nothing in flight, overdue or due before the end of the window, even if the agenda has not come to it yet, and
@@ -121,9 +138,10 @@ impl Editor {
         self.gone.get() || (done && idle && !self.behind())
     }
 
-    /// Whether a change acknowledged to somebody has not arrived here.
+    /// Whether a change acknowledged to somebody has not arrived here, or not all of it.
     pub(crate) fn behind(&self) -> bool {
-        self.seen.get() < self.document.latest.get()
+        let is_whole = self.copy.as_ref().is_none_or(|copy| copy.borrow().is_whole());
+        self.seen.get() < self.document.latest.get() || !is_whole
     }
 
     /// Gives the document its first text.
@@ -192,13 +210,19 @@ impl Editor {
                 format!(r#""operation":"delete","position":{position},"length":{length}"#)
             }
         };
+        let stamp = field.run.stamp(self.number, intended);
         let mut message = format!(
-            r#"{{"type":"document.change","payload":{{{what},"section":"{SECTION}","base_version":{}}},"metadata":{{"client_id":"loadtest_{}","correlation_id":"{}"}}}}"#,
+            r#"{{"type":"document.change","payload":{{{what},"section":"{SECTION}","base_version":{}}},"metadata":{{"client_id":"loadtest_{}","correlation_id":"{stamp}"}}}}"#,
             self.seen.get(),
             self.number,
-            field.run.stamp(self.number, intended),
         )
         .into_bytes();
+        if let Some(copy) = &self.copy {
+            let removed = if typing == Typing::Delete { self.owed.get() } else { 0 };
+            let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+            let inserted = text.encode_utf16().collect();
+            copy.borrow_mut().sent(stamp, &Edit { position: size(position), removed: size(removed), inserted });
+        }
         self.flight.set(Some(Flight { intended, typing }));
         if let Err(error) = self.writer.send_text(&mut message) {
             let text = format!("sending a change: {error}");
@@ -227,11 +251,25 @@ impl Editor {
     /// Measures one message.
     fn receive(&self, field: &Field, message: &[u8]) {
         match field.scanner.kind(message) {
-            Kind::Change => self.delivered(field, message),
-            Kind::Ack => self.acknowledged(field, message),
+            Kind::Change => {
+                self.keep_up(field, |copy| copy.changed(message));
+                self.delivered(field, message);
+            }
+            Kind::Ack => {
+                self.keep_up(field, |copy| copy.acknowledged(message));
+                self.acknowledged(field, message);
+            }
             Kind::Error => self.refused(field, message),
             Kind::Sync => self.resynced(field, message),
             Kind::State | Kind::Other => {}
+        }
+    }
+
+    fn keep_up(&self, field: &Field, take: impl FnOnce(&mut Follower) -> Result<(), String>) {
+        if let Some(copy) = &self.copy
+            && let Err(error) = take(&mut copy.borrow_mut())
+        {
+            field.tally.borrow_mut().errors.add(format!("an editor's copy: {error}"));
         }
     }
 

@@ -153,19 +153,8 @@ impl EditFigures {
     }
 
     fn complaints(&self, args: &EditArgs, tally: &Tally) -> Vec<String> {
-        let counts = &self.counts;
         let mut complaints: Vec<String> = tally.errors.lines();
-        let mut must_be_zero = |count: u64, what: &str| {
-            if count > 0 {
-                complaints.push(format!("{} {what}", grouped(count)));
-            }
-        };
-        must_be_zero(counts.unfinished, "changes neither acknowledged nor refused in time");
-        must_be_zero(counts.lost, "deliveries lost");
-        must_be_zero(counts.gaps, "versions skipped on a connection");
-        must_be_zero(counts.disorder, "versions out of order on a connection");
-        must_be_zero(counts.resyncs, "times a connection was too slow and got the whole state instead");
-        must_be_zero(counts.editors_behind, "editors without their document's last version");
+        complaints.extend(self.counts.complaints());
         let p99 = (self.delivery.count > 0).then_some(self.delivery.p99_ms);
         let user = self.server.as_ref().map(|server| server.user_us_per_delivery);
         check_goal(&mut complaints, "delivery p99 (ms)", p99, args.max_p99_ms);
@@ -176,7 +165,24 @@ impl EditFigures {
 }
 
 impl Counts {
-    fn of(tally: &Tally) -> Self {
+    /// What should not be.
+    pub(crate) fn complaints(&self) -> impl Iterator<Item = String> {
+        let must_be_zero = [
+            (self.unfinished, "changes neither acknowledged nor refused in time"),
+            (self.lost, "deliveries lost"),
+            (self.gaps, "versions skipped on a connection"),
+            (self.disorder, "versions out of order on a connection"),
+            (self.resyncs, "times a connection was too slow and got the whole state instead"),
+            (self.editors_behind, "editors without their document's last version"),
+        ];
+        must_be_zero
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{} {what}", grouped(count)))
+    }
+
+    /// What is in the tally.
+    pub(crate) fn of(tally: &Tally) -> Self {
         Self {
             scheduled: tally.scheduled,
             sent: tally.sent,
@@ -208,7 +214,7 @@ impl Figures for EditFigures {
         table.latency("delivery latency", &self.delivery);
         table.latency("ack latency", &self.ack);
         self.cost_rows(&mut table);
-        self.count_rows(&mut table);
+        self.counts.rows(&mut table);
         for note in &self.notes {
             table.heading(&format!("note: {note}"));
         }
@@ -236,9 +242,12 @@ impl EditFigures {
             table.latency("256 B append + fdatasync", &disk.fdatasync);
         }
     }
+}
 
-    fn count_rows(&self, table: &mut Table) {
-        let Counts {
+impl Counts {
+    /// They, under a heading.
+    pub(crate) fn rows(&self, table: &mut Table) {
+        let Self {
             scheduled,
             sent,
             acked,
@@ -250,7 +259,7 @@ impl EditFigures {
             disorder: _,
             resyncs,
             editors_behind: _,
-        } = &self.counts;
+        } = self;
         table.heading("changes meant to be sent in these seconds");
         let changes = [
             ("scheduled", scheduled),

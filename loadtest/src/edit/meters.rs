@@ -54,8 +54,21 @@ pub(crate) struct Tally {
     pub(crate) resyncs: u64,
     /// Editors that have not seen their document's last acknowledged version at the end.
     pub(crate) behind: u64,
+    /// The copies that editors kept, if they did.
+    pub(crate) copies: Vec<Copied>,
     /// What went wrong.
     pub(crate) errors: Errors,
+}
+
+/// An editor's copy of its document in the end.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    /// The number of the document.
+    pub(crate) document: usize,
+    /// The version of the copy.
+    pub(crate) version: u64,
+    /// The text of the section that everybody edits.
+    pub(crate) text: String,
 }
 
 impl Tally {
@@ -75,6 +88,7 @@ impl Tally {
             disorder: 0,
             resyncs: 0,
             behind: 0,
+            copies: Vec::new(),
             errors: Errors::default(),
         })
     }
@@ -95,6 +109,7 @@ impl Tally {
             disorder,
             resyncs,
             behind,
+            copies,
             errors,
         } = other;
         self.delivery.merge(&delivery)?;
@@ -110,6 +125,7 @@ impl Tally {
         self.disorder += disorder;
         self.resyncs += resyncs;
         self.behind += behind;
+        self.copies.extend(copies);
         self.errors.merge(errors);
         Ok(())
     }

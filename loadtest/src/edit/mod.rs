@@ -16,18 +16,21 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rustix::process::{Pid, getpid};
 
+pub(crate) use self::editor::SECTION;
 pub(crate) use self::editor::widen;
+pub(crate) use self::figures::Counts;
 use self::figures::EditFigures;
-pub(crate) use self::meters::Window;
-use self::team::Team;
-use self::worker::{Plan, Setup};
+pub(crate) use self::meters::{Tally, Window};
+pub(crate) use self::team::Team;
+use self::worker::Plan;
+pub(crate) use self::worker::Setup;
 use crate::clock::{self, Nanos};
 use crate::disk;
 use crate::failure::Failure;
 use crate::procfs::{CpuSeconds, Memory};
 use crate::report::{Report, float, grouped};
 use crate::stamp::RunTag;
-use crate::target::{Target, TargetArgs};
+use crate::target::{Endpoint, Target, TargetArgs};
 use crate::token::LimitsClaim;
 
 /// Between the plan and the first change.
@@ -95,7 +98,8 @@ enum Limits {
     Raised,
 }
 
-fn parse_rate(text: &str) -> Result<f64, String> {
+/// Reads changes a minute.
+pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|error| format!("{error}"))?;
     if (0.01..=60_000.0).contains(&rate) {
         Ok(rate)
@@ -105,8 +109,9 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 }
 
 impl EditArgs {
-    fn interval(&self) -> Duration {
-        Duration::from_secs_f64(60.0 / self.rate)
+    fn load(&self) -> Load {
+        let Self { documents, editors, rate, text_length, threads, pin_core, .. } = *self;
+        Load { documents, editors, rate, text_length, threads, pin_core, keeps_copies: false }
     }
 
     /// What the tokens claim, if anything.
@@ -130,9 +135,11 @@ pub(crate) fn run(args: &EditArgs) -> Result<Report<EditFigures>, Failure> {
     let target = Target::open(&args.target)?;
     let disk = target.data.as_deref();
     let disk = disk.map(|data| disk::measure(data, DISK_ROUNDS)).transpose()?;
-    let setup = Arc::new(setup(args, &target)?);
+    let limits = args.limits_claim();
+    let token = |number| target.tokens.user(&format!("user_{number}"), limits);
+    let setup = Arc::new(setup(&args.load(), &target.endpoint, token)?);
     let mut team = Team::start(&setup)?.connected(&setup)?;
-    let window = plan(args, &mut team);
+    let window = plan(args.warmup, args.seconds, &mut team);
     let spent = watch(target.pid, window, &team)?;
     let tally = team.finish()?;
     let mut report = EditFigures::report(args, &setup, disk, &spent, &tally);
@@ -140,33 +147,55 @@ pub(crate) fn run(args: &EditArgs) -> Result<Report<EditFigures>, Failure> {
     Ok(report)
 }
 
-fn setup(args: &EditArgs, target: &Target) -> Result<Setup, Failure> {
+/// Who types where, and how much.
+pub(crate) struct Load {
+    /// Documents.
+    pub(crate) documents: u32,
+    /// Editors of each.
+    pub(crate) editors: u32,
+    /// Changes of each a minute.
+    pub(crate) rate: f64,
+    /// Characters in each document before the first change.
+    pub(crate) text_length: u64,
+    /// Threads of the generator.
+    pub(crate) threads: u32,
+    /// The core of the first of them.
+    pub(crate) pin_core: Option<usize>,
+    /// Whether each editor keeps a copy of the text.
+    pub(crate) keeps_copies: bool,
+}
+
+/// What the threads are told: where to connect, and with which token as the editor of which number.
+pub(crate) fn setup(
+    load: &Load,
+    endpoint: &Endpoint,
+    token: impl FnMut(usize) -> Result<String, Failure>,
+) -> Result<Setup, Failure> {
     let run = RunTag::random().map_err(|error| Failure::run("random run tag", error))?;
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let (documents, editors) = (size(args.documents), size(args.editors));
-    let limits = args.limits_claim();
-    let token = |number| target.tokens.user(&format!("user_{number}"), limits);
+    let (documents, editors) = (size(load.documents), size(load.editors));
     let words = "the incumbent is responsible for strategic planning and ".chars();
-    let length = usize::try_from(args.text_length).unwrap_or(0);
+    let length = usize::try_from(load.text_length).unwrap_or(0);
     Ok(Setup {
-        endpoint: target.endpoint.clone(),
+        endpoint: endpoint.clone(),
         run,
         documents,
         editors,
         tokens: (0..documents * editors).map(token).collect::<Result<_, _>>()?,
         seed: words.cycle().take(length).collect(),
-        interval: args.interval(),
-        workers: size(args.threads).min(documents),
-        pin_core: args.pin_core,
+        interval: Duration::from_secs_f64(60.0 / load.rate),
+        workers: size(load.threads).min(documents),
+        pin_core: load.pin_core,
+        keeps_copies: load.keeps_copies,
         connected: AtomicUsize::new(0),
     })
 }
 
-/// Tells the team when to do what.
-fn plan(args: &EditArgs, team: &mut Team) -> Window {
+/// Tells the team when to do what: so many seconds of warm-up, and so many that are measured.
+pub(crate) fn plan(warmup: u64, seconds: u64, team: &mut Team) -> Window {
     let start = clock::now().plus(START_DELAY);
-    let from = start.plus(Duration::from_secs(args.warmup));
-    let to = from.plus(Duration::from_secs(args.seconds));
+    let from = start.plus(Duration::from_secs(warmup));
+    let to = from.plus(Duration::from_secs(seconds));
     let window = Window { from, to };
     team.tell(Plan { start, window, drain_until: to.plus(DRAIN) });
     window

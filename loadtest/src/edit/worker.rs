@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 use super::editor::{Document, Editor, Field, widen};
-use super::meters::{Tally, Window};
+use super::meters::{Copied, Tally, Window};
 use crate::clock::{self, Nanos};
 use crate::connect::{self, Joined, Request};
 use crate::failure::Failure;
@@ -44,8 +44,17 @@ pub(crate) struct Setup {
     pub(crate) workers: usize,
     /// The core of the first worker, the next worker's being the next one.
     pub(crate) pin_core: Option<usize>,
+    /// Whether each editor keeps a copy of the text.
+    pub(crate) keeps_copies: bool,
     /// Editors connected so far, of all workers.
     pub(crate) connected: AtomicUsize,
+}
+
+impl Setup {
+    /// The id of the document `number` of this run: new in each run, so that each starts empty.
+    pub(crate) fn document_id(&self, number: usize) -> String {
+        format!("loadtest_{}_{number}", self.run.as_str())
+    }
 }
 
 /// When the run happens.
@@ -90,7 +99,7 @@ pub(crate) fn run(
         ready();
         let plan = plan.await.map_err(|_dropped| Failure::Run("given up, as another worker failed".into()))?;
         type_along(setup, &field, &editors, plan).await;
-        finish(&field, &editors)
+        finish(setup, &field, &editors)
     })
 }
 
@@ -110,7 +119,8 @@ async fn connect_all(worker: usize, setup: &Setup, field: &Rc<Field>) -> Result<
     connect::join_each(0..seats.len(), join, |index, Joined { socket, state }| {
         let Seat { number, document, .. } = &seats[index];
         let writer = Rc::clone(&socket.writer);
-        let editor = Rc::new(Editor::new(editors.len(), *number, Rc::clone(document), state.version, writer));
+        let editor = Editor::new(editors.len(), *number, Rc::clone(document), state.version, writer);
+        let editor = Rc::new(if setup.keeps_copies { editor.with_copy() } else { editor });
         tokio::task::spawn_local(Rc::clone(&editor).read(Rc::clone(field), socket));
         editors.push(editor);
         setup.connected.fetch_add(1, Ordering::Relaxed);
@@ -134,16 +144,11 @@ fn seats(setup: &Setup, number: usize) -> impl Iterator<Item = Seat> {
     let document = Rc::new(Document { seed_length: widen(setup.seed.len()), ..Document::default() });
     (0..setup.editors).map(move |place| Seat {
         endpoint: setup.endpoint.clone(),
-        id: document_id(&setup.run, number),
+        id: setup.document_id(number),
         token: setup.tokens[number * setup.editors + place].clone(),
         number: place * setup.documents + number,
         document: Rc::clone(&document),
     })
-}
-
-/// The id of the document `number` of this run: new in each run, so that each starts empty.
-fn document_id(run: &RunTag, number: usize) -> String {
-    format!("loadtest_{}_{number}", run.as_str())
 }
 
 /// Gives each document its first text and waits until all of its editors have it.
@@ -198,11 +203,16 @@ async fn pace(field: Rc<Field>, editors: Vec<Rc<Editor>>) {
 }
 
 /// Takes the counts out. The connections are closed by the end of their `LocalSet`.
-fn finish(field: &Field, editors: &[Rc<Editor>]) -> Result<Tally, Failure> {
+fn finish(setup: &Setup, field: &Field, editors: &[Rc<Editor>]) -> Result<Tally, Failure> {
     field.closing.set(true);
     let mut tally = field.tally.replace(Tally::new()?);
     let window = field.window.get();
     tally.scheduled = editors.iter().map(|editor| editor.scheduled(window)).sum();
+    let copied = |editor: &Rc<Editor>| {
+        let (version, text) = editor.copy()?;
+        Some(Copied { document: editor.number % setup.documents, version, text })
+    };
+    tally.copies = editors.iter().filter_map(copied).collect();
     tally.behind = widen(editors.iter().filter(|editor| editor.behind()).count());
     Ok(tally)
 }

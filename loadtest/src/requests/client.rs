@@ -126,7 +126,7 @@ mod tests {
     async fn answered(answer: &'static [u8]) -> io::Result<Vec<u8>> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let endpoint = Endpoint { address, host: address.to_string() };
+        let endpoint = Endpoint { address, host: address.to_string(), encryption: None };
         let request = request(&endpoint, "/x", "t", Some("{}"));
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();

@@ -2,14 +2,13 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::sync::Notify;
 
 use super::SECTION;
 use crate::connect::{self, Request};
-use crate::replica::{Edit, Pending, Replica};
+use crate::follower::Follower;
+use crate::replica::{Edit, Replica};
 use crate::scan::{Kind, Scanner, ServerError, excerpt};
 use crate::schedule::mix;
 use crate::socket::Socket;
@@ -45,58 +44,12 @@ pub(super) struct Copy {
     pub(super) replica: Replica,
 }
 
-/// A message to a client of this scenario.
-#[derive(Debug, Deserialize)]
-struct Message {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    payload: Payload,
-}
-
-/// The fields of `document.change` and `document.ack`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Payload {
-    version: u64,
-    operation: String,
-    position: usize,
-    length: usize,
-    content: serde_json::Value,
-    section: Option<String>,
-    correlation_id: Option<String>,
-}
-
-impl Payload {
-    /// The change in it; `content` is a text here (it is an object in a state).
-    fn edit(&self) -> Result<Edit, String> {
-        if self.section.as_deref() != Some(SECTION) {
-            return Err(format!("a change in section {:?}, expected {SECTION:?}", self.section));
-        }
-        let (removes, inserts) = match self.operation.as_str() {
-            "insert" => (false, true),
-            "delete" => (true, false),
-            "replace" => (true, true),
-            other => return Err(format!("an unknown operation {other:?}")),
-        };
-        let content = self.content.as_str().filter(|_| inserts).unwrap_or_default();
-        Ok(Edit {
-            position: self.position,
-            removed: if removes { self.length } else { 0 },
-            inserted: content.encode_utf16().collect(),
-        })
-    }
-}
-
 /// A client: its copy, and where it stands.
 struct Client {
     who: String,
     room: Rc<Room>,
     socket: Socket,
-    replica: Replica,
-    version: u64,
-    /// Its own change, and the correlation id it was sent with.
-    pending: Option<(String, Pending)>,
+    copy: Follower,
 }
 
 impl Room {
@@ -107,9 +60,7 @@ impl Room {
             who,
             room: Rc::clone(self),
             socket: joined.socket,
-            replica: Replica::new(joined.state.section(SECTION)),
-            version: joined.state.version,
-            pending: None,
+            copy: Follower::new(SECTION, joined.state.section(SECTION), joined.state.version),
         })
     }
 
@@ -130,7 +81,7 @@ impl Room {
         for turn in 0..self.changes {
             let chance = mix(self.seed << 40 ^ u64::from(number) << 20 ^ u64::from(turn));
             client.change(number, turn, chance)?;
-            while client.pending.is_some() {
+            while client.copy.is_waiting() {
                 client.read().await?;
             }
         }
@@ -147,7 +98,7 @@ impl Room {
         let mut client = self.enter(who, "&mode=view", &token).await?;
         if !late {
             self.assemble().await;
-            while client.version < self.last_version / 2 {
+            while client.copy.version() < self.last_version / 2 {
                 client.read().await?;
             }
             self.halfway.notify_one();
@@ -159,12 +110,12 @@ impl Room {
 impl Client {
     /// Sends a change made up from `chance`.
     fn change(&mut self, number: u32, turn: u32, chance: u64) -> Result<(), String> {
-        let edit = make_up(&self.replica, chance);
+        let edit = make_up(self.copy.replica(), chance);
         let correlation_id = format!("{}-{number}-{turn}", self.room.run.as_str());
         let content = String::from_utf16_lossy(&edit.inserted);
         let mut payload = serde_json::json!({
             "operation": edit.operation(), "position": edit.position, "section": SECTION,
-            "base_version": self.version,
+            "base_version": self.copy.version(),
         });
         if edit.operation() != "delete" {
             payload["content"] = content.into();
@@ -181,7 +132,7 @@ impl Client {
         let mut message = message.to_string().into_bytes();
         let sent = self.socket.writer.send_text(&mut message);
         sent.map_err(|error| format!("{}: {error}", self.who))?;
-        self.pending = Some((correlation_id, Pending::new(&edit)));
+        self.copy.sent(correlation_id, &edit);
         Ok(())
     }
 
@@ -190,82 +141,28 @@ impl Client {
         let frame = connect::message(&mut self.socket.reader).await;
         let frame = frame.map_err(|error| format!("{}: {error}", self.who))?;
         self.receive(&frame.payload).map_err(|error| {
-            let (who, version) = (&self.who, self.version);
+            let (who, version) = (&self.who, self.copy.version());
             format!("{who} at version {version}: {error} (message {})", excerpt(&frame.payload))
         })
     }
 
-    fn receive(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let message: Message = match serde_json::from_slice(bytes) {
-            Ok(message) => message,
-            // Other messages may have other fields under the same names.
-            Err(_) if self.is_other(bytes) => return Ok(()),
-            Err(error) => return Err(error.to_string()),
-        };
-        let payload = &message.payload;
-        match message.kind.as_str() {
-            "document.change" => self.follow(payload.version, &payload.edit()?),
-            "document.ack" => self.acknowledged(payload),
-            "system.error" => Err(ServerError::describe(bytes)),
-            "sync.response" => Err("resynchronised: this client was too slow".into()),
-            _ => Ok(()),
+    fn receive(&mut self, message: &[u8]) -> Result<(), String> {
+        match self.room.scanner.kind(message) {
+            Kind::Change => self.copy.changed(message),
+            Kind::Ack => self.copy.acknowledged(message),
+            Kind::Error => Err(ServerError::describe(message)),
+            Kind::Sync => Err("resynchronised: this client was too slow".into()),
+            Kind::State | Kind::Other => Ok(()),
         }
     }
 
-    fn is_other(&self, bytes: &[u8]) -> bool {
-        matches!(self.room.scanner.kind(bytes), Kind::Other | Kind::State)
-    }
-
-    /// Somebody else's change, or a further part of one.
-    fn follow(&mut self, version: u64, edit: &Edit) -> Result<(), String> {
-        let further_part = version == self.version && version > 0;
-        if !further_part {
-            self.advance(version)?;
-        }
-        self.replica.apply(edit)?;
-        if let Some((_, pending)) = &mut self.pending {
-            pending.follow(edit);
-        }
-        Ok(())
-    }
-
-    fn acknowledged(&mut self, payload: &Payload) -> Result<(), String> {
-        let Some((correlation_id, pending)) = self.pending.take() else {
-            return Err("an ack with nothing in flight".into());
-        };
-        if payload.correlation_id.as_ref() != Some(&correlation_id) {
-            return Err(format!("an ack for {:?}, expected {correlation_id}", payload.correlation_id));
-        }
-        self.advance(payload.version)?;
-        self.replica.apply_pending(pending)
-    }
-
-    /// Versions come one by one, one's own included.
-    fn advance(&mut self, version: u64) -> Result<(), String> {
-        if version != self.version + 1 {
-            return Err(format!("version {version} came after {}", self.version));
-        }
-        self.version = version;
-        Ok(())
-    }
-
-    /// Reads until the last version is there, and whatever parts of it follow.
+    /// Reads until the last version is there, all parts of it.
     async fn read_to_the_end(mut self) -> Result<Copy, String> {
-        while self.version < self.room.last_version {
+        while self.copy.version() < self.room.last_version || !self.copy.is_whole() {
             self.read().await?;
         }
-        self.read_last_parts().await?;
         self.socket.writer.send_close(NORMAL_CLOSE).map_err(|error| format!("{}: {error}", self.who))?;
-        Ok(Copy { who: self.who, replica: self.replica })
-    }
-
-    /// Parts of a version come back to back. Dropping the read is safe here: nothing is read afterwards.
-    async fn read_last_parts(&mut self) -> Result<(), String> {
-        const QUIET: Duration = Duration::from_millis(200);
-        while let Ok(read) = tokio::time::timeout(QUIET, self.read()).await {
-            read?;
-        }
-        Ok(())
+        Ok(Copy { who: self.who, replica: self.copy.replica().clone() })
     }
 }
 
