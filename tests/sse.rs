@@ -287,8 +287,25 @@ async fn whoever_may_not_read_a_stream_gets_an_answer_that_says_why() {
     assert_eq!(check(asked, &editor, None, 400, "VALIDATION_ERROR").await["details"]["field"], "last_event_id");
     let asked = "/api/documents/read/events?position_encoding=ebcdic";
     assert_eq!(check(asked, &editor, None, 400, "VALIDATION_ERROR").await["details"]["field"], "position_encoding");
-    let head = http::exchange(port, &http::request("HEAD", target, Some(&editor), None)).await;
-    assert_eq!((head.status, head.header("allow")), (405, Some("GET, OPTIONS")));
+    // HEAD is told the same, without coming in.
+    let watcher = home.token_with("watcher", "presence:read document:admin", &[]);
+    for (target, token, status) in [
+        (target, "x.y.z", 401),
+        (target, &*presence, 403),
+        ("/api/documents/unread/events", &editor, 404),
+        ("/api/documents/read/events?position_encoding=ebcdic", &editor, 400),
+        ("/api/documents/read/events?last_event_id=1.0", &editor, 400),
+        ("/api/presence/events", &editor, 403),
+        ("/api/monitoring/events?interval=0", &watcher, 400),
+        (target, &editor, 200),
+        ("/api/presence/events", &watcher, 200),
+        ("/api/monitoring/events", &watcher, 200),
+    ] {
+        let head = http::exchange(port, &http::request("HEAD", target, Some(token), None)).await;
+        assert_eq!((head.status, head.body.len()), (status, 0), "{target}");
+        let media_type = if status == 200 { "text/event-stream" } else { "application/json" };
+        assert_eq!(head.header("content-type"), Some(media_type), "{target}");
+    }
     // A stream is one of the user's connections.
     let few = home.token_with("carol", EDIT, &["--limits", r#"{"connections": 1}"#]);
     let stream = EventStream::open(port, &ask(target, &few)).await;

@@ -1,6 +1,6 @@
 //! Asks the core that owns a document.
 
-use jddb_core::ids::DocumentId;
+use jddb_core::ids::{DocumentId, PositionEncoding};
 use jddb_core::protocol::ErrorCode;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -15,6 +15,14 @@ use crate::cores::{Answered, Ask, Call, CoreMessage};
 /// It stops.
 pub(super) fn check_open(site: &Site) -> Result<(), HttpError> {
     if site.is_draining() { Err(HttpError::shutting_down()) } else { Ok(()) }
+}
+
+/// Whether there is such a document, as its core says: what is open need not be on the disk.
+///
+/// # Errors
+/// There is not, or the core does not say.
+pub(super) async fn check_there(site: &Site, document_id: &DocumentId) -> Result<(), HttpError> {
+    ask(site, document_id, Ask::Presence(PositionEncoding::default())).await.map(drop)
 }
 
 /// Asks the core that owns the document, and waits for what it says, but not for ever.

@@ -10,11 +10,11 @@ use serde::Serialize;
 use super::ask::check_open;
 use super::caller::authenticate;
 use super::error::HttpError;
-use super::history::{read_disk, unreadable};
 use super::page::{Page, Pagination};
 use super::query::Query;
 use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
+use super::stored::{read_disk, unreadable};
 use crate::auth::Scope;
 use crate::cores::now;
 

@@ -11,15 +11,15 @@ use jddb_core::protocol::{DocumentBody, Parser, read_document_body, read_lock_bo
 use jddb_core::room::{RewriteKind, Rewriting};
 use tokio::time::timeout;
 
-use super::ask::{ask, check_open};
+use super::ask::{ask, check_open, check_there};
 use super::body::read_json;
 use super::caller::admit;
 use super::conditions;
 use super::error::HttpError;
-use super::history;
 use super::query::Query;
 use super::response::{HttpResponse, answered};
 use super::site::Site;
+use super::stored;
 use crate::auth::Scope;
 use crate::cores::{Answered, Ask, Asker, ReadState};
 
@@ -36,12 +36,11 @@ pub(super) async fn state(site: &Site, request: &Parts, segment: &str) -> Result
     let state = match query.version()? {
         None => ask_for_state(site, &document_id, current).await?,
         Some(version) => {
-            let body = match history::read(site, &document_id, version, with_metadata).await? {
+            let body = match stored::read(site, &document_id, version, with_metadata).await? {
                 Some(body) => body,
                 None => {
-                    // There is no such version; or else there is no such document, which its core then says.
-                    ask_for_state(site, &document_id, current).await?;
-                    history::unstored(&document_id, version, with_metadata)?
+                    check_there(site, &document_id).await?;
+                    stored::unstored(&document_id, version, with_metadata)?
                 }
             };
             Answered { body, version: Some(version), created: false }
@@ -98,10 +97,8 @@ pub(super) async fn restore(
     let (asker, document_id) = asker(site, request, segment, Scope::DocumentWrite)?;
     let mut body = read_json(&request.headers, body, site).await?;
     let version = read_restore_body(&mut Parser::default(), &mut body)?;
-    let Some(texts) = history::texts(site, &document_id, version).await? else {
-        // There is no such document, which its core then says; or else no such version.
-        let current = ReadState { encoding: asker.encoding, with_metadata: false };
-        ask_for_state(site, &document_id, current).await?;
+    let Some(texts) = stored::texts(site, &document_id, version).await? else {
+        check_there(site, &document_id).await?;
         return Err(HttpError::unknown_version("version", version));
     };
     let rewriting = Rewriting { texts, kind: RewriteKind::Restore(version) };

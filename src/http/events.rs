@@ -6,11 +6,13 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use hyper::Method;
 use hyper::http::request::Parts;
 use jddb_core::room::{EventId, Framing};
 use tokio::task::spawn_local;
 
-use super::caller::lines;
+use super::ask::{check_open, check_there};
+use super::caller::{admit, lines};
 use super::error::HttpError;
 use super::query::Query;
 use super::response::{self, HttpResponse};
@@ -18,6 +20,7 @@ use super::route::Endpoint;
 use super::site::Site;
 use super::upgrade::{Entrant, Entry, abandon, reserve, send_patiently};
 use super::watch::Watcher;
+use crate::auth::Scope;
 use crate::connection::{Line, StreamSender, stream};
 use crate::cores::{Adopt, CoreMessage, FeedMessage, Watch};
 use crate::jitter;
@@ -28,6 +31,13 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// `GET /api/documents/{document_id}/events`.
 pub(super) async fn document(site: &Rc<Site>, request: &Parts, segment: &str) -> Result<HttpResponse, HttpError> {
     let seen = last_event_id(request)?;
+    if request.method == Method::HEAD {
+        check_open(site)?;
+        let (_, document_id) = admit(site, request, segment, Scope::DocumentRead)?;
+        Query::new(request.uri.query()).dialect()?;
+        check_there(site, &document_id).await?;
+        return Ok(answer_to_head());
+    }
     let entrant = Entrant::admit(site, request, segment, Entry::Stream(seen))?;
     let (sender, body) = stream(first_words());
     // A task of its own: hyper drops this request when the client goes, and a reservation must not be dropped with it.
@@ -48,6 +58,10 @@ async fn enter(site: Rc<Site>, entrant: Entrant, sender: StreamSender) -> Result
 
 /// `GET /api/presence/events` and `GET /api/monitoring/events`.
 pub(super) async fn feed(site: &Rc<Site>, request: &Parts, endpoint: Endpoint) -> Result<HttpResponse, HttpError> {
+    if request.method == Method::HEAD {
+        Watcher::check(site, request, endpoint)?;
+        return Ok(answer_to_head());
+    }
     let Watcher { watching, feed, seat } = Watcher::admit(site, request, endpoint, Framing::Events)?;
     let (sender, body) = stream(first_words());
     let core = site.shared.core_for(&watching.connection_id);
@@ -55,6 +69,12 @@ pub(super) async fn feed(site: &Rc<Site>, request: &Parts, endpoint: Endpoint) -
     let sent = send_patiently(&site.shared, core, CoreMessage::Feed(FeedMessage::Watch(watch))).await;
     sent.map_err(|_| HttpError::at_capacity())?;
     Ok(response::events(body))
+}
+
+/// What HEAD is told of a stream that it would be let in to: nobody comes in by that, and nothing is sent.
+fn answer_to_head() -> HttpResponse {
+    let (_, body) = stream(first_words());
+    response::events(body)
 }
 
 /// When to come back after a loss: each client at another moment, so that a restart does not bring all at once.

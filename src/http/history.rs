@@ -1,140 +1,89 @@
-//! A document as it was at a version, read from disk on a thread that may wait for it.
+//! `GET …/history`: what was done to a document, version by version, read from the disk.
 
-use std::sync::Arc;
+use hyper::StatusCode;
+use hyper::http::request::Parts;
+use jddb_core::document::Save;
+use jddb_core::ids::{DocumentId, UnixMillis};
+use jddb_core::protocol::outbound::write_json;
+use jddb_storage::{VersionEntry, Versions};
+use serde::Serialize;
 
-use bytes::Bytes;
-use jddb_core::document::{Document, DocumentLimits, Entry, Section};
-use jddb_core::ids::{DocumentId, SectionName, Version};
-use jddb_core::protocol::ErrorCode;
-use jddb_core::protocol::outbound::{Content, DocumentState, write_json};
-use jddb_core::room::metadata_of;
-use jddb_storage::{LoadError, Store};
-use tokio::time::timeout;
-
+use super::ask::{check_open, check_there};
+use super::caller::admit;
 use super::error::HttpError;
+use super::page::{Page, Pagination};
+use super::query::Query;
+use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
+use super::stored::{read_disk, unreadable};
+use crate::auth::Scope;
 
-/// The JSON of the document at `version`; `None` if that version is not stored.
-///
-/// # Errors
-/// Too many are being read, or its records cannot be.
-pub(super) async fn read(
-    site: &Site,
-    document_id: &DocumentId,
-    version: Version,
-    with_metadata: bool,
-) -> Result<Option<Bytes>, HttpError> {
-    read_at(site, document_id, version, move |document, entry| write(&document, &entry, with_metadata)).await
+#[derive(Serialize)]
+struct History<'a> {
+    document_id: &'a str,
+    versions: Vec<ListedVersion<'a>>,
+    pagination: Pagination,
 }
 
-/// The sections' texts at `version`; `None` if that version is not stored.
-///
-/// # Errors
-/// As [`read`].
-pub(super) async fn texts(
-    site: &Site,
-    document_id: &DocumentId,
-    version: Version,
-) -> Result<Option<Vec<(SectionName, Box<str>)>>, HttpError> {
-    read_at(site, document_id, version, |document, _| {
-        let text = |section: &Section| (section.name().clone(), section.text().to_string().into());
-        document.sections().iter().map(text).collect()
-    })
-    .await
+#[derive(Serialize)]
+struct ListedVersion<'a> {
+    version: u64,
+    author: &'a str,
+    timestamp: UnixMillis,
+    size_bytes: usize,
+    inserted_bytes: usize,
+    deleted_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    save: Option<SavePoint<'a>>,
 }
 
-/// Hands the document as it was at `version` to `then`, away from this thread; `None` if that version is not stored.
-async fn read_at<T: Send + 'static>(
-    site: &Site,
-    document_id: &DocumentId,
-    version: Version,
-    then: impl FnOnce(Document, Entry) -> T + Send + 'static,
-) -> Result<Option<T>, HttpError> {
-    let document_id = document_id.clone();
-    read_disk(site, move |store| read_blocking(store, document_id, version, then)).await
+#[derive(Serialize)]
+struct SavePoint<'a> {
+    save_type: &'static str,
+    saved_by: Option<&'a str>,
+    timestamp: UnixMillis,
 }
 
-/// Reads from the disk on a thread that may wait for it, when it is the request's turn.
-///
-/// # Errors
-/// Too many are being read, or what `read` says.
-pub(super) async fn read_disk<T: Send + 'static>(
-    site: &Site,
-    read: impl FnOnce(&Store) -> Result<T, HttpError> + Send + 'static,
-) -> Result<T, HttpError> {
-    let permit = timeout(site.answer_timeout, Arc::clone(&site.version_reads).acquire_owned()).await;
-    let Ok(Ok(permit)) = permit else { return Err(HttpError::at_capacity()) };
-    let store = Arc::clone(&site.shared.store);
-    let reading = tokio::task::spawn_blocking(move || {
-        let result = read(&store);
-        // Given back when the disk is done, even if the client no longer waits.
-        drop(permit);
-        result
-    });
-    reading.await.unwrap_or_else(|panic| {
-        tracing::error!(%panic, "reading from the disk panicked");
-        Err(HttpError::internal())
-    })
-}
-
-/// The JSON of a document that exists at a version that is not stored: only version 0 needs nothing to be stored.
-///
-/// # Errors
-/// It is another version.
-pub(super) fn unstored(document_id: &DocumentId, version: Version, with_metadata: bool) -> Result<Bytes, HttpError> {
-    if version == Version::ZERO {
-        let document = Document::new(document_id.clone(), limits());
-        return Ok(write(&document, &Entry::default(), with_metadata));
+/// `GET /api/documents/{document_id}/history`.
+pub(super) async fn list(site: &Site, request: &Parts, segment: &str) -> Result<HttpResponse, HttpError> {
+    check_open(site)?;
+    let (_, document_id) = admit(site, request, segment, Scope::DocumentRead)?;
+    let page = Page::of(Query::new(request.uri.query()))?;
+    let id = document_id.clone();
+    let found =
+        read_disk(site, move |store| store.versions(&id, page.skip(), page.limit).map_err(|error| unreadable(&error)));
+    let found = found.await?;
+    if found.total == 0 {
+        check_there(site, &document_id).await?;
     }
-    Err(HttpError::unknown_version("version", version))
+    Ok(json_of_now(StatusCode::OK, write(&document_id, &found, page)))
 }
 
-fn read_blocking<T>(
-    store: &Store,
-    document_id: DocumentId,
-    version: Version,
-    then: impl FnOnce(Document, Entry) -> T,
-) -> Result<Option<T>, HttpError> {
-    let Some(loaded) = store.load_at(&document_id, version).map_err(|error| unreadable(&error))? else {
-        return Ok(None);
-    };
-    match Document::restore(document_id.clone(), loaded.snapshot, loaded.changes, limits()) {
-        Ok(document) => Ok(Some(then(document, loaded.entry))),
-        Err(error) => {
-            tracing::error!(%document_id, %error, "a stored version cannot be restored");
-            Err(HttpError::internal())
-        }
-    }
-}
-
-/// The document is read once and forgotten: no change needs to be remembered, and what was stored is within its limits.
-fn limits() -> DocumentLimits {
-    DocumentLimits { history_versions_max: 1, history_bytes_max: 0, ..DocumentLimits::default() }
-}
-
-fn write(document: &Document, entry: &Entry, with_metadata: bool) -> Bytes {
-    let state = DocumentState {
-        document_id: document.id().as_str(),
-        version: document.version(),
-        content: Content { document, only: None },
-        metadata: with_metadata.then(|| metadata_of(document, &entry.properties)),
-        active_editors: Some(Vec::new()),
-        // It says who may change the current version.
-        lock: None,
-        connection: None,
-    };
+fn write(document_id: &DocumentId, found: &Versions, page: Page) -> Vec<u8> {
+    let versions = found.versions.iter().map(ListedVersion::of).collect();
+    let pagination = page.of_total(found.total);
     let mut body = Vec::new();
-    write_json(&mut body, &state);
-    body.into()
+    write_json(&mut body, &History { document_id: document_id.as_str(), versions, pagination });
+    body
 }
 
-/// What a client is told of a disk that cannot be read.
-pub(super) fn unreadable(error: &LoadError) -> HttpError {
-    tracing::error!(%error, "an old version cannot be read");
-    match error {
-        LoadError::Unreadable { .. } | LoadError::Catalogue { .. } => {
-            HttpError::new(ErrorCode::StorageUnavailable, "the server cannot read from its disk: retry later")
+impl<'a> ListedVersion<'a> {
+    fn of(entry: &'a VersionEntry) -> Self {
+        let VersionEntry { version, at, user_id, inserted_bytes, deleted_bytes, size_bytes, save } = entry;
+        Self {
+            version: version.0,
+            author: user_id,
+            timestamp: *at,
+            size_bytes: *size_bytes,
+            inserted_bytes: *inserted_bytes,
+            deleted_bytes: *deleted_bytes,
+            save: save.as_ref().map(SavePoint::of),
         }
-        LoadError::Corrupt { .. } | LoadError::NewerFormat { .. } => HttpError::internal(),
+    }
+}
+
+impl<'a> SavePoint<'a> {
+    fn of(save: &'a Save) -> Self {
+        Self { save_type: save.save_type(), saved_by: save.saved_by.as_deref(), timestamp: save.at }
     }
 }

@@ -8,8 +8,8 @@
 //! In reading order: `accept` is the loop and its bounds; `secure` the handshake of TLS; `connection` one client's connection over `socket` (with
 //! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
 //! `route`, `query`, `body`, `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health`,
-//! `documents` with `conditions`, `history` and `catalogue` by the `page`, and `presence` are the answers, which `ask` gets from
-//! the documents' cores, `response` and `error` their form, which `gzip` compresses; `handshake`, `upgrade`, `watch` and
+//! `documents` with `conditions`, `catalogue` and `history` by the `page`, `diff`, `sessions` and `presence` are the answers, which `ask` gets
+//! from the documents' cores and `stored` from the disk, `response` and `error` their form, which `gzip` compresses; `handshake`, `upgrade`, `watch` and
 //! `refusal` lead a WebSocket in, or out.
 
 mod accept;
@@ -22,6 +22,7 @@ mod client_address;
 mod conditions;
 mod connection;
 mod cors;
+mod diff;
 mod documents;
 mod error;
 mod events;
@@ -47,6 +48,7 @@ mod sessions;
 mod site;
 mod slots;
 mod socket;
+mod stored;
 mod upgrade;
 mod watch;
 

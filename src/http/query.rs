@@ -10,6 +10,9 @@ use crate::auth::percent_decode;
 use crate::config;
 use crate::cores::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN};
 
+/// What a version has to be.
+const VERSION: &str = "a whole number of at least 0, once";
+
 /// A request's query. Parameters that a route does not know are passed over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Query<'a>(Option<&'a str>);
@@ -37,11 +40,20 @@ impl<'a> Query<'a> {
 
     /// `version`.
     pub(super) fn version(self) -> Result<Option<Version>, BadParameter> {
+        self.read_version("version")
+    }
+
+    /// A version that has to be named.
+    pub(super) fn version_named(self, name: &'static str) -> Result<Version, BadParameter> {
+        self.read_version(name)?.ok_or(BadParameter { name, expected: VERSION })
+    }
+
+    fn read_version(self, name: &'static str) -> Result<Option<Version>, BadParameter> {
         let number = |text: &str| {
             let is_plain = text.bytes().all(|b| b.is_ascii_digit());
             if is_plain { text.parse().ok().map(Version) } else { None }
         };
-        self.read("version", "a whole number of at least 0, once", number)
+        self.read(name, VERSION, number)
     }
 
     /// `user_id`.
@@ -170,6 +182,7 @@ mod tests {
     fn values_are_read() {
         assert_eq!(query("version=42").version(), Ok(Some(Version(42))));
         assert_eq!(query("a=b&version=%34%32").version(), Ok(Some(Version(42))));
+        assert_eq!(query("to=1&from=%37").version_named("from"), Ok(Version(7)));
         assert_eq!(query("user_id=a%2Fb").user_id(), Ok(Some("a/b".to_owned())));
         assert_eq!(query("include_metadata=false").include_metadata(), Ok(false));
         let dialect = Dialect { encoding: PositionEncoding::Utf32, over_document: true };
@@ -190,6 +203,9 @@ mod tests {
             check(query(&format!("version={bad}")).version(), "version");
         }
         check(query("version").version(), "version");
+        for bad in ["", "version=1", "from=x", "from=1&from=2"] {
+            check(query(bad).version_named("from"), "from");
+        }
         for bad in ["", "0", "61", "1.5", "-1", "+1", "1s", "99999999999999999999", "1&interval=1"] {
             check(query(&format!("interval={bad}")).interval_seconds(), "interval");
         }

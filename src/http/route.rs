@@ -53,6 +53,10 @@ pub(super) enum Endpoint {
     Unlock,
     /// An old version is brought back.
     Restore,
+    /// What was done to a document, version by version.
+    History,
+    /// What differs between two versions.
+    Diff,
     /// A document's WebSocket.
     DocumentSocket,
     /// A document's event stream.
@@ -83,16 +87,16 @@ pub(super) fn is_probe(path: &str) -> bool {
 struct Route {
     template: &'static str,
     methods: &'static [(Method, Endpoint)],
-    /// Whether HEAD is left out: an upgrade is no answer to it, nor is a stream without an end.
-    is_live: bool,
+    /// Whether HEAD is left out: an upgrade is no answer to it.
+    upgrades: bool,
 }
 
 const fn plain(template: &'static str, methods: &'static [(Method, Endpoint)]) -> Route {
-    Route { template, methods, is_live: false }
+    Route { template, methods, upgrades: false }
 }
 
-const fn live(template: &'static str, methods: &'static [(Method, Endpoint)]) -> Route {
-    Route { template, methods, is_live: true }
+const fn socket(template: &'static str, methods: &'static [(Method, Endpoint)]) -> Route {
+    Route { template, methods, upgrades: true }
 }
 
 const ROUTES: &[Route] = &[
@@ -111,13 +115,15 @@ const ROUTES: &[Route] = &[
         &[(Method::PUT, Endpoint::PutDocument), (Method::DELETE, Endpoint::DeleteDocument)],
     ),
     plain("/api/documents/{document_id}/lock", &[(Method::PUT, Endpoint::Lock), (Method::DELETE, Endpoint::Unlock)]),
+    plain("/api/documents/{document_id}/history", &[(Method::GET, Endpoint::History)]),
+    plain("/api/documents/{document_id}/diff", &[(Method::GET, Endpoint::Diff)]),
     plain("/api/documents/{document_id}/restore", &[(Method::POST, Endpoint::Restore)]),
-    live("/api/documents/{document_id}/events", &[(Method::GET, Endpoint::DocumentEvents)]),
-    live("/api/presence/events", &[(Method::GET, Endpoint::PresenceEvents)]),
-    live("/api/monitoring/events", &[(Method::GET, Endpoint::MonitoringEvents)]),
-    live("/ws/document/{document_id}", &[(Method::GET, Endpoint::DocumentSocket)]),
-    live("/ws/presence", &[(Method::GET, Endpoint::PresenceSocket)]),
-    live("/ws/monitoring", &[(Method::GET, Endpoint::MonitoringSocket)]),
+    plain("/api/documents/{document_id}/events", &[(Method::GET, Endpoint::DocumentEvents)]),
+    plain("/api/presence/events", &[(Method::GET, Endpoint::PresenceEvents)]),
+    plain("/api/monitoring/events", &[(Method::GET, Endpoint::MonitoringEvents)]),
+    socket("/ws/document/{document_id}", &[(Method::GET, Endpoint::DocumentSocket)]),
+    socket("/ws/presence", &[(Method::GET, Endpoint::PresenceSocket)]),
+    socket("/ws/monitoring", &[(Method::GET, Endpoint::MonitoringSocket)]),
     plain("/api/documents/{document_id}/presence", &[(Method::GET, Endpoint::DocumentPresence)]),
     plain("/api/presence/{user_id}", &[(Method::PUT, Endpoint::UserPresence)]),
     plain("/api/sessions", &[(Method::POST, Endpoint::Sessions)]),
@@ -161,14 +167,14 @@ pub(super) fn all() -> impl Iterator<Item = (&'static Method, &'static str)> {
 
 impl Route {
     fn endpoint(&self, method: &Method) -> Option<Endpoint> {
-        let method = if *method == Method::HEAD && !self.is_live { &Method::GET } else { method };
+        let method = if *method == Method::HEAD && !self.upgrades { &Method::GET } else { method };
         self.methods.iter().find(|(known, _)| known == method).map(|(_, endpoint)| *endpoint)
     }
 
     /// The methods it takes. `OPTIONS`, which says so, is answered for all of them alike.
     fn names(&self) -> Vec<&'static str> {
         let mut names: Vec<&str> = self.methods.iter().map(|(method, _)| method.as_str()).collect();
-        if !self.is_live && names.contains(&"GET") {
+        if !self.upgrades && names.contains(&"GET") {
             names.push("HEAD");
         }
         names.push("OPTIONS");
@@ -234,6 +240,8 @@ mod tests {
         check("/api/documents", Some((Endpoint::Documents, "")));
         check("/api/documents/jd_1", Some((Endpoint::PutDocument, "jd_1")));
         check("/api/documents/jd_1/lock", Some((Endpoint::Lock, "jd_1")));
+        check("/api/documents/jd_1/history", Some((Endpoint::History, "jd_1")));
+        check("/api/documents/jd_1/diff", Some((Endpoint::Diff, "jd_1")));
         check("/api/documents/jd_1/restore", Some((Endpoint::Restore, "jd_1")));
         check("/api/documents/jd_1/events", Some((Endpoint::DocumentEvents, "jd_1")));
         check("/api/presence/events", Some((Endpoint::PresenceEvents, "")));
@@ -291,7 +299,7 @@ mod tests {
         assert!(!allows("/api/presence/ann", Method::GET));
         assert!(!allows("/api/documents/a/changes", Method::GET));
         assert!(!allows("/ws/document/a", Method::HEAD));
-        assert!(!allows("/api/documents/a/events", Method::HEAD));
+        assert!(allows("/api/documents/a/events", Method::HEAD));
         assert!(!allows("/healthz", Method::from_bytes(b"get").unwrap()));
     }
 

@@ -13,11 +13,13 @@ use hyper::{Method, Request, Version};
 use super::answers::HeldAnswers;
 use super::catalogue;
 use super::cors::{self, Page};
+use super::diff;
 use super::documents;
 use super::error::HttpError;
 use super::events;
 use super::gzip;
 use super::health;
+use super::history;
 use super::ids;
 use super::presence;
 use super::published;
@@ -117,6 +119,8 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::DeleteDocument => documents::delete(site, &parts, segment).await,
         Endpoint::Lock => documents::lock(site, &parts, body, segment).await,
         Endpoint::Unlock => documents::unlock(site, &parts, segment).await,
+        Endpoint::History => history::list(site, &parts, segment).await,
+        Endpoint::Diff => diff::between(site, &parts, segment).await,
         Endpoint::Restore => documents::restore(site, &parts, body, segment).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
         Endpoint::DocumentEvents => events::document(site, &parts, segment).await,

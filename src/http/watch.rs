@@ -50,34 +50,40 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
+    /// Who asks, and what they may watch there.
+    pub(super) fn check(site: &Site, request: &Parts, endpoint: Endpoint) -> Result<(Identity, Feed), JoinRefusal> {
+        if site.is_draining() {
+            return Err(refusal::shutting_down());
+        }
+        let identity = authenticate_socket(site, request)?;
+        let feed = feed_for(&identity, Query::new(request.uri.query()), endpoint)?;
+        Ok((identity, feed))
+    }
+
     pub(super) fn admit(
         site: &Site,
         request: &Parts,
         endpoint: Endpoint,
         framing: Framing,
     ) -> Result<Self, JoinRefusal> {
-        if site.is_draining() {
-            return Err(refusal::shutting_down());
-        }
-        let identity = authenticate_socket(site, request)?;
-        let (user_id, granted, expiry) = (identity.user_id.clone(), identity.limits.granted(), identity.expiry());
-        let feed = feed_for(identity, Query::new(request.uri.query()), endpoint)?;
-        let seat = site.seat(&user_id, &granted)?;
-        let watching =
-            Watching { connection_id: ids::connection_id(), framing, granted, user_id: user_id.into(), expiry };
+        let (identity, feed) = Self::check(site, request, endpoint)?;
+        let (granted, expiry) = (identity.limits.granted(), identity.expiry());
+        let seat = site.seat(&identity.user_id, &granted)?;
+        let user_id = identity.user_id.into();
+        let watching = Watching { connection_id: ids::connection_id(), framing, granted, user_id, expiry };
         Ok(Self { watching, feed, seat })
     }
 }
 
 /// What the caller may watch at that endpoint.
-fn feed_for(identity: Identity, query: Query<'_>, endpoint: Endpoint) -> Result<Feed, JoinRefusal> {
+fn feed_for(identity: &Identity, query: Query<'_>, endpoint: Endpoint) -> Result<Feed, JoinRefusal> {
     if matches!(endpoint, Endpoint::MonitoringSocket | Endpoint::MonitoringEvents) {
         identity.has(Scope::DocumentAdmin).map_err(refusal::forbidden)?;
         let interval_seconds = query.interval_seconds().map_err(refusal::bad_parameter)?;
         return Ok(Feed::Monitoring { interval_seconds });
     }
     identity.has(Scope::PresenceRead).map_err(refusal::forbidden)?;
-    Ok(Feed::Presence(Box::new(identity)))
+    Ok(Feed::Presence(Box::new(identity.clone())))
 }
 
 /// Leads a watcher in, or tells them why not.

@@ -13,7 +13,8 @@
 //! 1. [`DataDirectory`]: one server per directory.
 //! 2. `record`: what the bytes of each kind of record are, and how damage is found.
 //! 3. [`StoreOptions`] and the column families: how RocksDB is set up, and why.
-//! 4. [`Store`]: opening, epochs, encoding; `load`: reading a document back; `catalogue`: which there are.
+//! 4. [`Store`]: opening, epochs, encoding; `load`: reading a document back; `catalogue`: which there are;
+//!    `history`: what was done to one.
 //! 5. [`Committer`]: one thread that makes what all cores submit durable.
 //! 6. [`Snapshotter`]: one thread that shortens what the next load has to read.
 
@@ -25,6 +26,7 @@ mod commit;
 mod directory;
 mod error;
 mod family;
+mod history;
 mod key;
 mod load;
 mod meta;
@@ -41,6 +43,7 @@ pub use commit::{
 pub use directory::{DataDirectory, LockError};
 pub use error::{LoadError, OpenError, WriteError};
 pub use family::Family;
+pub use history::{VersionEntry, Versions};
 pub use load::Loaded;
 pub use options::{Durability, StoreOptions};
 pub use record::EncodedRecord;

@@ -5,6 +5,7 @@
 mod support;
 
 mod deletion;
+mod history;
 mod list;
 mod lock;
 mod put;

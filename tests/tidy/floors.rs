@@ -21,6 +21,7 @@ const CORE_USES: &[&str] = &[
     "bytes",
     "crc32fast",
     "flate2",
+    "gix-imara-diff",
     "hashbrown",
     "jiff",
     "memchr",

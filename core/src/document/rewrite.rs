@@ -5,6 +5,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::accept::Author;
 use super::clients::MessageName;
+use super::compare::changed;
 use super::submission::{Rejection, Submitted};
 use super::submit::Made;
 use super::{Document, SECTIONS_MAX};
@@ -90,17 +91,12 @@ impl Document {
 
 /// What makes the one text of the other: one edit from the first character that differs to the last.
 fn difference(before: &str, after: &str) -> Operation {
-    let start = before.bytes().zip(after.bytes()).take_while(|(one, other)| one == other).count();
-    let start = before.floor_char_boundary(start).min(after.floor_char_boundary(start));
-    let (before_rest, after_rest) = (&before[start..], &after[start..]);
-    let same = before_rest.bytes().rev().zip(after_rest.bytes().rev()).take_while(|(one, other)| one == other).count();
-    let before_end = before_rest.ceil_char_boundary(before_rest.len() - same);
-    let after_end = after_rest.len() - (before_rest.len() - before_end);
+    let (start, before_end, after_end) = changed(before, after);
     let units = |text: &str| u32::try_from(utf16_len(text)).unwrap_or(u32::MAX);
     let position = units(&before[..start]);
     let mut operation = OperationBuilder::default();
-    operation.insert(position, &after_rest[..after_end]);
-    operation.delete(position, units(&before_rest[..before_end]));
+    operation.insert(position, &after[start..after_end]);
+    operation.delete(position, units(&before[start..before_end]));
     operation.finish()
 }
 

@@ -48,6 +48,23 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The version here; `None` where there is none.
+    pub(crate) fn version(&self) -> Result<Option<Version>, LoadError> {
+        Ok(self.entry()?.map(|entry| entry.version))
+    }
+
+    /// Goes to the newest version that is not newer than this one.
+    pub(crate) fn at_or_before(&mut self, version: Version) -> Result<Option<Version>, LoadError> {
+        self.rows.seek_for_prev(key::versioned(self.document, version));
+        self.version()
+    }
+
+    /// Goes to the oldest version that is not older than this one.
+    pub(crate) fn at_or_after(&mut self, version: Version) -> Result<Option<Version>, LoadError> {
+        self.rows.seek(key::versioned(self.document, version));
+        self.version()
+    }
+
     /// Goes on to the next older record.
     pub(crate) fn step_back(&mut self) {
         self.rows.prev();

@@ -88,6 +88,13 @@ impl ArchivedChangeRecord<'_> {
         (UnixMillis(self.at.to_native()), (*self.user_id).into())
     }
 
+    /// The bytes of text that it put in and took away.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        self.sections.iter().fold((0, 0), |(inserted, deleted), section| {
+            (inserted + section.text.len(), deleted + section.deleted.len())
+        })
+    }
+
     /// The change, which made `version`.
     pub(crate) fn to_change(&self, version: Version) -> Result<Change, Damage> {
         Ok(Change {

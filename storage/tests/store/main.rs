@@ -9,6 +9,7 @@ mod damage;
 mod directory;
 mod documents;
 mod epochs;
+mod history;
 mod power;
 mod snapshots;
 mod support;
