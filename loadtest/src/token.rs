@@ -58,23 +58,24 @@ pub(crate) enum Tokens {
 /// A key, and what tokens say of it.
 pub(crate) struct Signer {
     key: EncodingKey,
-    header: Header,
+    algorithm: Algorithm,
+    /// The key's name, if it has one.
+    name: Option<String>,
 }
 
 impl Signer {
     /// A key of that name for ES256, from its PEM.
     pub(crate) fn es256(name: &str, pem: &str) -> Result<Self, Failure> {
         let key = EncodingKey::from_ec_pem(pem.as_bytes()).map_err(|error| Failure::run("a key for tokens", error))?;
-        let header = Header { kid: Some(name.to_owned()), ..Header::new(Algorithm::ES256) };
-        Ok(Self { key, header })
+        Ok(Self { key, algorithm: Algorithm::ES256, name: Some(name.to_owned()) })
     }
 
     /// Its public half, as a JWKS lists it.
     pub(crate) fn jwk(&self) -> Result<serde_json::Value, Failure> {
         let doing = "a key's public half";
-        let jwk = Jwk::from_encoding_key(&self.key, self.header.alg).map_err(|error| Failure::run(doing, error))?;
+        let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).map_err(|error| Failure::run(doing, error))?;
         let mut jwk = serde_json::to_value(jwk).map_err(|error| Failure::run(doing, error))?;
-        jwk["kid"] = self.header.kid.clone().into();
+        jwk["kid"] = self.name.clone().into();
         Ok(jwk)
     }
 
@@ -86,7 +87,8 @@ impl Signer {
     fn sign(&self, sub: &str, scope: &str, limits: Option<LimitsClaim>) -> Result<String, Failure> {
         let iat = clock::unix_seconds();
         let claims = Claims { sub, scope, iat, exp: iat + LIFETIME_SECONDS, limits };
-        jsonwebtoken::encode(&self.header, &claims, &self.key).map_err(|error| Failure::run("signing a token", error))
+        let header = Header { kid: self.name.clone(), ..Header::new(self.algorithm) };
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|error| Failure::run("signing a token", error))
     }
 }
 
@@ -114,7 +116,7 @@ impl Tokens {
             Failure::run(file.display(), expected)
         })?;
         let key = EncodingKey::from_secret(&key);
-        Ok(Self::Signed(Signer { key, header: Header::new(Algorithm::HS256) }))
+        Ok(Self::Signed(Signer { key, algorithm: Algorithm::HS256, name: None }))
     }
 
     /// A token for the user `sub`, with `limits` in place of the server's own.
