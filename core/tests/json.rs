@@ -53,7 +53,7 @@ proptest! {
             text: &text,
             flat: Flat { name: &other, map: [(text.as_str(), number), (other.as_str(), 0)].into() },
             list: vec![Some(&other), None, Some(&text)],
-            numbers: (number as u8, number, number.cast_signed(), usize::MAX, number % 2 == 0),
+            numbers: (number.to_le_bytes()[0], number, number.cast_signed(), usize::MAX, number % 2 == 0),
             character,
             none: None,
             null: None,
