@@ -226,10 +226,10 @@ impl From<Refusal> for HttpError {
 
 impl From<JoinRefusal> for HttpError {
     fn from(refused: JoinRefusal) -> Self {
-        let JoinRefusal { code, message, field, expected, limit_type: _, close: _, retry_after } = refused;
+        let JoinRefusal { code, message, field, expected, limit_type, close: _, retry_after } = refused;
         let error = Self::new(code, message);
         let hint = retry_after.map_or(error.hint, Hint::RetryAfter);
-        Self { field: field.map(str::to_owned), expected, hint, ..error }
+        Self { field: field.map(str::to_owned), expected, limit_type, hint, ..error }
     }
 }
 
@@ -257,9 +257,12 @@ impl From<websocket::HandshakeError> for HttpError {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
+    use jddb_core::limits::ConnectionLimit;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::http::refusal;
+    use crate::occupancy::ConnectionsMax;
 
     async fn check(error: HttpError, status: u16, header: Option<(&str, &str)>, expected: Value) {
         let response = error.into_response("req_1");
@@ -297,6 +300,19 @@ mod tests {
                 "code": "CAPACITY_EXCEEDED",
                 "message": "the server is too busy for this request: retry in a moment",
                 "details": {},
+                "request_id": "req_1",
+            }),
+        )
+        .await;
+        let max = ConnectionsMax { connections: 9, user_connections: 1, enforced: true };
+        check(
+            refusal::too_many_connections(ConnectionLimit::UserConnections, max, 75).into(),
+            429,
+            Some(("retry-after", "75")),
+            json!({
+                "code": "RATE_LIMIT_EXCEEDED",
+                "message": "this user has 1 connections, which is the limit: close one",
+                "details": {"limit_type": "user_connections"},
                 "request_id": "req_1",
             }),
         )
