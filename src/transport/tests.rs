@@ -1,3 +1,5 @@
+//! What a session of TLS says that the system has taken, with a client that reads nothing for a while.
+
 use std::sync::Arc;
 
 use tokio::io::AsyncReadExt as _;
