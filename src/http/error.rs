@@ -17,7 +17,8 @@ use serde::Serialize;
 use super::ids;
 use super::quota;
 use super::response::{self, HttpResponse};
-use crate::auth::{AuthError, Refusal};
+use crate::auth::{AuthError, LoginRefusal, Refusal};
+use crate::logins::LoginError;
 use crate::{clock, jitter};
 
 /// Seconds after which a request that found the server busy is worth repeating.
@@ -215,6 +216,18 @@ struct Details<'a> {
 impl From<AuthError> for HttpError {
     fn from(error: AuthError) -> Self {
         Self::new(ErrorCode::Unauthenticated, error.to_string())
+    }
+}
+
+impl From<LoginError> for HttpError {
+    fn from(error: LoginError) -> Self {
+        let code = match error {
+            LoginError::Refused(LoginRefusal::Token(_)) => ErrorCode::Unauthenticated,
+            LoginError::Refused(LoginRefusal::Full) | LoginError::Busy => ErrorCode::CapacityExceeded,
+            LoginError::Storage => ErrorCode::StorageUnavailable,
+            LoginError::Gone => return Self::internal(),
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -8,7 +8,7 @@
 //! In reading order: `accept` is the loop and its bounds; `secure` the handshake of TLS; `connection` one client's connection over `socket` (with
 //! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
 //! `route`, `query`, `body`, `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health`,
-//! `documents` with `conditions`, `catalogue` and `history` by the `page`, `diff`, `sessions` and `presence` are the answers, which `ask` gets
+//! `documents` with `conditions`, `catalogue` and `history` by the `page`, `diff`, `sessions` and `presence` are the answers, `logins` those about tokens, which `ask` gets
 //! from the documents' cores and `stored` from the disk, `response` and `error` their form, which `gzip` compresses; `handshake`, `upgrade`, `watch` and
 //! `refusal` lead a WebSocket in, or out.
 
@@ -33,6 +33,7 @@ mod health;
 mod history;
 mod ids;
 mod linger;
+mod logins;
 mod page;
 mod parse_error;
 mod presence;
