@@ -16,6 +16,11 @@ impl Pace {
     pub(crate) fn new(config: &Http) -> Self {
         Self { bytes: config.progress_bytes, time: Duration::from_secs(config.progress_seconds) }
     }
+
+    /// The bytes that have to be moved.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// A transfer under way. It is given up when nothing is left of its time; whoever moves enough gets the whole time again.

@@ -24,7 +24,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const ENCRYPTED_LABEL: &[u8] = b"ENCRYPTED";
 
 /// What is spoken over TLS, in the order of preference.
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [HTTP2, b"http/1.1"];
+/// HTTP/2 (RFC 9113, section 3.1).
+pub(crate) const HTTP2: &[u8] = b"h2";
 
 /// Why connections cannot be encrypted as the settings say. Each names its setting; none shows anything of a key.
 #[derive(Debug, thiserror::Error)]

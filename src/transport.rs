@@ -16,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::tls;
+
 /// A session of TLS over a socket.
 pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Wire>;
 
@@ -72,6 +74,14 @@ impl Transport {
         }
     }
 
+    /// Whether the handshake has settled that HTTP/2 is spoken.
+    pub(crate) fn has_agreed_on_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(session) => session.get_ref().1.alpn_protocol() == Some(tls::HTTP2),
+        }
+    }
+
     /// Ends the connection such that the system forgets it at once, with all that the client has not taken.
     pub(crate) fn reset(self) {
         let linger = |stream: &TcpStream| SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
@@ -112,6 +122,21 @@ impl AsyncWrite for Transport {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(session) => Pin::new(session).poll_write(context, bytes),
         }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(session) => Pin::new(session).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -369,6 +394,3 @@ impl AsyncWrite for Wire {
         self.pinned()?.poll_shutdown(context)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -155,10 +155,6 @@ pub struct Auth {
     pub issuer: Option<String>,
     /// Seconds by which the issuer's clock may differ from ours, 0 to 300.
     pub leeway_seconds: u64,
-    /// Seconds for which an access token is good that is given for a refresh token, 1 to 86,400.
-    pub access_token_seconds: u64,
-    /// Logins that are known at one time, families of refresh tokens and those that were revoked, 1 to 1,000,000.
-    pub logins_max: usize,
 }
 
 impl Default for Auth {
@@ -172,8 +168,6 @@ impl Default for Auth {
             audience: None,
             issuer: None,
             leeway_seconds: 30,
-            access_token_seconds: 900,
-            logins_max: 100_000,
         }
     }
 }
@@ -374,6 +368,8 @@ pub struct Http {
     pub answers_bytes: usize,
     /// Seconds an idle connection is kept for another request, 1 to 3,600.
     pub keep_alive_seconds: u64,
+    /// Requests under way at once on one connection of HTTP/2, 1 to 10,000.
+    pub streams: u32,
     /// Whose web pages may use the server; all by default.
     pub allowed_origins: Origins,
     /// The proxies whose word is taken for where a request comes from; none by default.
@@ -392,6 +388,7 @@ impl Default for Http {
             body_bytes: MIB,
             answers_bytes: 64 * MIB,
             keep_alive_seconds: 75,
+            streams: 100,
             allowed_origins: Origins::default(),
             trusted_proxies: None,
             client_address_header: ClientAddressHeader::XForwardedFor,

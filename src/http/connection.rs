@@ -1,10 +1,11 @@
-//! One client's HTTP connection, from its first byte to its last, or to its hand-over.
+//! One client's HTTP connection, from its first byte to its last, or to its hand-over. HTTP/1.1 is spoken here.
 
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -12,6 +13,7 @@ use hyper_util::rt::TokioIo;
 
 use super::answers::HeldAnswers;
 use super::head_timer::{HeadTimer, ReadCount};
+use super::http2;
 use super::linger;
 use super::quota::Peer;
 use super::service::answer;
@@ -32,6 +34,9 @@ pub(super) async fn serve_connection(transport: Transport, site: Rc<Site>, slot:
     let Ok(address) = transport.peer_addr() else { return };
     let peer = Peer { rates: Arc::clone(&site.shared.request_rates), address: address.ip() };
     let comes_too_late = *site.drain.borrow();
+    if transport.has_agreed_on_http2() {
+        return Box::pin(http2::serve(transport, Bytes::new(), address.ip(), site, slot)).await;
+    }
     let reads = ReadCount::default();
     let config = &site.shared.config.http;
     let answers = HeldAnswers::new(&site.answers);
@@ -41,9 +46,10 @@ pub(super) async fn serve_connection(transport: Transport, site: Rc<Site>, slot:
     if comes_too_late {
         builder.timer(HeadTimer::new(reads, DISMISSAL_TIMEOUT)).keep_alive(false);
     }
-    let service_slot = Rc::clone(&slot);
+    let (service_site, service_slot) = (Rc::clone(&site), Rc::clone(&slot));
     let service = service_fn(move |request| {
-        answer(Rc::clone(&site), Rc::clone(&service_slot), Arc::clone(&answers), address.ip(), request)
+        let slot = Some(Rc::clone(&service_slot));
+        answer(Rc::clone(&service_site), slot, Arc::clone(&answers), address.ip(), request)
     });
     let mut connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
     let mut is_last = comes_too_late;
@@ -66,6 +72,10 @@ pub(super) async fn serve_connection(transport: Transport, site: Rc<Site>, slot:
     if socket.is_given_up() {
         // The client does not take what it is sent, and the system would keep that for minutes.
         return socket.into_transport().reset();
+    }
+    if socket.speaks_http2() {
+        let (transport, unread) = (socket.into_transport(), parts.read_buf);
+        return Box::pin(http2::serve(transport, unread, address.ip(), site, slot)).await;
     }
     let last_words = result.err().and_then(|error| unanswered(&error, &socket, &parts.read_buf));
     let last_words = last_words.map(|status| socket.last_words(status));
@@ -91,7 +101,7 @@ fn unanswered(error: &hyper::Error, socket: &Socket, unread: &[u8]) -> Option<St
         None
     } else if error.is_timeout() {
         // An idle connection just ends.
-        (!unread.is_empty()).then_some(StatusCode::REQUEST_TIMEOUT)
+        (!unread.is_empty() || socket.has_withheld()).then_some(StatusCode::REQUEST_TIMEOUT)
     } else {
         error.is_parse().then_some(StatusCode::BAD_REQUEST)
     }

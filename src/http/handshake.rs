@@ -8,11 +8,15 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Response, StatusCode, Version};
+use jddb_core::protocol::ErrorCode;
 use jddb_core::websocket::{Compression, HandshakeError, UpgradeHeaders, accept_upgrade, read_subprotocols};
 
 use super::caller::lines;
 use super::error::HttpError;
 use super::response::{AnswerBody, HttpResponse};
+
+const OVER_HTTP2: &str = "a WebSocket is opened over HTTP/1.1: connect anew without HTTP/2, over TLS by offering http/1.1 alone \
+                          (ALPN), or read the event stream of the same data";
 
 /// A request that can be upgraded.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ impl Handshake {
     /// # Errors
     /// The request cannot be upgraded.
     pub(super) fn check(request: &mut Parts, body: &Incoming) -> Result<Self, HttpError> {
+        if request.version == Version::HTTP_2 {
+            // Extended CONNECT (RFC 8441) is not offered, so a client that asks all the same has not looked.
+            return Err(HttpError::new(ErrorCode::ValidationError, OVER_HTTP2));
+        }
         let headers = &request.headers;
         let accept = accept_upgrade(&UpgradeHeaders {
             upgrade: &lines(headers, &UPGRADE),

@@ -5,12 +5,13 @@
 //!
 //! It holds no document and speaks no WebSocket beyond the frames that refuse one.
 //!
-//! In reading order: `accept` is the loop and its bounds; `secure` the handshake of TLS; `connection` one client's connection over `socket` (with
-//! `parse_error`, `head_timer`, `progress` and `answers`, for what hyper does not do), ended by `linger`; `service` answers one request, which
-//! `route`, `query`, `body`, `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health`,
-//! `documents` with `conditions`, `catalogue` and `history` by the `page`, `diff`, `sessions` and `presence` are the answers, `logins` those about tokens, which `ask` gets
-//! from the documents' cores and `stored` from the disk, `response` and `error` their form, which `gzip` compresses; `handshake`, `upgrade`, `watch` and
-//! `refusal` lead a WebSocket in, or out.
+//! In reading order: `accept` is the loop and its bounds; `secure` the handshake of TLS; `connection` one client's
+//! connection over `socket` (with `preface`, `parse_error`, `head_timer`, `patience` and `answers`, for what hyper does not
+//! do), ended by `linger`, and `http2` the same for HTTP/2; `service` answers one request, which `route`, `query`, `body`,
+//! `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health`, `documents` with
+//! `conditions`, `catalogue` and `history` by the `page`, `diff`, `sessions` and `presence` are the answers, which `ask`
+//! gets from the documents' cores and `stored` from the disk, `response` and `error` their form, which `gzip` compresses;
+//! `handshake`, `upgrade`, `watch` and `refusal` lead a WebSocket in, or out.
 
 mod accept;
 mod answers;
@@ -31,11 +32,13 @@ mod handshake;
 mod head_timer;
 mod health;
 mod history;
+mod http2;
 mod ids;
 mod linger;
-mod logins;
 mod page;
 mod parse_error;
+mod patience;
+mod preface;
 mod presence;
 mod published;
 mod query;

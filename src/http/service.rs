@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Version};
+use hyper::{Method, Request, StatusCode, Version};
 
 use super::answers::HeldAnswers;
 use super::catalogue;
@@ -21,7 +21,7 @@ use super::gzip;
 use super::health;
 use super::history;
 use super::ids;
-use super::logins;
+use super::parse_error;
 use super::presence;
 use super::published;
 use super::quota::{self, Asker};
@@ -35,10 +35,15 @@ use super::watch;
 use crate::clock;
 use crate::logging::redact_query;
 
-/// Answers a request, whatever it is.
+/// Headers of a request; of HTTP/1.1 hyper takes no more either.
+const FIELDS_MAX: usize = 100;
+/// What each header counts beside its name and its value.
+const FIELD_BYTES_EXTRA: usize = 32;
+
+/// Answers a request, whatever it is. Without a `slot` there is no room for it.
 pub(super) async fn answer(
     site: Rc<Site>,
-    slot: Rc<Slot>,
+    slot: Option<Rc<Slot>>,
     answers: Arc<HeldAnswers>,
     peer: IpAddr,
     request: Request<Incoming>,
@@ -86,7 +91,14 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming) -> Result<HttpResponse, HttpError> {
+async fn dispatch(
+    site: &Rc<Site>,
+    slot: Option<Rc<Slot>>,
+    parts: Parts,
+    body: Incoming,
+) -> Result<HttpResponse, HttpError> {
+    let slot = slot.ok_or_else(HttpError::at_capacity)?;
+    check_head(&parts, site.shared.config.http.header_bytes)?;
     let origins = &site.shared.config.http.allowed_origins;
     if parts.method == Method::OPTIONS {
         check_host(&parts)?;
@@ -123,8 +135,6 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
         Endpoint::History => history::list(site, &parts, segment).await,
         Endpoint::Diff => diff::between(site, &parts, segment).await,
         Endpoint::Restore => documents::restore(site, &parts, body, segment).await,
-        Endpoint::Refresh => logins::refresh(site, &parts).await,
-        Endpoint::Revoke => logins::revoke(site, &parts, body).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
         Endpoint::DocumentEvents => events::document(site, &parts, segment).await,
         Endpoint::PresenceEvents | Endpoint::MonitoringEvents => events::feed(site, &parts, endpoint).await,
@@ -132,11 +142,34 @@ async fn dispatch(site: &Rc<Site>, slot: Rc<Slot>, parts: Parts, body: Incoming)
     }
 }
 
-/// RFC 9112, section 3.2: a request of HTTP/1.1 names its host once.
-fn check_host(parts: &Parts) -> Result<(), HttpError> {
-    let count = parts.headers.get_all(HOST).iter().count();
-    if count == 1 || (count == 0 && parts.version < Version::HTTP_11) {
+/// Bounds a head of HTTP/2 as hyper does one of HTTP/1.1, which never comes here if it is too large.
+fn check_head(parts: &Parts, bytes_max: usize) -> Result<(), HttpError> {
+    if parts.version != Version::HTTP_2 {
         return Ok(());
     }
-    Err(HttpError::invalid("Host", "the header Host, once"))
+    // Counted as a client counts that keeps to what it is told (RFC 9113, section 6.5.2).
+    let field_bytes = |name: usize, value: usize| name + value + FIELD_BYTES_EXTRA;
+    let fields = parts.headers.iter().map(|(name, value)| field_bytes(name.as_str().len(), value.len()));
+    let target = parts.uri.path().len() + parts.uri.query().map_or(0, str::len);
+    let bytes: usize = fields.sum::<usize>() + field_bytes(0, target);
+    if bytes > bytes_max || parts.headers.len() > FIELDS_MAX {
+        return Err(parse_error::error_for(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+    }
+    Ok(())
+}
+
+/// A request names its host once (RFC 9112, section 3.2): with HTTP/2 as `:authority`, which `Host` may repeat (RFC 9113,
+/// section 8.3.1).
+fn check_host(parts: &Parts) -> Result<(), HttpError> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let authority = parts.uri.authority().filter(|_| parts.version == Version::HTTP_2);
+    let is_named = match (authority, hosts.next()) {
+        (Some(authority), Some(host)) => host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()),
+        (Some(_), None) | (None, Some(_)) => true,
+        (None, None) => parts.version < Version::HTTP_11,
+    };
+    if is_named && hosts.next().is_none() {
+        return Ok(());
+    }
+    Err(HttpError::invalid("Host", "the header Host, once; with HTTP/2 :authority, and no other host beside it"))
 }

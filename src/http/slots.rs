@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-/// The HTTP connections of one core, counted.
+/// The HTTP connections of one core and the requests under way on those of HTTP/2, counted.
 #[derive(Debug)]
 pub(super) struct Slots {
     taken: Cell<usize>,
@@ -13,7 +13,7 @@ pub(super) struct Slots {
     all_free: Notify,
 }
 
-/// One HTTP connection's place, held until the last of it is gone.
+/// The place of one HTTP connection, or of a request on one of HTTP/2, held until the last of it is gone.
 #[derive(Debug)]
 pub(super) struct Slot(Rc<Slots>);
 
@@ -39,6 +39,13 @@ impl Slots {
     }
 }
 
+impl Slot {
+    /// Another one beside it, unless all are taken.
+    pub(super) fn another(&self) -> Option<Self> {
+        self.0.take()
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let left = self.0.taken.get() - 1;
@@ -60,8 +67,9 @@ mod tests {
         let second = slots.take().unwrap();
         assert!(slots.take().is_none());
         drop(first);
-        assert!(slots.take().is_some());
-        drop(second);
+        let third = second.another().unwrap();
+        assert!(second.another().is_none());
+        drop((second, third));
         assert_eq!(slots.taken.get(), 0);
     }
 }

@@ -8,14 +8,14 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
 
 use super::answers::HeldAnswers;
 use super::head_timer::ReadCount;
 use super::parse_error;
+use super::patience::Patience;
+use super::preface::Opening;
 use super::quota::Peer;
-use crate::clock;
-use crate::progress::{Pace, Progress};
+use crate::progress::Pace;
 use crate::transport::Transport;
 
 /// A client's socket while HTTP is spoken on it.
@@ -25,48 +25,20 @@ use crate::transport::Transport;
 pub(super) struct Socket {
     stream: Transport,
     reads: ReadCount,
-    pace: Pace,
-    /// From a write that had to wait until all that was to be written is.
-    waiting: Option<Waiting>,
-    is_given_up: bool,
+    opening: Opening,
+    patience: Patience,
     answers: Arc<HeldAnswers>,
     peer: Peer,
     /// What is written in the place of hyper's own error; empty once it is.
     replacement: Option<Bytes>,
 }
 
-/// An answer that waits for its client.
-#[derive(Debug)]
-struct Waiting {
-    progress: Progress,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl Waiting {
-    fn begin(pace: Pace) -> Self {
-        let progress = Progress::begin(pace, clock::monotonic());
-        let sleep = Box::pin(sleep(progress.left(clock::monotonic())));
-        Self { progress, sleep }
-    }
-
-    /// Ready once the client has been too slow. The timer lags behind what was moved, and is set anew when it fires.
-    fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.sleep.as_mut().poll(context));
-            let left = self.progress.left(clock::monotonic());
-            if left.is_zero() {
-                return Poll::Ready(());
-            }
-            self.sleep.as_mut().reset(Instant::now() + left);
-        }
-    }
-}
-
 impl Socket {
     /// Wraps a connection with `peer`; `reads` counts the reads that bring bytes, `pace` is that of a client that is
     /// waited for, and `answers` are what waits.
     pub(super) fn new(stream: Transport, reads: ReadCount, pace: Pace, answers: Arc<HeldAnswers>, peer: Peer) -> Self {
-        Self { stream, reads, pace, waiting: None, is_given_up: false, answers, peer, replacement: None }
+        let (opening, patience) = (Opening::new(), Patience::new(pace));
+        Self { stream, reads, opening, patience, answers, peer, replacement: None }
     }
 
     /// The answer to what is no request.
@@ -81,7 +53,17 @@ impl Socket {
 
     /// Whether the client took what it was sent too slowly.
     pub(super) const fn is_given_up(&self) -> bool {
-        self.is_given_up
+        self.patience.is_over()
+    }
+
+    /// Whether it began as one of HTTP/2 does.
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.opening == Opening::Http2
+    }
+
+    /// Whether something came of which hyper has not been told.
+    pub(super) fn has_withheld(&self) -> bool {
+        matches!(&self.opening, Opening::Undecided(begun) if !begun.is_empty())
     }
 
     /// Whether hyper has answered something that was no request.
@@ -117,17 +99,45 @@ impl Socket {
         Poll::Ready(Ok(()))
     }
 
-    /// Turns a write that waits for too long into an error.
-    fn bounded(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(result) = written {
-            if let (Some(waiting), Ok(bytes)) = (&mut self.waiting, &result) {
-                waiting.progress.moved(*bytes, clock::monotonic());
-            }
-            return Poll::Ready(result);
+    fn poll_read_counted(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if buffer.filled().len() > before {
+            self.reads.add_one();
         }
-        ready!(self.waiting.get_or_insert_with(|| Waiting::begin(self.pace)).poll_too_slow(context));
-        self.is_given_up = true;
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads on until it is clear what the client speaks. Of a part of the preface hyper would make an error, so it is
+    /// shown no part.
+    fn poll_opening(
+        &mut self,
+        begun: &[u8],
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        // Hyper reads kilobytes at a time.
+        buffer.put_slice(begun);
+        loop {
+            let known = buffer.filled().len();
+            let polled = self.poll_read_counted(context, buffer)?;
+            self.opening = Opening::of(&buffer.filled()[before..]);
+            let is_decided = !matches!(self.opening, Opening::Undecided(_));
+            match polled {
+                Poll::Pending => {
+                    buffer.set_filled(before);
+                    return Poll::Pending;
+                }
+                Poll::Ready(()) if is_decided => return Poll::Ready(Ok(())),
+                Poll::Ready(()) if buffer.filled().len() == known => {
+                    // It ended before it was clear.
+                    self.opening = Opening::Http1;
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(()) => {}
+            }
+        }
     }
 }
 
@@ -137,33 +147,33 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
-            self.reads.add_one();
+        match &mut self.opening {
+            Opening::Undecided(begun) => {
+                let begun = std::mem::take(begun);
+                self.poll_opening(&begun, context, buffer)
+            }
+            Opening::Http1 | Opening::Http2 => self.poll_read_counted(context, buffer),
         }
-        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, written: &[u8]) -> Poll<io::Result<usize>> {
         let result = self.poll_replacing(context, written);
-        self.bounded(context, result)
+        self.patience.bound(context, result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context).map_ok(|()| 0);
-        ready!(self.bounded(context, flushed))?;
-        // All that there was to write is written.
-        self.waiting = None;
+        ready!(self.patience.bound(context, flushed))?;
+        self.patience.rest();
         self.answers.release();
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let written = self.poll_replacement(context).map_ok(|()| 0);
-        ready!(self.bounded(context, written))?;
+        ready!(self.patience.bound(context, written))?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
@@ -176,23 +186,81 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::http::answers::AnswerBudget;
+    use crate::http::preface::PREFACE;
     use crate::request_rates::RequestRates;
 
-    /// What a client reads when hyper writes `written`.
-    async fn read(written: &str) -> String {
+    /// A client and its socket here.
+    async fn connected() -> (TcpStream, Socket) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let pace = Pace::new(&Config::default().http);
         let answers = HeldAnswers::new(&AnswerBudget::new(0));
         let (stream, address) = listener.accept().await.unwrap();
         let rates = Arc::new(RequestRates::new(&Config::default().limits));
         let peer = Peer { rates, address: address.ip() };
-        let mut socket = Socket::new(Transport::Plain(stream), ReadCount::default(), pace, answers, peer);
+        (client, Socket::new(Transport::Plain(stream), ReadCount::default(), pace, answers, peer))
+    }
+
+    /// What a client reads when hyper writes `written`.
+    async fn read(written: &str) -> String {
+        let (mut client, mut socket) = connected().await;
         socket.write_all(written.as_bytes()).await.unwrap();
         socket.shutdown().await.unwrap();
         let mut read = String::new();
         client.read_to_string(&mut read).await.unwrap();
         read
+    }
+
+    /// What hyper is shown next; none where something came and it is shown nothing.
+    async fn shown(socket: &mut Socket) -> Option<Vec<u8>> {
+        let withheld = |socket: &Socket| match &socket.opening {
+            Opening::Undecided(begun) => begun.len(),
+            Opening::Http1 | Opening::Http2 => 0,
+        };
+        let before = withheld(socket);
+        std::future::poll_fn(|context| {
+            let mut bytes = [0; 1_024];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut *socket).poll_read(context, &mut buffer) {
+                Poll::Ready(result) => Poll::Ready(result.map(|()| Some(buffer.filled().to_vec())).unwrap()),
+                Poll::Pending if withheld(socket) > before => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn hyper_is_shown_a_preface_as_a_whole() {
+        let rest = b"behind it";
+        for cut in 1..PREFACE.len() {
+            let (mut client, mut socket) = connected().await;
+            client.write_all(&PREFACE[..cut]).await.unwrap();
+            assert_eq!(shown(&mut socket).await, None, "{cut}");
+            client.write_all(&[&PREFACE[cut..], rest].concat()).await.unwrap();
+            assert_eq!(shown(&mut socket).await, Some([PREFACE, rest].concat()), "{cut}");
+            assert!(socket.speaks_http2());
+
+            // It may go on as something else, or not at all.
+            let (mut client, mut socket) = connected().await;
+            client.write_all(&PREFACE[..cut]).await.unwrap();
+            assert_eq!(shown(&mut socket).await, None, "{cut}");
+            client.write_all(b"OST").await.unwrap();
+            assert_eq!(shown(&mut socket).await, Some([&PREFACE[..cut], b"OST"].concat()), "{cut}");
+            let (mut client, mut other) = connected().await;
+            client.write_all(&PREFACE[..cut]).await.unwrap();
+            client.shutdown().await.unwrap();
+            let mut last = shown(&mut other).await;
+            if last.is_none() {
+                // The end came behind it.
+                last = shown(&mut other).await;
+            }
+            assert_eq!(last, Some(PREFACE[..cut].to_vec()), "{cut}");
+            assert_eq!(shown(&mut other).await, Some(Vec::new()), "{cut}");
+            for one in [socket, other] {
+                assert!(!one.speaks_http2() && !one.has_withheld(), "{cut}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ mod cors;
 mod documents;
 mod gzip;
 mod habits;
+mod http2;
 mod quota;
 mod requests;
 mod slow;

@@ -6,7 +6,6 @@ mod support;
 
 mod deletion;
 mod history;
-mod kills;
 mod list;
 mod lock;
 mod put;

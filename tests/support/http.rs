@@ -19,6 +19,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What came by another way than HTTP/1.1; names are in lower case.
+    pub(crate) fn new(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
+        Self { status, headers, body }
+    }
+
     /// Reads the head of an answer; what was read behind it is its `body` so far. `None` if it is cut off.
     fn parse_head(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;

@@ -79,7 +79,7 @@ fn what_is_no_request_gets_the_references_body_too() {
                 (b"GET / HTTP/1.1\r\nHost a\r\n\r\n", 400, "VALIDATION_ERROR"),
                 (b"GET /\0 HTTP/1.1\r\n\r\n", 400, "VALIDATION_ERROR"),
                 (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "VALIDATION_ERROR"),
-                (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "VALIDATION_ERROR"),
+                (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", 400, "VALIDATION_ERROR"),
                 (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400, "VALIDATION_ERROR"),
                 (
                     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",

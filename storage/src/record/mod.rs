@@ -7,7 +7,6 @@
 
 mod change;
 mod entry;
-mod login;
 mod plan;
 mod save;
 mod session;
@@ -23,7 +22,6 @@ use crate::family::Family;
 
 pub(crate) use change::{ArchivedChangeRecord, ChangeRecord};
 pub(crate) use entry::{ArchivedEntryRecord, EntryRecord};
-pub(crate) use login::{ArchivedLoginRecord, LoginRecord};
 pub(crate) use plan::{ArchivedPlanRecord, PlanRecord};
 pub(crate) use save::{ArchivedSaveRecord, SaveRecord};
 pub(crate) use session::{ArchivedSessionRecord, SessionRecord};

@@ -10,7 +10,6 @@ mod directory;
 mod documents;
 mod epochs;
 mod history;
-mod logins;
 mod power;
 mod snapshots;
 mod support;
