@@ -11,7 +11,7 @@
 //! 3. [`cores`]: one pinned thread each, with its own documents.
 //! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core, over the
 //!    `transport` that was handed over.
-//! 5. [`tls`]: the certificate. [`auth`]: tokens, and who may do what. [`metrics`]: what is counted.
+//! 5. [`tls`]: the certificate. [`auth`]: tokens, and who may do what. [`logins`]: which of them are good. [`metrics`]: what is counted.
 
 pub mod auth;
 pub mod cli;
@@ -23,6 +23,7 @@ pub mod http;
 mod jitter;
 pub mod listen;
 pub mod logging;
+pub mod logins;
 pub mod metrics;
 pub mod occupancy;
 mod progress;

@@ -6,21 +6,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use crossbeam::sync::Parker;
 use crossbeam::utils::CachePadded;
 use jddb_core::document::{Document, DocumentLimits};
 use jddb_storage::{
-    CommitHandle, Committer, DataDirectory, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
+    CommitHandle, Committer, DataDirectory, LoadError, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
 };
 use rustix::process::{Resource, Rlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::auth::{Authority, KeyError};
+use crate::auth::{Authority, Fingerprint, KeyError, LoginTable};
 use crate::config::{self, Config, Sources};
 use crate::cores::{self, CORE_THREAD_PREFIX, CoreMessage, Inbox, Parts, Worker, WorkerError};
 use crate::listen::{self, ListenError, Listeners};
 use crate::logging::FilterHandle;
+use crate::logins::{LoginThread, Logins};
 use crate::occupancy::Occupancy;
 use crate::reload::Reloader;
 use crate::request_rates::RequestRates;
@@ -42,6 +44,9 @@ pub enum ServeError {
     /// The documents cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// It is not known which tokens are good.
+    #[error(transparent)]
+    Logins(#[from] LoadError),
     /// There is no key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -99,6 +104,8 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let core_count = config.cores.unwrap_or_else(cores::cores_granted);
     let (address, listeners) = listen::listen(&config, handed_over, core_count)?;
     let store = Store::open(&directory, store_options(&config), store_durability(&config))?;
+    let logins = LoginTable::restore(store.load_logins()?.into_iter().map(|(key, entry)| (Fingerprint(key), entry)));
+    let (known_logins, login_queue) = Logins::new(core_count, logins.revoked().clone());
     let snapshotter = start_snapshots(&store, &config)?;
     let queue_batches = config.storage.commit_queue_batches;
     let mut reloader = Reloader::new(config.clone(), sources, log);
@@ -107,6 +114,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
         config,
         tls,
         authority: ArcSwap::from_pointee(authority),
+        logins: known_logins,
         store: Arc::clone(&store),
         snapshots: snapshotter.requests(),
         inboxes: (0..core_count).map(|_| Inbox::default()).collect(),
@@ -119,8 +127,14 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
         draining: AtomicBool::new(false),
         fronts: AtomicUsize::new(core_count),
     });
-    let (handles, committer) = Committer::start(Arc::clone(&store), wakers(&shared), queue_batches)
+    // The last lane is that of logins.
+    let parker = Parker::new();
+    let wakers = wakers(&shared).into_iter().chain([login_waker(&parker)]).collect();
+    let (mut handles, committer) = Committer::start(Arc::clone(&store), wakers, queue_batches)
         .map_err(|error| ServeError::System { what: "start the commit thread", error })?;
+    let login_commits = handles.split_off(core_count).remove(0);
+    let logins = LoginThread::start(login_queue, logins, Arc::clone(&shared), login_commits, parker)
+        .map_err(|error| ServeError::System { what: "start the thread of logins", error })?;
     let (drain, draining) = watch::channel(false);
     let workers = start_cores(&shared, listeners, handles, &draining)?;
     tracing::info!(%address, cores = core_count, keys = %shared.authority.load().keys(), "serving");
@@ -135,6 +149,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let _ = drain.send(true);
     shared.tell_cores(|| CoreMessage::ShutDown);
     let unsettled = workers.into_iter().map(Worker::join).filter(|is_durable| !is_durable).count();
+    logins.stop();
     committer.stop();
     snapshotter.stop();
     if unsettled > 0 {
@@ -208,6 +223,12 @@ fn start_snapshots(store: &Arc<Store>, config: &Config) -> Result<Snapshotter, S
     });
     Snapshotter::start(Arc::clone(store), make, SNAPSHOT_QUEUE_DOCUMENTS)
         .map_err(|error| ServeError::System { what: "start the snapshot thread", error })
+}
+
+/// What wakes the thread of logins then.
+fn login_waker(parker: &Parker) -> Waker {
+    let unparker = parker.unparker().clone();
+    Box::new(move || unparker.unpark())
 }
 
 /// What wakes each core when something it submitted is durable.

@@ -8,9 +8,11 @@ use crossbeam::utils::CachePadded;
 use jddb_core::ids::DocumentId;
 use jddb_storage::{SnapshotRequests, Store};
 
-use crate::auth::Authority;
+use crate::auth::{AuthError, Authority, Shown, Token};
+use crate::clock;
 use crate::config::Config;
 use crate::cores::{CoreMessage, Inbox};
+use crate::logins::Logins;
 use crate::metrics::CoreMetrics;
 use crate::occupancy::Occupancy;
 use crate::request_rates::RequestRates;
@@ -30,6 +32,8 @@ pub struct Shared {
     pub tls: Option<Tls>,
     /// Who checks tokens: another one after the keys were read again. Looking at it takes no lock.
     pub authority: ArcSwap<Authority>,
+    /// Which refresh tokens are good, and what was revoked. Looking at that takes no lock either.
+    pub logins: Logins,
     /// The documents on disk.
     pub store: Arc<Store>,
     /// Where to ask for snapshots.
@@ -68,6 +72,16 @@ impl Shared {
     #[must_use]
     pub fn core_for(&self, connection_id: &str) -> usize {
         crc32fast::hash(connection_id.as_bytes()) as usize % self.inboxes.len()
+    }
+
+    /// What a token is, and whose, if it is good now.
+    ///
+    /// # Errors
+    /// It is not: see [`Authority::read`]; or it was revoked.
+    pub fn read_token(&self, token: &Token) -> Result<Shown, AuthError> {
+        let shown = self.authority.load().read(token, clock::now_unix_seconds())?;
+        self.logins.check(&shown.identity().pass)?;
+        Ok(shown)
     }
 
     /// Asks the core that owns `document_id`.

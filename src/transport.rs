@@ -394,3 +394,6 @@ impl AsyncWrite for Wire {
         self.pinned()?.poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests;

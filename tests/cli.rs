@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use jddb_realtime::auth::{Authority, Identity, Scope, Token};
+use jddb_realtime::auth::{Authority, Identity, Scope, Shown, Token};
 use jddb_realtime::clock;
 use jddb_realtime::config::{Config, Secret};
 
@@ -147,6 +147,24 @@ fn token_uses_a_configured_key() {
     identity(&config, &run_with(directory.path(), &[&arguments[..], &["--config", "c.toml"]].concat(), &[]));
     identity(&config, &run_with(directory.path(), &arguments, &[("JDDB_CONFIG", "c.toml")]));
     assert!(!directory.path().join("data").exists(), "no key is made where one is configured");
+}
+
+#[test]
+fn token_makes_the_first_refresh_token_of_a_new_family() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["token", "--sub", "u", "--scope", "document:read", "--refresh"];
+    let tokens = [(); 2].map(|()| {
+        let output = run_with(directory.path(), &arguments, &[]);
+        Token::new(text(&output.stdout).trim()).expect("a token")
+    });
+    let config = Config { data: directory.path().join("data"), ..Config::default() };
+    let authority = Authority::open(&config).unwrap();
+    let now = clock::now_unix_seconds();
+    let [one, two] =
+        tokens.map(|token| authority.read(&token, now).and_then(Shown::for_refresh).expect("a refresh token"));
+    assert_eq!((one.generation, &*one.identity.user_id), (0, "u"));
+    assert!((2_591_000..=2_592_000).contains(&(one.identity.exp - now)), "thirty days");
+    assert_ne!(one.identity.pass.login, two.identity.pass.login);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A server that runs out of file descriptors: those who are there notice nothing, those who come are turned away.
+//! A server that runs out of file descriptors: those who are there notice nothing, those who come are turned away or wait.
 
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 mod support;
@@ -64,4 +64,43 @@ async fn a_flood_of_connections_disturbs_nobody_who_is_there() {
         count("surplus") + count("failed") > 0 && count("surplus") >= turned_away as u64,
         "{figures}, {turned_away}"
     );
+}
+
+/// Not one descriptor is left: the server tries again and again, but ever more seldom, and whoever waited is served when it can.
+#[tokio::test]
+async fn a_server_that_cannot_accept_waits_and_goes_on_when_it_can() {
+    /// With a pause of twice the last one, up to a second, it would take minutes to fail so often.
+    const FAILURES_MAX: u64 = 100;
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let (port, token) = (server.port(), home.token("alice"));
+    let mut client = Client::joined("calm", &token, "a", port).await;
+    let admin = home.token_with("admin", "document:admin", &[]);
+    let mut monitor = Socket::open(port, &format!("/ws/monitoring?token={admin}")).await;
+    let mut failures = async || {
+        let report = monitor.next("monitoring.metrics").await;
+        report["payload"]["errors"]["connections_not_accepted"]["failed"]["total"].as_u64().expect("a number")
+    };
+    let before = server.limit_files(server.next_file());
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the queue is long");
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("the system takes it");
+        waiting.push(stream);
+    }
+    while failures().await < 5 {}
+    for _ in 0..4 {
+        client.editor().edit("body", 0, 0, "x");
+        client.flush().await;
+        let failures = failures().await;
+        assert!(failures < FAILURES_MAX, "it has tried {failures} times");
+    }
+    assert!(server.log().contains("cannot accept connections"), "{}", server.log());
+    server.limit_files(before);
+    for mut stream in waiting {
+        let answer = within("an answer", http::read_answer(&mut stream)).await.expect("an answer");
+        assert_eq!(answer.status, 200);
+    }
+    client.editor().edit("body", 0, 0, "y");
+    client.flush().await;
 }

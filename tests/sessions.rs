@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use rocksdb::{DB, IteratorMode, Options};
 use serde_json::{Value, json};
+use support::ahead::Ahead;
 use support::home::{EDIT, Home};
 use support::http::{self, Answer};
 use support::server::Server;
@@ -236,14 +237,16 @@ async fn pages_hold_every_session_once_over_all_cores() {
     }
     for limit in [1, 7, 36, 37, 38, 100] {
         let pages = 37_usize.div_ceil(limit);
-        let mut seen = Vec::new();
+        let (mut seen, mut began) = (Vec::new(), Vec::new());
         for page in 1..=pages {
             let list = active(&server, &format!("?limit={limit}&page={page}"), &token).await.ok();
             let pagination = json!({"total": 37, "page": page, "pages": pages, "per_page": limit});
             assert_eq!(list["pagination"], pagination);
             let sessions = list["sessions"].as_array().expect("a list").clone();
             seen.extend(sessions.iter().map(|one| one["session_id"].as_str().expect("an id").to_owned()));
+            began.extend(sessions.iter().map(|one| one["started_at"].as_str().expect("a time").to_owned()));
         }
+        assert!(began.is_sorted_by(|one, next| one >= next), "the newest come first: {began:?}");
         assert_eq!((seen.len(), seen.into_iter().collect::<BTreeSet<_>>()), (37, expected.clone()), "limit {limit}");
         let beyond = active(&server, &format!("?limit={limit}&page={}", pages + 1), &token).await;
         assert_eq!(beyond.ok()["sessions"], json!([]));
@@ -340,6 +343,41 @@ async fn a_crash_and_a_restart_keep_what_was_planned() {
     assert_eq!(active(&server, "", &ann).await.ok()["pagination"]["total"], 0);
 }
 
+/// After six hours, by the server's clock, what was planned is over, also of documents that nobody has opened; and it is so
+/// for good, whatever the clock says later.
+#[tokio::test]
+async fn what_was_planned_is_over_in_time() {
+    const LASTS_SECONDS: u64 = 6 * 3600;
+    let home = Home::new();
+    let ahead = match Ahead::compile(&home) {
+        Ok(ahead) => ahead,
+        Err(why) => return support::skipped("what_was_planned_is_over_in_time", &why),
+    };
+    let day = |user: &str| home.token_with(user, EDIT, &["--expires-in", "86400"]);
+    let (ann, ben) = (day("ann"), day("ben"));
+    let server = home.start().ready().await;
+    for document in ["opened", "unopened"] {
+        let mut body = plan(document);
+        body["settings"] = json!({"public_session": false});
+        created(&server, &ann, &body).await;
+    }
+    server.kill_nine();
+    let total = async |server: &Server| active(server, "", &ann).await.ok()["pagination"]["total"].clone();
+    let server = ahead.by(LASTS_SECONDS - 600, home.start()).ready().await;
+    assert_eq!(total(&server).await, 2);
+    Socket::document(server.port(), "opened", &ben).await.error("FORBIDDEN").await;
+    server.kill_nine();
+    let mut server = ahead.by(LASTS_SECONDS + 1, home.start()).ready().await;
+    assert_eq!(total(&server).await, 0);
+    let (socket, _) = Socket::joined(server.port(), "opened", &ben).await;
+    socket.send_bytes(Vec::new());
+    server.ask_to_stop();
+    assert_eq!(server.wait().await.code(), Some(0));
+    let server = home.start().ready().await;
+    assert_eq!(total(&server).await, 0);
+    created(&server, &ben, &plan("unopened")).await;
+}
+
 async fn put(server: &Server, document: &str, token: &str, body: &Value) -> Answer {
     let request = http::request("PUT", &format!("/api/documents/{document}"), Some(token), Some(body));
     http::exchange(server.port(), &request).await
@@ -347,7 +385,7 @@ async fn put(server: &Server, document: &str, token: &str, body: &Value) -> Answ
 
 /// How many records of each kind there are of a server that has stopped, but for the catalogue and what is true of the store.
 fn records(home: &Home) -> [usize; 4] {
-    let families = ["default", "journal", "snapshots", "sessions", "saves", "catalogue", "meta"];
+    let families = ["default", "journal", "snapshots", "sessions", "saves", "catalogue", "logins", "meta"];
     let db = DB::open_cf_for_read_only(&Options::default(), home.data().join("documents"), families, false);
     let db = db.expect("a store");
     ["journal", "snapshots", "sessions", "saves"].map(|name| {

@@ -4,8 +4,8 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::home::Home;
-use support::http::{post, state};
+use support::home::{EDIT, Home, UNLIMITED};
+use support::http::{self, post, state};
 use support::server::Server;
 use support::socket::{Received, Socket, upgrade};
 use support::{until, within};
@@ -33,7 +33,12 @@ impl Observer {
 
     /// Makes large changes over HTTP; each is on disk, and read here, before the next one.
     async fn flood(&mut self) {
-        for number in 0..CHANGES {
+        self.flood_after(0).await;
+    }
+
+    /// The same, of a document at that version.
+    async fn flood_after(&mut self, version: u64) {
+        for number in version..version + CHANGES {
             let operation = if number == 0 { "insert" } else { "replace" };
             let content = char::from(b'a' + u8::try_from(number % 26).expect("a letter")).to_string();
             let change = json!({
@@ -122,6 +127,103 @@ async fn a_client_that_reads_late_gets_one_state_instead_of_what_it_missed() {
     assert_eq!(late.next("document.change").await["payload"]["version"], CHANGES + 1);
 }
 
+/// What waits for all together is bounded too: by an equal share of each core, and again after it was once too much.
+#[tokio::test]
+async fn a_reader_gives_way_where_too_much_waits_for_all_together() {
+    /// A core's share is half of it, which the changes exceed and the whole is not.
+    const ALL_TOGETHER: (&str, &str) = ("JDDB_LIMITS__OUTBOUND_TOTAL_BYTES", "16777216");
+    let home = Home::in_memory();
+    let server = home.start().env(ALL_TOGETHER.0, ALL_TOGETHER.1);
+    let server = server.env("JDDB_LIMITS__OUTBOUND_QUEUE_BYTES", "1073741824").ready().await;
+    let mut observer = Observer::join(&home, &server).await;
+    let mut monitor = monitor(&home, &server).await;
+    let (late, early) = unread(&home, &server, "late").await;
+    observer.flood().await;
+    assert_eq!(replaced(&mut monitor, 1).await, 1);
+    let mut late = Socket::start(late, early);
+    assert_eq!(late.next("sync.response").await["payload"]["current_version"], CHANGES);
+    let (stuck, _) = unread(&home, &server, "stuck").await;
+    observer.flood_after(CHANGES).await;
+    replaced(&mut monitor, 2).await;
+    // Nothing waits for who is gone.
+    drop((late, stuck));
+    let waits = async {
+        while monitor.next("monitoring.metrics").await["payload"]["resources"]["outbound_waiting_bytes"] != 0 {}
+    };
+    within("all that waited to be forgotten", waits).await;
+}
+
+async fn monitor(home: &Home, server: &Server) -> Socket {
+    let admin = home.token_with("admin", "document:admin", &[]);
+    Socket::open(server.port(), &format!("/ws/monitoring?token={admin}")).await
+}
+
+/// Waits until so many backlogs were replaced by a state; how many it were then.
+async fn replaced(monitor: &mut Socket, count: u64) -> u64 {
+    loop {
+        let report = monitor.next("monitoring.metrics").await;
+        let replaced =
+            report["payload"]["errors"]["slow_readers"]["backlog_replaced"]["total"].as_u64().expect("a number");
+        if replaced >= count {
+            return replaced;
+        }
+    }
+}
+
+/// Those who watch count among all, and get a new picture in the place of what waits for them.
+#[tokio::test]
+async fn watchers_give_way_where_too_much_waits_for_all_together() {
+    const WATCHERS: usize = 24;
+    const MOVES: usize = 600;
+    let home = Home::in_memory();
+    let server = home.start().env("JDDB_LIMITS__OUTBOUND_TOTAL_BYTES", "1048576");
+    let server = server.env("JDDB_LIMITS__OUTBOUND_QUEUE_BYTES", "1073741824").ready().await;
+    let present = home.token_with("ann", &format!("{EDIT} presence:write"), &["--limits", UNLIMITED]);
+    let write = json!({"changes": [{"operation": "insert", "position": 0, "content": "x"}]});
+    for document in ["one", "other"] {
+        post(server.port(), &format!("/api/documents/{document}/changes"), &present, &write).await.ok();
+    }
+    let watches = home.token_with("watcher", "presence:read", &["--limits", UNLIMITED]);
+    let target = format!("/ws/presence?token={watches}");
+    let mut reads = Socket::open(server.port(), &target).await;
+    reads.next("presence.snapshot").await;
+    let mut unread = Vec::new();
+    for _ in 0..WATCHERS {
+        let (stream, answer) = upgrade(server.port(), &target, "").await.expect("the server answers");
+        assert_eq!(answer.status, 101);
+        unread.push((stream, answer.body));
+    }
+    // Each time somebody leaves the one document for the other.
+    for number in 0..MOVES {
+        let document = ["one", "other"][number % 2];
+        let body = json!({"status": "active", "current_document": document});
+        let request = http::request("PUT", "/api/presence/ann", Some(&present), Some(&body));
+        http::exchange(server.port(), &request).await.ok();
+    }
+    // Who reads is told all of it, and each other one what had left before the rest was replaced.
+    for _ in 0..2 * MOVES - 1 {
+        reads.next("user.presence").await;
+    }
+    let mut least = usize::MAX;
+    for (stream, early) in unread {
+        least = least.min(told_until_now(&mut Socket::start(stream, early)).await);
+    }
+    assert!(least < 2 * MOVES - 100, "{least} of {} messages were kept for each", 2 * MOVES - 1);
+}
+
+/// How often somebody's presence is told before a heartbeat that is sent now is answered.
+async fn told_until_now(watcher: &mut Socket) -> usize {
+    watcher.send(&json!({"type": "system.heartbeat", "payload": {}}));
+    let mut told = 0;
+    loop {
+        match watcher.message().await["type"].as_str() {
+            Some("user.presence") => told += 1,
+            Some("system.heartbeat") => return told,
+            _ => {}
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_peer_that_has_died_is_gone_from_presence_and_a_silent_one_that_answers_pings_is_not() {
     let home = Home::in_memory();
@@ -131,13 +233,46 @@ async fn a_peer_that_has_died_is_gone_from_presence_and_a_silent_one_that_answer
     let (mut silent, _) = Socket::joined(server.port(), "shared", &home.token("silent")).await;
     // It never reads, so that it answers no ping; its end of the connection stays open.
     let (mut dead, _) = unread(&home, &server, "dead").await;
+    let mut monitor = monitor(&home, &server).await;
     observer.sees_leave("dead").await;
     rest(&mut dead).await;
+    let counted = async {
+        while monitor.next("monitoring.metrics").await["payload"]["errors"]["connections_dead"]["total"] != 1 {}
+    };
+    within("the dead connection to be counted", counted).await;
     silent.send(&json!({"type": "system.heartbeat", "payload": {}}));
     silent.next("system.heartbeat").await;
     observer.post(json!({"operation": "insert", "position": 0, "content": "x", "section": "body"})).await;
     silent.next("document.change").await;
     assert!(!matches!(silent.peek(), Some(Received::Closed(..) | Received::Lost)));
+}
+
+/// So many that a core looks after them in parts.
+#[tokio::test]
+async fn of_many_peers_that_have_died_all_are_found() {
+    const DEAD: usize = 600;
+    let home = Home::in_memory();
+    let start = home.start().env("JDDB_HEARTBEAT__INTERVAL_SECONDS", "1");
+    let server = start.env("JDDB_HEARTBEAT__SILENCE_SECONDS", "5").ready().await;
+    let mut monitor = monitor(&home, &server).await;
+    let _observer = Observer::join(&home, &server).await;
+    let token = home.token("dead");
+    let mut dead = Vec::new();
+    for _ in 0..DEAD {
+        let target = format!("/ws/document/shared?mode=view&token={token}");
+        let (stream, answer) = upgrade(server.port(), &target, "").await.expect("the server answers");
+        assert_eq!(answer.status, 101);
+        dead.push(stream);
+    }
+    let found = async {
+        loop {
+            let report = monitor.next("monitoring.metrics").await;
+            if report["payload"]["errors"]["connections_dead"]["total"] == DEAD {
+                return report["payload"]["connections"]["open"]["document"].clone();
+            }
+        }
+    };
+    assert_eq!(within("all of them to be found", found).await, 1);
 }
 
 #[tokio::test]

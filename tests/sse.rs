@@ -310,7 +310,8 @@ async fn whoever_may_not_read_a_stream_gets_an_answer_that_says_why() {
     let few = home.token_with("carol", EDIT, &["--limits", r#"{"connections": 1}"#]);
     let stream = EventStream::open(port, &ask(target, &few)).await;
     let refused = EventStream::try_open(port, &ask(target, &few)).await.map(drop).expect_err("one is the limit");
-    refused.error(429, "RATE_LIMIT_EXCEEDED");
+    let error = refused.error(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(error["details"]["limit_type"], "user_connections", "{error}");
     assert!(refused.header("retry-after").is_some());
     drop(stream);
     until("the seat to be free", async || EventStream::try_open(port, &ask(target, &few)).await.ok()).await;
@@ -338,6 +339,22 @@ async fn watchers_are_told_the_same_by_streams() {
         assert!(stream.is_whole, "it ended as an answer does");
         assert_eq!(stream.retries.len(), 2, "a moment of its own to come back at");
     }
+}
+
+/// A stream on which nothing happens is kept open by comments, for longer than a peer may be silent.
+#[tokio::test]
+async fn a_quiet_stream_stays_open() {
+    let home = Home::in_memory();
+    let start = home.start().env("JDDB_HEARTBEAT__INTERVAL_SECONDS", "1");
+    let server = start.env("JDDB_HEARTBEAT__SILENCE_SECONDS", "2").ready().await;
+    let token = home.token("alice");
+    written(server.port(), "quiet", &token).await;
+    let mut stream = EventStream::open(server.port(), &ask("/api/documents/quiet/events", &token)).await;
+    for _ in 0..5 {
+        stream.next_comment().await;
+    }
+    written(server.port(), "quiet", &token).await;
+    assert_eq!(stream.next_of("document.change").await.id.as_deref(), Some("2"));
 }
 
 #[tokio::test]

@@ -4,8 +4,16 @@ use serde_json::{Map, Value};
 
 use super::error::AuthError;
 use super::identity::{Identity, TokenLimits};
+use super::pass::{Fingerprint, Pass};
 use super::pattern::DocumentPattern;
+use super::refresh::RefreshToken;
+use super::ring::Verified;
 use super::scope::ScopeSet;
+
+/// The claim of an access token that names the family of the refresh token it was given for.
+pub(super) const FAMILY: &str = "family";
+/// The claim of a refresh token that says how many of its family were before it.
+pub(super) const GENERATION: &str = "gen";
 
 const ID_BYTES_MAX: usize = 128;
 const PICTURE_BYTES_MAX: usize = 512;
@@ -19,14 +27,47 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Checks the claims at `now` (Unix seconds). Unknown claims are passed over (RFC 7519, section 4); `null` is absent.
-    pub(super) fn identity(&self, claims: &Map<String, Value>, now: u64) -> Result<Identity, AuthError> {
-        let claims = Claims(claims);
-        let (exp, expires_at) = self.check_times(&claims, now)?;
-        self.check_issuer(&claims)?;
-        self.check_audience(&claims)?;
+    /// Who an access token is of, by its claims at `now` (Unix seconds). Unknown claims are passed over (RFC 7519, section
+    /// 4); `null` is absent.
+    pub(super) fn access(&self, token: &Verified<'_>, now: u64) -> Result<Identity, AuthError> {
+        let claims = Claims(&token.claims);
+        self.identity(&claims, now, |user_id| {
+            let family = claims.id(FAMILY)?;
+            let of_family = family.map(|family| Fingerprint::of_family(user_id, &family));
+            Ok(of_family.unwrap_or_else(|| Fingerprint::of_token(token.message)))
+        })
+    }
+
+    /// The same of a refresh token, with what that says besides. Nobody's clock but the signer's, which is ours but for the
+    /// first of a family, says when it ends.
+    pub(super) fn refresh(&self, token: Verified<'_>, now: u64) -> Result<RefreshToken, AuthError> {
+        let claims = Claims(&token.claims);
+        let family = claims.id("jti")?.ok_or(AuthError::MissingClaim("jti"))?;
+        let generation = claims.generation()?;
+        let identity = self.identity(&claims, now, |user_id| Ok(Fingerprint::of_family(user_id, &family)))?;
+        if now >= identity.exp {
+            return Err(AuthError::Expired);
+        }
+        Ok(RefreshToken { claims: token.claims, identity, family, generation })
+    }
+
+    fn identity(
+        &self,
+        claims: &Claims<'_>,
+        now: u64,
+        login: impl FnOnce(&str) -> Result<Fingerprint, AuthError>,
+    ) -> Result<Identity, AuthError> {
+        let (exp, expires_at) = self.check_times(claims, now)?;
+        self.check_issuer(claims)?;
+        self.check_audience(claims)?;
+        let user_id = claims.id("sub")?.ok_or(AuthError::MissingClaim("sub"))?;
+        let pass = Pass {
+            login: login(&user_id)?,
+            user: Fingerprint::of_user(&user_id),
+            issued_at: claims.date("iat")?.unwrap_or(0),
+        };
         Ok(Identity {
-            user_id: claims.id("sub")?.ok_or(AuthError::MissingClaim("sub"))?,
+            user_id,
             scopes: claims.scopes()?,
             documents: claims.documents()?,
             display_name: claims.id("name")?,
@@ -36,6 +77,7 @@ impl Rules {
             limits: claims.limits()?,
             exp,
             expires_at,
+            pass,
         })
     }
 
@@ -131,6 +173,18 @@ impl<'a> Claims<'a> {
         let seconds = value.as_u64().or_else(|| value.as_f64().map(whole));
         let invalid = AuthError::InvalidClaim { claim, expected: "a number of seconds since 1970" };
         seconds.map(Some).ok_or(invalid)
+    }
+
+    /// `gen`, the generation of a refresh token; the first, 0, need not say so. There is one more after each.
+    fn generation(&self) -> Result<u32, AuthError> {
+        let invalid = || AuthError::InvalidClaim { claim: GENERATION, expected: "a whole number from 0 to 4294967294" };
+        match self.get(GENERATION) {
+            None => Ok(0),
+            Some(number) => {
+                let number = number.as_u64().and_then(|number| u32::try_from(number).ok());
+                number.filter(|number| *number < u32::MAX).ok_or_else(invalid)
+            }
+        }
     }
 
     /// `scope` and `scopes`, each a list or a text separated by spaces (RFC 8693, section 4.2).

@@ -53,6 +53,31 @@ pub enum AuthError {
     /// `iss` is not the issuer this server trusts.
     #[error("the token's `iss` is not the issuer this server trusts: get a token from that one")]
     WrongIssuer,
+    /// A refresh token where an access token belongs.
+    #[error(
+        "this is a refresh token, which is good for /api/auth/refresh and /api/auth/revoke only: send an access token"
+    )]
+    NotForAccess,
+    /// An access token where a refresh token belongs.
+    #[error(
+        "this is no refresh token: send the one that was given last, as `Authorization: Bearer <refresh token>`; the issuer \
+         gives the first"
+    )]
+    NotForRefresh,
+    /// A refresh token that is not in the header `Authorization`, or none at all.
+    #[error("no refresh token: send it as `Authorization: Bearer <refresh token>`, and not in the URL")]
+    NoRefreshToken,
+    /// It was revoked, with its family or all that its user had.
+    #[error("the token was revoked: log in again to get a new one")]
+    Revoked,
+    /// A refresh token that is not its family's newest.
+    #[error(
+        "this refresh token was used before: it may be stolen, and all tokens of its family are revoked; log in again"
+    )]
+    Reused,
+    /// A refresh token of a family that is not known, and not the first of it.
+    #[error("this server does not know the refresh token's family: log in again to get a new one")]
+    UnknownFamily,
     /// A claim that every token needs is not there.
     #[error("the token has no `{0}` claim: ask the issuer for a token with one")]
     MissingClaim(&'static str),

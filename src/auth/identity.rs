@@ -3,6 +3,7 @@
 use jddb_core::limits::GrantedLimits;
 use jddb_core::room::Expiry;
 
+use super::pass::Pass;
 use super::pattern::DocumentPattern;
 use super::scope::{Scope, ScopeSet};
 
@@ -29,6 +30,8 @@ pub struct Identity {
     pub exp: u64,
     /// The first second (Unix time) at which the token is no longer accepted: `exp` plus the leeway.
     pub expires_at: u64,
+    /// By what the token can be revoked.
+    pub pass: Pass,
 }
 
 /// The `limits` claim: what the issuer grants instead of the server's own limits. `None` keeps the server's.
@@ -66,6 +69,9 @@ pub enum Refusal {
     /// The token's `documents` claim does not cover the document.
     #[error("the token is limited to other documents: ask the issuer for one whose `documents` claim covers this one")]
     Document,
+    /// The token is limited to some documents, and would have to be for all.
+    #[error("the token is limited to some documents: ask the issuer for one without a `documents` claim")]
+    Documents,
 }
 
 impl Identity {
@@ -108,6 +114,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Fingerprint;
 
     fn identity(scopes: &str, documents: Option<&[&str]>) -> Identity {
         let patterns = |list: &[&str]| list.iter().map(|text| DocumentPattern::new(text).unwrap()).collect();
@@ -122,6 +129,7 @@ mod tests {
             limits: TokenLimits::default(),
             exp: 0,
             expires_at: 0,
+            pass: Pass { login: Fingerprint([0; 16]), user: Fingerprint([0; 16]), issued_at: 0 },
         }
     }
 

@@ -16,6 +16,9 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// RFC 7518, section 3.2: a key for HS256 has at least the 256 bits of the hash.
 const HMAC_BYTES_MIN: usize = 32;
 
+/// The `typ` of refresh tokens (RFC 8725, section 3.11: a kind of token says which it is).
+pub(super) const REFRESH_TYPE: &str = "refresh+jwt";
+
 /// What a key signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -24,6 +27,15 @@ pub(super) enum KeyAlgorithm {
     Rs256 = 1 << 1,
     Es256 = 1 << 2,
     EdDsa = 1 << 3,
+}
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Doing something.
+    Access,
+    /// Getting new tokens.
+    Refresh,
 }
 
 /// Algorithms that would have been right.
@@ -200,8 +212,11 @@ impl SigningKey {
     }
 
     /// Signs claims. The text is a valid token unless it has become too long.
-    pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
-        let header = Header { kid: self.id.clone(), ..Header::new(self.algorithm.library()) };
+    pub(super) fn sign(&self, kind: Kind, claims: &Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
+        let mut header = Header { kid: self.id.clone(), ..Header::new(self.algorithm.library()) };
+        if kind == Kind::Refresh {
+            header.typ = Some(REFRESH_TYPE.to_owned());
+        }
         jsonwebtoken::encode(&header, claims, &self.key)
     }
 }

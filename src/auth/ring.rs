@@ -8,12 +8,22 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::error::AuthError;
-use super::key::Key;
+use super::key::{Key, REFRESH_TYPE};
 use super::token::Token;
 
 /// The keys in force, in no particular order. No two of them fit the same tokens.
 #[derive(Debug)]
 pub(super) struct KeyRing(Vec<Key>);
+
+/// A token whose signature is good.
+pub(super) struct Verified<'t> {
+    /// What it says; none of its claims is checked yet.
+    pub(super) claims: Map<String, Value>,
+    /// What is signed of it.
+    pub(super) message: &'t str,
+    /// Whether it is a refresh token by its `typ`.
+    pub(super) is_refresh: bool,
+}
 
 /// Two keys that fit the same tokens.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,13 +49,14 @@ impl KeyRing {
         Ok(Self(keys))
     }
 
-    /// Checks header and signature and returns the claims, of which none is checked yet.
-    pub(super) fn verify(&self, token: &Token) -> Result<Map<String, Value>, AuthError> {
+    /// Checks header and signature.
+    pub(super) fn verify<'t>(&self, token: &'t Token) -> Result<Verified<'t>, AuthError> {
         let (message, signature) = token.expose().rsplit_once('.').ok_or(AuthError::Malformed)?;
         let (header, claims) = message.split_once('.').ok_or(AuthError::Malformed)?;
-        let key = self.find(&object(header)?)?;
+        let header = object(header)?;
+        let key = self.find(&header)?;
         match key.verifies(message, signature) {
-            Some(true) => object(claims),
+            Some(true) => Ok(Verified { claims: object(claims)?, message, is_refresh: is_refresh(&header)? }),
             Some(false) => Err(AuthError::BadSignature),
             None => Err(AuthError::Malformed),
         }
@@ -84,6 +95,20 @@ impl fmt::Display for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.iter().map(Key::to_string).collect::<Vec<_>>().join(", "))
     }
+}
+
+/// Whether a header says that it is of a refresh token. Media types are compared without regard to case, and with what may
+/// be left out of them (RFC 7515, section 4.1.9), so that one kind of token never passes for the other.
+fn is_refresh(header: &Map<String, Value>) -> Result<bool, AuthError> {
+    const PREFIX: &str = "application/";
+    let media_type = match header.get("typ") {
+        None => return Ok(false),
+        Some(Value::String(media_type)) => media_type.as_str(),
+        Some(_) => return Err(AuthError::Malformed),
+    };
+    let (prefix, rest) = media_type.split_at_checked(PREFIX.len()).unwrap_or(("", media_type));
+    let subtype = if prefix.eq_ignore_ascii_case(PREFIX) { rest } else { media_type };
+    Ok(subtype.eq_ignore_ascii_case(REFRESH_TYPE))
 }
 
 /// The JSON object in a part of a token, in which every name stands once (RFC 7519, section 4, lets us refuse others): who

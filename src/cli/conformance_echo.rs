@@ -1,12 +1,13 @@
 //! `conformance-echo`: the server's own connections, sending back what they receive, for conformance suites.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 use jddb_core::limits::LimitMode;
 
 use super::Failure;
-use crate::config::{Config, Greeting, Heartbeat, Limits, Sources};
+use crate::config::{Config, Greeting, Heartbeat, Limits, Sources, Tls};
 use crate::logging;
 
 /// Autobahn sends messages of 16 MiB.
@@ -19,6 +20,12 @@ pub(super) struct EchoArgs {
     /// Loopback address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// PEM file with a certificate: connections are encrypted
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// PEM file with its key
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
 }
 
 impl EchoArgs {
@@ -30,6 +37,7 @@ impl EchoArgs {
         let config = Config {
             listen: self.listen,
             data: directory.path().to_owned(),
+            tls: Tls { certificate: self.certificate.clone(), key: self.key.clone() },
             cores: Some(1),
             // Nothing but echoes is sent.
             greeting: Greeting::OnJoin,

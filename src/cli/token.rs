@@ -1,5 +1,7 @@
 //! `token`: signs a token with the key that the server signs with.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use serde_json::Value;
 
@@ -8,6 +10,12 @@ use crate::auth::{Authority, DocumentPattern, Grant, IssueError, Scope, ScopeSet
 use crate::{clock, logging};
 
 const EXPIRES_IN_SECONDS_MAX: u64 = 10 * 365 * 86_400;
+/// How long an access token is good where nobody says.
+const ACCESS_SECONDS: u64 = 3_600;
+/// How long a family of refresh tokens is: thirty days.
+const REFRESH_SECONDS: u64 = 30 * 86_400;
+/// Random bytes of a family's name.
+const FAMILY_BYTES: usize = 16;
 
 const EXAMPLES: &str = "\
 Scopes:
@@ -19,6 +27,7 @@ Examples:
   jddb-realtime token --sub alice --scope \"document:read document:write\"
   jddb-realtime token --sub bot --scope document:read --document 'jd_*' --expires-in 86400
   jddb-realtime token --sub load --scope document:write --limits '{\"connections\": 1000}'
+  jddb-realtime token --sub alice --scope document:write --refresh
   TOKEN=$(jddb-realtime token --sub alice --scope document:read)
   curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8000/api/documents/jd_1/state";
 
@@ -45,9 +54,12 @@ pub(super) struct TokenArgs {
     /// Limits of this user as a JSON object: connections, messages_per_minute, burst_per_second, requests_per_minute
     #[arg(long, value_name = "JSON")]
     limits: Option<String>,
-    /// Seconds until it expires
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=EXPIRES_IN_SECONDS_MAX))]
-    expires_in: u64,
+    /// Make the first refresh token of a family, which POST /api/auth/refresh takes, instead of an access token
+    #[arg(long)]
+    refresh: bool,
+    /// Seconds until it expires, with all of its family [default: 3600, with --refresh 2592000]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=EXPIRES_IN_SECONDS_MAX))]
+    expires_in: Option<u64>,
 }
 
 impl TokenArgs {
@@ -58,15 +70,24 @@ impl TokenArgs {
             documents: self.documents.into_iter().map(document).collect::<Result<_, _>>()?,
             user_id: self.user_id,
             display_name: self.display_name,
-            expires_in_seconds: self.expires_in,
+            expires_in_seconds: self.expires_in.unwrap_or(if self.refresh { REFRESH_SECONDS } else { ACCESS_SECONDS }),
         };
         let flags = self.data.map(|data| ("data", data)).into_iter().collect();
         let config = self.config.load(flags)?.config;
         logging::init(&config.log).map_err(Failure::runtime)?;
         let authority = Authority::open(&config).map_err(Failure::runtime)?;
-        let token = authority.issue(&grant, clock::now_unix_seconds());
+        let now = clock::now_unix_seconds();
+        let token =
+            if self.refresh { authority.issue_refresh(&grant, &family()?, now) } else { authority.issue(&grant, now) };
         print(token.map_err(failure)?.expose())
     }
+}
+
+/// The name of a new family, which nobody can guess.
+fn family() -> Result<String, Failure> {
+    let mut bytes = [0; FAMILY_BYTES];
+    getrandom::fill(&mut bytes).map_err(Failure::runtime)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 fn failure(error: IssueError) -> Failure {

@@ -155,6 +155,10 @@ pub struct Auth {
     pub issuer: Option<String>,
     /// Seconds by which the issuer's clock may differ from ours, 0 to 300.
     pub leeway_seconds: u64,
+    /// Seconds for which an access token is good that is given for a refresh token, 1 to 86,400.
+    pub access_token_seconds: u64,
+    /// Logins that are known at one time, families of refresh tokens and those that were revoked, 1 to 1,000,000.
+    pub logins_max: usize,
 }
 
 impl Default for Auth {
@@ -168,6 +172,8 @@ impl Default for Auth {
             audience: None,
             issuer: None,
             leeway_seconds: 30,
+            access_token_seconds: 900,
+            logins_max: 100_000,
         }
     }
 }

@@ -80,6 +80,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("auth.audience", Text),
     setting("auth.issuer", Text),
     integer("auth.leeway_seconds", 0, 300),
+    integer("auth.access_token_seconds", 1, 86_400),
+    integer("auth.logins_max", 1, 1_000_000),
     setting("documents.id_pattern", Expects::IdPattern),
     setting("documents.create_on_open", Boolean),
     integer("documents.base_versions", 1, 1_000_000),

@@ -131,6 +131,14 @@ impl Host<'_> {
         }
     }
 
+    /// Closes the connection, since its token was revoked.
+    pub(super) fn revoke(&mut self, now: UnixMillis) {
+        match self {
+            Self::Room(room, key) => room.revoke(now, *key),
+            Self::Observer(observer) => observer.revoke(now),
+        }
+    }
+
     /// Gives back the memory of a connection that has been silent for a minute.
     pub(super) fn release_rates(&mut self, now: UnixMillis) {
         match self {

@@ -18,6 +18,7 @@ use jddb_core::protocol::Parser;
 use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_pong};
 use tokio::task::spawn_local;
 
+use crate::auth::Pass;
 use crate::clock;
 use crate::cores::Core;
 use crate::occupancy::Seat;
@@ -57,6 +58,8 @@ pub(crate) struct Connection {
     bytes_sent: Cell<u64>,
     /// Its place among all connections; `None` once it has ended.
     seat: RefCell<Option<Seat>>,
+    /// By what the token can be revoked that it goes by.
+    pass: Cell<Pass>,
 }
 
 /// The receiving side of a connection.
@@ -81,17 +84,18 @@ impl Tools {
     }
 }
 
-/// Starts serving a client that was handed over, for a member or watcher that is there already.
-pub(crate) fn adopt(core: &Rc<Core>, line: ArrivedLine, home: Home, seat: Seat) -> Rc<Connection> {
+/// Starts serving a client that was handed over, for a member or watcher that is there already. It goes by a token of that
+/// `pass`, which may have been revoked meanwhile.
+pub(crate) fn adopt(core: &Rc<Core>, line: ArrivedLine, home: Home, seat: Seat, pass: Pass) -> Rc<Connection> {
     match line {
         ArrivedLine::Socket(transport, read) => {
             let (reader, write) = transport.split();
-            let connection = begin(core, Wire::Socket(write), home, seat);
+            let connection = begin(core, Wire::Socket(write), home, seat, pass);
             spawn_local(receive(Rc::clone(core), Rc::clone(&connection), reader, Vec::from(read).into()));
             connection
         }
         ArrivedLine::Stream(sender) => {
-            let connection = begin(core, Wire::Stream(Stream::new(sender)), home, seat);
+            let connection = begin(core, Wire::Stream(Stream::new(sender)), home, seat, pass);
             spawn_local(see_off(Rc::clone(core), Rc::clone(&connection)));
             connection
         }
@@ -99,7 +103,7 @@ pub(crate) fn adopt(core: &Rc<Core>, line: ArrivedLine, home: Home, seat: Seat) 
 }
 
 /// Takes a connection in, and writes what waits for it.
-fn begin(core: &Rc<Core>, wire: Wire, home: Home, seat: Seat) -> Rc<Connection> {
+fn begin(core: &Rc<Core>, wire: Wire, home: Home, seat: Seat, pass: Pass) -> Rc<Connection> {
     let now = clock::monotonic();
     let connection = Rc::new(Connection {
         home,
@@ -113,10 +117,14 @@ fn begin(core: &Rc<Core>, wire: Wire, home: Home, seat: Seat) -> Rc<Connection> 
         is_cut: Cell::new(false),
         seat: RefCell::new(Some(seat)),
         bytes_sent: Cell::new(0),
+        pass: Cell::new(pass),
     });
     connection.number.set(core.register(&connection));
     if let Home::Member { cell, key } = &connection.home {
         cell.connect(*key, &connection);
+    }
+    if core.shared.logins.refuses(&pass) {
+        connection.revoke(core, crate::cores::now());
     }
     connection.flush_now();
     connection
@@ -299,6 +307,22 @@ impl Connection {
     /// Closes it, since a newer connection of the same user has its seat.
     pub(crate) fn displace(self: &Rc<Self>, core: &Core, now: UnixMillis) {
         self.home.with_host(|host| host.displace(now));
+        self.have_written(core);
+    }
+
+    /// By what the token can be revoked that it goes by.
+    pub(crate) fn pass(&self) -> Pass {
+        self.pass.get()
+    }
+
+    /// It goes by another token from here on.
+    pub(crate) fn go_by(&self, pass: Pass) {
+        self.pass.set(pass);
+    }
+
+    /// Closes it, since its token was revoked.
+    pub(crate) fn revoke(self: &Rc<Self>, core: &Core, now: UnixMillis) {
+        self.home.with_host(|host| host.revoke(now));
         self.have_written(core);
     }
 

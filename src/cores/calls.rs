@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::core::now;
 use super::rooms::RoomCell;
+use crate::auth::Pass;
 
 /// How long an explicit session lasts: six hours, as in the reference's example.
 const SESSION_LASTS_MS: u64 = 6 * 3_600_000;
@@ -21,6 +22,8 @@ pub struct Call {
     pub document_id: DocumentId,
     /// What is asked.
     pub ask: Ask,
+    /// By what the token can be revoked of who asks.
+    pub pass: Pass,
     /// Where the answer, or what is wrong, goes.
     pub reply: oneshot::Sender<Result<Answered, InboundError>>,
 }

@@ -46,7 +46,7 @@ const SETTLED_POLL: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_secs(1);
 /// It looks at so many connections at once, and then lets messages through before it looks at the next ones; and
 /// it does so that often within a tick at most.
-const CONNECTIONS_PER_LOOK: usize = 500;
+pub(super) const CONNECTIONS_PER_LOOK: usize = 500;
 const LOOKS_PER_TICK_MAX: usize = 100;
 
 /// What a core owns. Only its own thread sees it.

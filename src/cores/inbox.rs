@@ -14,11 +14,17 @@ pub struct Inbox {
     messages: ArrayQueue<CoreMessage>,
     arrived: Notify,
     committed: Notify,
+    revoked: Notify,
 }
 
 impl Default for Inbox {
     fn default() -> Self {
-        Self { messages: ArrayQueue::new(INBOX_MESSAGES_MAX), arrived: Notify::new(), committed: Notify::new() }
+        Self {
+            messages: ArrayQueue::new(INBOX_MESSAGES_MAX),
+            arrived: Notify::new(),
+            committed: Notify::new(),
+            revoked: Notify::new(),
+        }
     }
 }
 
@@ -51,5 +57,15 @@ impl Inbox {
     /// Waits for [`Self::notify_committed`].
     pub async fn committed(&self) {
         self.committed.notified().await;
+    }
+
+    /// Tokens were revoked.
+    pub fn notify_revoked(&self) {
+        self.revoked.notify_one();
+    }
+
+    /// Waits for [`Self::notify_revoked`].
+    pub async fn revoked(&self) {
+        self.revoked.notified().await;
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::calls::Call;
 use super::feeds::FeedMessage;
-use crate::auth::Identity;
+use crate::auth::{Identity, Pass};
 use crate::config::Limits;
 use crate::connection::Line;
 use crate::occupancy::Seat;
@@ -20,7 +20,7 @@ pub enum CoreMessage {
     /// Somebody is at the door: make them a member before their upgrade is answered.
     Reserve(Box<Reserve>),
     /// Their upgrade is answered, or their stream is about to be; here is what leads to them.
-    Adopt(Adopt),
+    Adopt(Box<Adopt>),
     /// Their upgrade did not come to pass.
     Abandon(Reservation),
     /// What is asked of a document over HTTP.
@@ -117,4 +117,6 @@ pub struct Adopt {
     pub line: Line,
     /// Its place among all connections.
     pub seat: Seat,
+    /// By what its token can be revoked.
+    pub pass: Pass,
 }

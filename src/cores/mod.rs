@@ -6,7 +6,7 @@
 //! In reading order: `message` and `inbox` are what cores ask of one another; `worker` is a core's thread;
 //! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents, which `requests` wait for and `calls` are
 //! made to; `places` wait for their sockets; `renewals` are new
-//! tokens of who is here; `limits` are those in force; `batch`
+//! tokens of who is here, `revocations` close whose were revoked; `limits` are those in force; `batch`
 //! is what waits to be durable; `sessions` are those that were planned, and lists; `feeds` tells those who watch the server; `machine` says which processors there are.
 
 mod batch;
@@ -21,6 +21,7 @@ mod message;
 mod places;
 mod renewals;
 mod requests;
+mod revocations;
 mod rooms;
 mod sessions;
 mod slowness;

@@ -7,8 +7,7 @@ use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::{Renewal, RenewalRequest};
 
 use super::core::{Core, now};
-use crate::auth::{Identity, Refusal, Scope, Token};
-use crate::clock;
+use crate::auth::{Identity, Refusal, Scope, Shown, Token};
 use crate::connection::{Connection, Home};
 
 impl Core {
@@ -18,13 +17,22 @@ impl Core {
             match &connection.home {
                 Home::Member { cell, key } => {
                     let document_id = cell.document_id.as_str();
-                    let renewal = self.verify(&request).and_then(|identity| {
+                    let identity = self.verify(&request).and_then(|identity| {
                         identity.allows(Scope::DocumentRead, document_id).map_err(forbidden)?;
+                        Ok(identity)
+                    });
+                    let in_document = |identity: &Identity| {
                         let edits = identity.allows(Scope::DocumentWrite, document_id).is_ok();
                         let is_admin = identity.allows(Scope::DocumentAdmin, document_id).is_ok();
-                        Ok(Renewal { edits, is_admin, ..renewal(&identity) })
-                    });
-                    cell.room.borrow_mut().renew(now(), *key, &request, renewal);
+                        Renewal { edits, is_admin, ..renewal(identity) }
+                    };
+                    let renewal = identity.as_ref().map(in_document).map_err(Clone::clone);
+                    let is_accepted = cell.room.borrow_mut().renew(now(), *key, &request, renewal);
+                    if let Ok(identity) = identity
+                        && is_accepted
+                    {
+                        connection.go_by(identity.pass);
+                    }
                 }
                 Home::Observer(observer) => {
                     let scope = self.scope_watched(connection.number());
@@ -37,6 +45,7 @@ impl Core {
                     if let Ok(identity) = identity
                         && is_accepted
                     {
+                        connection.go_by(identity.pass);
                         self.watch_as(connection.number(), identity);
                     }
                 }
@@ -45,9 +54,8 @@ impl Core {
     }
 
     fn verify(&self, request: &RenewalRequest) -> Result<Identity, InboundError> {
-        let authority = self.shared.authority.load();
-        let token = Token::new(&request.token.0);
-        let identity = token.and_then(|token| authority.verify(&token, clock::now_unix_seconds()));
+        let shown = Token::new(&request.token.0).and_then(|token| self.shared.read_token(&token));
+        let identity = shown.and_then(Shown::for_access);
         identity.map_err(|error| refused(ErrorCode::Unauthenticated, error.to_string()))
     }
 }

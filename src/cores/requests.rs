@@ -7,6 +7,7 @@ use jddb_core::websocket::CloseCode;
 
 use super::calls::{Ask, Call, Creates};
 use super::message::Reserve;
+use crate::auth::Pass;
 
 /// A request that waits for its document, or is served by it.
 pub(super) enum Request {
@@ -29,6 +30,14 @@ impl Request {
         match self {
             Self::Reserve(_) => false,
             Self::Call(call) => call.ask.reads_only(),
+        }
+    }
+
+    /// By what the token can be revoked of who asks. Whoever wants a place is looked at when they take it.
+    pub(super) const fn pass(&self) -> Option<&Pass> {
+        match self {
+            Self::Reserve(_) => None,
+            Self::Call(call) => Some(&call.pass),
         }
     }
 
@@ -71,6 +80,8 @@ pub(super) enum Trouble {
     Stopping,
     /// The document's records are damaged.
     Unreadable,
+    /// The token of who asks was revoked since they were let in.
+    Revoked,
 }
 
 impl Trouble {
@@ -81,6 +92,7 @@ impl Trouble {
             Self::Storage => ErrorCode::StorageUnavailable,
             Self::Stopping => ErrorCode::ShuttingDown,
             Self::Unreadable => ErrorCode::InternalError,
+            Self::Revoked => ErrorCode::Unauthenticated,
         }
     }
 
@@ -91,6 +103,7 @@ impl Trouble {
             Self::Storage => "the server cannot write to its disk and takes no changes until it is restarted",
             Self::Stopping => "the server is stopping; retry in a few seconds",
             Self::Unreadable => "the document cannot be read; the operator finds the reason in the server's log",
+            Self::Revoked => "the token was revoked: log in again to get a new one",
         }
     }
 
@@ -100,6 +113,7 @@ impl Trouble {
             Self::Busy => CloseCode::TRY_AGAIN_LATER,
             Self::Storage | Self::Unreadable => CloseCode::INTERNAL_ERROR,
             Self::Stopping => CloseCode::GOING_AWAY,
+            Self::Revoked => CloseCode::POLICY_VIOLATION,
         }
     }
 

@@ -130,7 +130,7 @@ impl Core {
         match message {
             CoreMessage::Reserve(reserve) => self.serve_request(Request::Reserve(reserve)),
             CoreMessage::Call(call) => self.serve_request(Request::Call(call)),
-            CoreMessage::Adopt(adopt) => self.adopt(adopt),
+            CoreMessage::Adopt(adopt) => self.adopt(*adopt),
             CoreMessage::Abandon(reservation) => self.abandon(reservation),
             CoreMessage::EndVisit(end) => self.end_visit(*end),
             CoreMessage::ListSessions(list) => self.list_sessions(*list),
@@ -182,6 +182,8 @@ impl Core {
     fn trouble(&self, request: &Request) -> Option<Trouble> {
         if self.is_stopping() {
             Some(Trouble::Stopping)
+        } else if request.pass().is_some_and(|pass| self.shared.logins.refuses(pass)) {
+            Some(Trouble::Revoked)
         } else if self.shared.store.poisoned() && !request.reads_only() {
             Some(Trouble::Storage)
         } else if !self.has_room_for(request) {

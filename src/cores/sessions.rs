@@ -113,3 +113,32 @@ fn of_closed(session: &Session, now: UnixMillis, filter: &SessionFilter) -> Opti
         is_open: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use jddb_core::document::{SessionPlan, SessionSettings};
+
+    use super::*;
+
+    #[test]
+    fn a_plan_is_listed_until_its_time_is_over() {
+        let plan = SessionPlan {
+            created_by: "ada".into(),
+            created_at: UnixMillis(1_000),
+            expires_at: UnixMillis(9_000),
+            participants: Vec::new(),
+            settings: SessionSettings::default(),
+        };
+        let session = Session {
+            session_id: "sess_1".into(),
+            document_id: DocumentId::new("jd_1").unwrap(),
+            started_at: UnixMillis(500),
+            started_by: "ada".into(),
+            plan: Some(Box::new(plan)),
+        };
+        let listed = |session: &Session, now| of_closed(session, UnixMillis(now), &SessionFilter::default());
+        assert_eq!(listed(&session, 8_999).unwrap().summary.last_activity, UnixMillis(1_000));
+        assert!(listed(&session, 9_000).is_none());
+        assert!(listed(&Session { plan: None, ..session }, 8_999).is_none());
+    }
+}

@@ -1,10 +1,12 @@
 //! Asks the core that owns a document.
 
+use hyper::http::request::Parts;
 use jddb_core::ids::{DocumentId, PositionEncoding};
 use jddb_core::protocol::ErrorCode;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::caller;
 use super::error::HttpError;
 use super::site::Site;
 use crate::cores::{Answered, Ask, Call, CoreMessage};
@@ -21,17 +23,24 @@ pub(super) fn check_open(site: &Site) -> Result<(), HttpError> {
 ///
 /// # Errors
 /// There is not, or the core does not say.
-pub(super) async fn check_there(site: &Site, document_id: &DocumentId) -> Result<(), HttpError> {
-    ask(site, document_id, Ask::Presence(PositionEncoding::default())).await.map(drop)
+pub(super) async fn check_there(site: &Site, request: &Parts, document_id: &DocumentId) -> Result<(), HttpError> {
+    ask(site, request, document_id, Ask::Presence(PositionEncoding::default())).await.map(drop)
 }
 
-/// Asks the core that owns the document, and waits for what it says, but not for ever.
+/// Asks the core that owns the document on behalf of who has sent that request, and waits for what it says, but not for
+/// ever. Where their token is revoked meanwhile the core says so.
 ///
 /// # Errors
 /// What the core says, or that it says nothing.
-pub(super) async fn ask(site: &Site, document_id: &DocumentId, ask: Ask) -> Result<Answered, HttpError> {
+pub(super) async fn ask(
+    site: &Site,
+    request: &Parts,
+    document_id: &DocumentId,
+    ask: Ask,
+) -> Result<Answered, HttpError> {
+    let pass = caller::pass(site, request)?;
     let (reply, answer) = oneshot::channel();
-    let message = CoreMessage::Call(Box::new(Call { document_id: document_id.clone(), ask, reply }));
+    let message = CoreMessage::Call(Box::new(Call { document_id: document_id.clone(), ask, pass, reply }));
     site.shared.send(document_id, message).map_err(|_| HttpError::at_capacity())?;
     match timeout(site.answer_timeout, answer).await {
         Ok(Ok(answer)) => Ok(answer?),

@@ -10,16 +10,46 @@ use super::error::HttpError;
 use super::quota::{self, Asker};
 use super::refusal;
 use super::site::Site;
-use crate::auth::{AuthError, Identity, Scope, find_token, percent_decode};
-use crate::clock;
+use crate::auth::{AuthError, Identity, Pass, RefreshToken, Scope, Shown, find_token, percent_decode};
 
 /// The caller of a request, who is known since it was counted.
 ///
 /// # Errors
-/// There is no token, or it is not valid.
+/// There is no token, or it is not valid, or a refresh token.
 pub(super) fn authenticate(site: &Site, request: &Parts) -> Result<Identity, AuthError> {
+    shown(site, request)?.for_access()
+}
+
+/// The token that comes with a request, of whichever kind, which is known since it was counted.
+///
+/// # Errors
+/// There is none, or it is not valid.
+pub(super) fn shown(site: &Site, request: &Parts) -> Result<Shown, AuthError> {
     let asker = request.extensions.get::<Asker>();
-    asker.map_or_else(|| verify(site, request), |asker| asker.identity.clone())
+    asker.map_or_else(|| read_token(site, request), |asker| asker.shown.clone())
+}
+
+/// By what the token can be revoked that comes with a request.
+///
+/// # Errors
+/// There is none, or it is not valid.
+pub(super) fn pass(site: &Site, request: &Parts) -> Result<Pass, AuthError> {
+    match request.extensions.get::<Asker>() {
+        Some(Asker { shown: Ok(shown), .. }) => Ok(shown.identity().pass),
+        Some(_) | None => Ok(shown(site, request)?.identity().pass),
+    }
+}
+
+/// The refresh token of a request, which is in its header: what is in a URL is kept in histories and logs.
+///
+/// # Errors
+/// There is none, or it is not valid.
+pub(super) fn refresh_token(site: &Site, request: &Parts) -> Result<RefreshToken, AuthError> {
+    let in_header = find_token(authorization(request), None, None);
+    if in_header == Err(AuthError::Missing) {
+        return Err(AuthError::NoRefreshToken);
+    }
+    shown(site, request)?.for_refresh()
 }
 
 /// The caller of a request that is to be upgraded.
@@ -33,15 +63,18 @@ pub(super) fn authenticate_socket(site: &Site, request: &Parts) -> Result<Identi
     authenticate(site, request).map_err(refusal::unauthenticated)
 }
 
-/// The caller of a request by its token.
+/// Reads the token of a request.
 ///
 /// # Errors
-/// There is no token, or it is not valid.
-pub(super) fn verify(site: &Site, request: &Parts) -> Result<Identity, AuthError> {
-    let authorization = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+/// There is none, or it is not valid.
+pub(super) fn read_token(site: &Site, request: &Parts) -> Result<Shown, AuthError> {
     let subprotocols = lines(&request.headers, &SEC_WEBSOCKET_PROTOCOL).join(",");
-    let token = find_token(authorization, Some(&subprotocols), request.uri.query())?;
-    site.shared.authority.load().verify(&token, clock::now_unix_seconds())
+    let token = find_token(authorization(request), Some(&subprotocols), request.uri.query())?;
+    site.shared.read_token(&token)
+}
+
+fn authorization(request: &Parts) -> Option<&str> {
+    request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok())
 }
 
 /// The document that is named in a path.

@@ -69,7 +69,7 @@ pub(super) async fn between(site: &Site, request: &Parts, segment: &str) -> Resu
     let id = document_id.clone();
     let compared = read_disk(site, move |store| compare(store, &id, comparison)).await?;
     if !compared.is_stored {
-        check_there(site, &document_id).await?;
+        check_there(site, request, &document_id).await?;
     }
     let body = compared.outcome.map_err(|(field, version)| HttpError::unknown_version(field, version))?;
     Ok(json_of_now(StatusCode::OK, body))

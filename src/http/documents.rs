@@ -34,12 +34,12 @@ pub(super) async fn state(site: &Site, request: &Parts, segment: &str) -> Result
     let (encoding, with_metadata) = (query.position_encoding()?, query.include_metadata()?);
     let current = ReadState { encoding, with_metadata };
     let state = match query.version()? {
-        None => ask_for_state(site, &document_id, current).await?,
+        None => ask_for_state(site, request, &document_id, current).await?,
         Some(version) => {
             let body = match stored::read(site, &document_id, version, with_metadata).await? {
                 Some(body) => body,
                 None => {
-                    check_there(site, &document_id).await?;
+                    check_there(site, request, &document_id).await?;
                     stored::unstored(&document_id, version, with_metadata)?
                 }
             };
@@ -61,7 +61,7 @@ pub(super) async fn changes(
 ) -> Result<HttpResponse, HttpError> {
     let (asker, document_id) = asker(site, request, segment, Scope::DocumentWrite)?;
     let body = read_json(&request.headers, body, site).await?;
-    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Changes(asker, body)).await?))
+    Ok(answered(StatusCode::OK, ask_while_open(site, request, &document_id, Ask::Changes(asker, body)).await?))
 }
 
 /// `PUT /api/documents/{document_id}`.
@@ -76,7 +76,7 @@ pub(super) async fn put(
     let DocumentBody { texts, properties } =
         read_document_body(&mut Parser::default(), &mut body, site.limits.get().sections)?;
     let rewriting = Rewriting { texts, kind: RewriteKind::Put(properties) };
-    let put = ask_while_open(site, &document_id, Ask::Rewrite(asker, rewriting)).await?;
+    let put = ask_while_open(site, request, &document_id, Ask::Rewrite(asker, rewriting)).await?;
     let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = answered(status, put);
     if status == StatusCode::CREATED {
@@ -98,17 +98,17 @@ pub(super) async fn restore(
     let mut body = read_json(&request.headers, body, site).await?;
     let version = read_restore_body(&mut Parser::default(), &mut body)?;
     let Some(texts) = stored::texts(site, &document_id, version).await? else {
-        check_there(site, &document_id).await?;
+        check_there(site, request, &document_id).await?;
         return Err(HttpError::unknown_version("version", version));
     };
     let rewriting = Rewriting { texts, kind: RewriteKind::Restore(version) };
-    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Rewrite(asker, rewriting)).await?))
+    Ok(answered(StatusCode::OK, ask_while_open(site, request, &document_id, Ask::Rewrite(asker, rewriting)).await?))
 }
 
 /// `DELETE /api/documents/{document_id}`.
 pub(super) async fn delete(site: &Site, request: &Parts, segment: &str) -> Result<HttpResponse, HttpError> {
     let (asker, document_id) = asker(site, request, segment, Scope::DocumentAdmin)?;
-    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Delete(asker)).await?))
+    Ok(answered(StatusCode::OK, ask_while_open(site, request, &document_id, Ask::Delete(asker)).await?))
 }
 
 /// `PUT /api/documents/{document_id}/lock`.
@@ -121,13 +121,13 @@ pub(super) async fn lock(
     let (asker, document_id) = asker(site, request, segment, Scope::DocumentAdmin)?;
     let mut body = read_json(&request.headers, body, site).await?;
     let wanted = read_lock_body(&mut Parser::default(), &mut body)?;
-    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Lock(asker, wanted)).await?))
+    Ok(answered(StatusCode::OK, ask_while_open(site, request, &document_id, Ask::Lock(asker, wanted)).await?))
 }
 
 /// `DELETE /api/documents/{document_id}/lock`.
 pub(super) async fn unlock(site: &Site, request: &Parts, segment: &str) -> Result<HttpResponse, HttpError> {
     let (_, document_id) = asker(site, request, segment, Scope::DocumentAdmin)?;
-    Ok(answered(StatusCode::OK, ask_while_open(site, &document_id, Ask::Unlock).await?))
+    Ok(answered(StatusCode::OK, ask_while_open(site, request, &document_id, Ask::Unlock).await?))
 }
 
 /// Who asks for a change of the document named in the path, if they may, and what they expect of it.
@@ -145,20 +145,30 @@ fn asker(site: &Site, request: &Parts, segment: &str, scope: Scope) -> Result<(A
 }
 
 /// Asks, unless the server stops by now: bodies and disks take their time.
-async fn ask_while_open(site: &Site, document_id: &DocumentId, what: Ask) -> Result<Answered, HttpError> {
+async fn ask_while_open(
+    site: &Site,
+    request: &Parts,
+    document_id: &DocumentId,
+    what: Ask,
+) -> Result<Answered, HttpError> {
     check_open(site)?;
-    ask(site, document_id, what).await
+    ask(site, request, document_id, what).await
 }
 
 /// Asks for a state, when it is its turn: it may be large. Where clients who do not read hold much already it is not even
 /// made, since that takes the time of the document's core.
-async fn ask_for_state(site: &Site, document_id: &DocumentId, read: ReadState) -> Result<Answered, HttpError> {
+async fn ask_for_state(
+    site: &Site,
+    request: &Parts,
+    document_id: &DocumentId,
+    read: ReadState,
+) -> Result<Answered, HttpError> {
     let permit = timeout(site.answer_timeout, site.state_reads.acquire()).await;
     let _permit = permit.map_err(|_| HttpError::at_capacity())?.map_err(|_| HttpError::internal())?;
     if site.answers.is_crowded() {
         return Err(HttpError::at_capacity());
     }
-    ask(site, document_id, Ask::State(read)).await
+    ask(site, request, document_id, Ask::State(read)).await
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<Box<str>>, HttpError> {

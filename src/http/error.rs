@@ -17,7 +17,8 @@ use serde::Serialize;
 use super::ids;
 use super::quota;
 use super::response::{self, HttpResponse};
-use crate::auth::{AuthError, Refusal};
+use crate::auth::{AuthError, LoginRefusal, Refusal};
+use crate::logins::LoginError;
 use crate::{clock, jitter};
 
 /// Seconds after which a request that found the server busy is worth repeating.
@@ -218,6 +219,18 @@ impl From<AuthError> for HttpError {
     }
 }
 
+impl From<LoginError> for HttpError {
+    fn from(error: LoginError) -> Self {
+        let code = match error {
+            LoginError::Refused(LoginRefusal::Token(_)) => ErrorCode::Unauthenticated,
+            LoginError::Refused(LoginRefusal::Full) | LoginError::Busy => ErrorCode::CapacityExceeded,
+            LoginError::Storage => ErrorCode::StorageUnavailable,
+            LoginError::Gone => return Self::internal(),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<Refusal> for HttpError {
     fn from(refusal: Refusal) -> Self {
         Self::new(ErrorCode::Forbidden, refusal.to_string())
@@ -226,10 +239,10 @@ impl From<Refusal> for HttpError {
 
 impl From<JoinRefusal> for HttpError {
     fn from(refused: JoinRefusal) -> Self {
-        let JoinRefusal { code, message, field, expected, limit_type: _, close: _, retry_after } = refused;
+        let JoinRefusal { code, message, field, expected, limit_type, close: _, retry_after } = refused;
         let error = Self::new(code, message);
         let hint = retry_after.map_or(error.hint, Hint::RetryAfter);
-        Self { field: field.map(str::to_owned), expected, hint, ..error }
+        Self { field: field.map(str::to_owned), expected, limit_type, hint, ..error }
     }
 }
 
@@ -257,9 +270,12 @@ impl From<websocket::HandshakeError> for HttpError {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
+    use jddb_core::limits::ConnectionLimit;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::http::refusal;
+    use crate::occupancy::ConnectionsMax;
 
     async fn check(error: HttpError, status: u16, header: Option<(&str, &str)>, expected: Value) {
         let response = error.into_response("req_1");
@@ -297,6 +313,19 @@ mod tests {
                 "code": "CAPACITY_EXCEEDED",
                 "message": "the server is too busy for this request: retry in a moment",
                 "details": {},
+                "request_id": "req_1",
+            }),
+        )
+        .await;
+        let max = ConnectionsMax { connections: 9, user_connections: 1, enforced: true };
+        check(
+            refusal::too_many_connections(ConnectionLimit::UserConnections, max, 75).into(),
+            429,
+            Some(("retry-after", "75")),
+            json!({
+                "code": "RATE_LIMIT_EXCEEDED",
+                "message": "this user has 1 connections, which is the limit: close one",
+                "details": {"limit_type": "user_connections"},
                 "request_id": "req_1",
             }),
         )

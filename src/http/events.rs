@@ -22,7 +22,7 @@ use super::upgrade::{Entrant, Entry, abandon, reserve, send_patiently};
 use super::watch::Watcher;
 use crate::auth::Scope;
 use crate::connection::{Line, StreamSender, stream};
-use crate::cores::{Adopt, CoreMessage, FeedMessage, Watch};
+use crate::cores::{CoreMessage, FeedMessage, Watch};
 use crate::jitter;
 
 /// What a reader that was cut has seen last.
@@ -35,7 +35,7 @@ pub(super) async fn document(site: &Rc<Site>, request: &Parts, segment: &str) ->
         check_open(site)?;
         let (_, document_id) = admit(site, request, segment, Scope::DocumentRead)?;
         Query::new(request.uri.query()).dialect()?;
-        check_there(site, &document_id).await?;
+        check_there(site, request, &document_id).await?;
         return Ok(answer_to_head());
     }
     let entrant = Entrant::admit(site, request, segment, Entry::Stream(seen))?;
@@ -47,9 +47,9 @@ pub(super) async fn document(site: &Rc<Site>, request: &Parts, segment: &str) ->
 }
 
 async fn enter(site: Rc<Site>, entrant: Entrant, sender: StreamSender) -> Result<(), HttpError> {
-    let (reservation, seat) = reserve(&site, entrant).await?;
-    let adopt = CoreMessage::Adopt(Adopt { reservation, line: Line::Stream(sender), seat });
-    if send_patiently(&site.shared, reservation.core, adopt).await.is_err() {
+    let place = reserve(&site, entrant).await?;
+    let reservation = place.reservation;
+    if send_patiently(&site.shared, reservation.core, place.adopt(Line::Stream(sender))).await.is_err() {
         abandon(&site.shared, reservation).await;
         return Err(HttpError::at_capacity());
     }
@@ -62,10 +62,10 @@ pub(super) async fn feed(site: &Rc<Site>, request: &Parts, endpoint: Endpoint) -
         Watcher::check(site, request, endpoint)?;
         return Ok(answer_to_head());
     }
-    let Watcher { watching, feed, seat } = Watcher::admit(site, request, endpoint, Framing::Events)?;
+    let Watcher { watching, feed, seat, pass } = Watcher::admit(site, request, endpoint, Framing::Events)?;
     let (sender, body) = stream(first_words());
     let core = site.shared.core_for(&watching.connection_id);
-    let watch = Box::new(Watch { watching, feed, line: Line::Stream(sender), seat });
+    let watch = Box::new(Watch { watching, feed, line: Line::Stream(sender), seat, pass });
     let sent = send_patiently(&site.shared, core, CoreMessage::Feed(FeedMessage::Watch(watch))).await;
     sent.map_err(|_| HttpError::at_capacity())?;
     Ok(response::events(body))

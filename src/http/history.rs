@@ -54,7 +54,7 @@ pub(super) async fn list(site: &Site, request: &Parts, segment: &str) -> Result<
         read_disk(site, move |store| store.versions(&id, page.skip(), page.limit).map_err(|error| unreadable(&error)));
     let found = found.await?;
     if found.total == 0 {
-        check_there(site, &document_id).await?;
+        check_there(site, request, &document_id).await?;
     }
     Ok(json_of_now(StatusCode::OK, write(&document_id, &found, page)))
 }

@@ -9,7 +9,7 @@
 //! connection over `socket` (with `preface`, `parse_error`, `head_timer`, `patience` and `answers`, for what hyper does not
 //! do), ended by `linger`, and `http2` the same for HTTP/2; `service` answers one request, which `route`, `query`, `body`,
 //! `caller` and `client_address` take apart, `quota` counts, and `cors` shows to pages; `health`, `documents` with
-//! `conditions`, `catalogue` and `history` by the `page`, `diff`, `sessions` and `presence` are the answers, which `ask`
+//! `conditions`, `catalogue` and `history` by the `page`, `diff`, `sessions` and `presence` are the answers, `logins` those about tokens, which `ask`
 //! gets from the documents' cores and `stored` from the disk, `response` and `error` their form, which `gzip` compresses;
 //! `handshake`, `upgrade`, `watch` and `refusal` lead a WebSocket in, or out.
 
@@ -35,6 +35,7 @@ mod history;
 mod http2;
 mod ids;
 mod linger;
+mod logins;
 mod page;
 mod parse_error;
 mod patience;

@@ -34,7 +34,7 @@ pub(super) async fn of_document(site: &Site, request: &Parts, segment: &str) -> 
     check_open(site)?;
     let (_, document_id) = admit(site, request, segment, Scope::PresenceRead)?;
     let encoding = Query::new(request.uri.query()).position_encoding()?;
-    Ok(json_of_now(StatusCode::OK, ask(site, &document_id, Ask::Presence(encoding)).await?.body))
+    Ok(json_of_now(StatusCode::OK, ask(site, request, &document_id, Ask::Presence(encoding)).await?.body))
 }
 
 /// `PUT /api/presence/{user_id}`.
@@ -75,7 +75,7 @@ pub(super) async fn update(
         encoding,
         update,
     };
-    let answer = ask(site, &document_id, Ask::Visit(Box::new(put))).await?.body;
+    let answer = ask(site, request, &document_id, Ask::Visit(Box::new(put))).await?.body;
     let lasts = Duration::from_secs(site.shared.config.presence.expire_seconds);
     let expires_at = clock::monotonic() + lasts;
     if let Some(over) = visits.enter(&user_id, Visit { document_id, number, expires_at }) {

@@ -12,7 +12,7 @@ use super::caller;
 use super::client_address;
 use super::error::HttpError;
 use super::site::Site;
-use crate::auth::{AuthError, Identity};
+use crate::auth::{AuthError, Shown};
 use crate::clock;
 use crate::request_rates::{Caller, RequestRates, Verdict};
 
@@ -27,15 +27,15 @@ pub(super) const LIMIT_TYPE: &str = "request_rate";
 /// Who asks, and what is said to it that they ask. It goes with the request.
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
-    pub(super) identity: Result<Identity, AuthError>,
+    pub(super) shown: Result<Shown, AuthError>,
     verdict: Option<Verdict>,
 }
 
 impl Asker {
     /// Finds out who asks, and counts it: a user's requests for the user, whose token is not valid for their address.
     pub(super) fn count(site: &Site, peer: IpAddr, request: &Parts) -> Self {
-        let identity = caller::verify(site, request);
-        let caller = match &identity {
+        let shown = caller::read_token(site, request);
+        let caller = match shown.as_ref().map(Shown::identity) {
             Ok(identity) => Caller::User(&identity.user_id, identity.limits.requests_per_minute),
             Err(_) => Caller::Address(client_address::of(peer, &request.headers, &site.shared.config.http)),
         };
@@ -43,7 +43,7 @@ impl Asker {
         if verdict.is_some_and(|verdict| verdict.exceeds) {
             site.limits.count_request();
         }
-        Self { identity, verdict }
+        Self { shown, verdict }
     }
 
     /// How they stand, where anything is limited.

@@ -57,6 +57,10 @@ pub(super) enum Endpoint {
     History,
     /// What differs between two versions.
     Diff,
+    /// New tokens for a refresh token.
+    Refresh,
+    /// Tokens are no longer accepted.
+    Revoke,
     /// A document's WebSocket.
     DocumentSocket,
     /// A document's event stream.
@@ -129,6 +133,8 @@ const ROUTES: &[Route] = &[
     plain("/api/sessions", &[(Method::POST, Endpoint::Sessions)]),
     plain("/api/sessions/active", &[(Method::GET, Endpoint::ActiveSessions)]),
     plain("/api/sessions/{session_id}", &[(Method::DELETE, Endpoint::Session)]),
+    plain("/api/auth/refresh", &[(Method::POST, Endpoint::Refresh)]),
+    plain("/api/auth/revoke", &[(Method::POST, Endpoint::Revoke)]),
 ];
 
 /// The methods of a path, or of the server as a whole (`*`), as in the header `Allow`.

@@ -21,6 +21,7 @@ use super::gzip;
 use super::health;
 use super::history;
 use super::ids;
+use super::logins;
 use super::parse_error;
 use super::presence;
 use super::published;
@@ -135,6 +136,8 @@ async fn dispatch(
         Endpoint::History => history::list(site, &parts, segment).await,
         Endpoint::Diff => diff::between(site, &parts, segment).await,
         Endpoint::Restore => documents::restore(site, &parts, body, segment).await,
+        Endpoint::Refresh => logins::refresh(site, &parts).await,
+        Endpoint::Revoke => logins::revoke(site, &parts, body).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
         Endpoint::DocumentEvents => events::document(site, &parts, segment).await,
         Endpoint::PresenceEvents | Endpoint::MonitoringEvents => events::feed(site, &parts, endpoint).await,

@@ -64,7 +64,7 @@ pub(super) async fn create(site: &Site, request: &Parts, body: Incoming) -> Resu
         session_id: ids::session_id(),
         body,
     };
-    Ok(json_of_now(StatusCode::CREATED, ask(site, &document_id, Ask::Session(Box::new(post))).await?.body))
+    Ok(json_of_now(StatusCode::CREATED, ask(site, request, &document_id, Ask::Session(Box::new(post))).await?.body))
 }
 
 /// `GET /api/sessions/active`.
@@ -109,7 +109,7 @@ pub(super) async fn end(site: &Site, request: &Parts, segment: &str) -> Result<H
         is_admin: identity.allows(Scope::DocumentAdmin, document_id.as_str()).is_ok(),
         user_id: identity.user_id.into(),
     };
-    Ok(json_of_now(StatusCode::OK, ask(site, &document_id, Ask::EndSession(end)).await?.body))
+    Ok(json_of_now(StatusCode::OK, ask(site, request, &document_id, Ask::EndSession(end)).await?.body))
 }
 
 /// Asks all cores which sessions they have, or the one that owns the document.

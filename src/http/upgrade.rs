@@ -25,7 +25,7 @@ use super::response::HttpResponse;
 use super::site::Site;
 use super::slots::Slot;
 use super::socket::Socket;
-use crate::auth::{Identity, Scope};
+use crate::auth::{Identity, Pass, Scope};
 use crate::connection::{ArrivedLine, Line};
 use crate::cores::{Adopt, CoreMessage, Reservation, Reserve};
 use crate::occupancy::Seat;
@@ -74,6 +74,23 @@ pub(super) struct Entrant {
     answer: Answer,
     /// Their place among all connections.
     seat: Seat,
+    /// By what their token can be revoked.
+    pass: Pass,
+}
+
+/// A place in a room that was made for somebody.
+pub(super) struct Place {
+    pub(super) reservation: Reservation,
+    pub(super) seat: Seat,
+    pub(super) pass: Pass,
+}
+
+impl Place {
+    /// What has the room's core take them in, once something leads to them.
+    pub(super) fn adopt(self, line: Line) -> CoreMessage {
+        let Self { reservation, seat, pass } = self;
+        CoreMessage::Adopt(Box::new(Adopt { reservation, line, seat, pass }))
+    }
 }
 
 impl Entrant {
@@ -90,7 +107,7 @@ impl Entrant {
         identity.allows(Scope::DocumentRead, document_id.as_str()).map_err(refusal::forbidden)?;
         let (reply, answer) = oneshot::channel();
         let setting = site.shared.config.greeting;
-        let (granted, expiry) = (identity.limits.granted(), identity.expiry());
+        let (granted, expiry, pass) = (identity.limits.granted(), identity.expiry(), identity.pass);
         let reserve = |query: Query<'_>| -> Result<Reserve, BadParameter> {
             let (edits, framing, greeting) = match entry {
                 Entry::Socket(compression) => {
@@ -116,7 +133,7 @@ impl Entrant {
         };
         let reserve = reserve(Query::new(request.uri.query())).map_err(refusal::bad_parameter)?;
         let seat = site.seat(&reserve.user.user_id, &granted)?;
-        Ok(Self { reserve, answer, seat })
+        Ok(Self { reserve, answer, seat, pass })
     }
 }
 
@@ -148,10 +165,8 @@ async fn enter(
         Err(()) => None,
     };
     match (place, socket) {
-        (Ok((reservation, seat)), Some((transport, read))) => {
-            hand_over(&site, reservation, seat, transport, read).await;
-        }
-        (Ok((reservation, seat)), None) => {
+        (Ok(place), Some((transport, read))) => hand_over(&site, place, transport, read).await,
+        (Ok(Place { reservation, seat, pass: _ }), None) => {
             drop(seat);
             abandon(&site.shared, reservation).await;
         }
@@ -162,8 +177,8 @@ async fn enter(
 }
 
 /// Asks the document's core for a place in its room.
-pub(super) async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservation, Seat), JoinRefusal> {
-    let Entrant { reserve, mut answer, seat } = entrant;
+pub(super) async fn reserve(site: &Site, entrant: Entrant) -> Result<Place, JoinRefusal> {
+    let Entrant { reserve, mut answer, seat, pass } = entrant;
     let document_id: DocumentId = reserve.document_id.clone();
     let message = CoreMessage::Reserve(Box::new(reserve));
     site.shared.send(&document_id, message).map_err(|_| refusal::at_capacity())?;
@@ -175,7 +190,7 @@ pub(super) async fn reserve(site: &Site, entrant: Entrant) -> Result<(Reservatio
         answer.try_recv().map_or_else(|_| Ok(Err(refusal::at_capacity())), Ok)
     });
     match answered {
-        Ok(place) => Ok((place?, seat)),
+        Ok(reservation) => Ok(Place { reservation: reservation?, seat, pass }),
         // A core that stops lets go of what it was asked.
         Err(_) if site.is_draining() => Err(refusal::shutting_down()),
         Err(_) => {
@@ -194,19 +209,19 @@ pub(super) fn take_apart(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
 }
 
 /// Gives the connection to the core that keeps the reservation. It leaves this core's runtime for good.
-async fn hand_over(site: &Site, reservation: Reservation, seat: Seat, transport: Transport, read: Bytes) {
-    let shared = &site.shared;
+async fn hand_over(site: &Site, place: Place, transport: Transport, read: Bytes) {
+    let (shared, reservation) = (&site.shared, place.reservation);
     let parked = match transport.park() {
         Ok(parked) => parked,
         Err(error) => {
             tracing::warn!(%error, "a socket cannot leave its runtime");
-            drop(seat);
+            drop(place);
             return abandon(shared, reservation).await;
         }
     };
-    let adopt = CoreMessage::Adopt(Adopt { reservation, line: Line::Socket(parked, read), seat });
-    let sent = send_patiently(shared, reservation.core, adopt).await;
-    if let Err(CoreMessage::Adopt(Adopt { line, seat, .. })) = sent {
+    let sent = send_patiently(shared, reservation.core, place.adopt(Line::Socket(parked, read))).await;
+    if let Err(CoreMessage::Adopt(adopt)) = sent {
+        let Adopt { reservation: _, line, seat, pass: _ } = *adopt;
         drop(seat);
         abandon(shared, reservation).await;
         if let Ok(ArrivedLine::Socket(transport, _)) = line.arrive() {

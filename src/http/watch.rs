@@ -19,7 +19,7 @@ use super::route::Endpoint;
 use super::site::Site;
 use super::slots::Slot;
 use super::upgrade::{send_patiently, take_apart};
-use crate::auth::{Identity, Scope};
+use crate::auth::{Identity, Pass, Scope};
 use crate::connection::{ArrivedLine, Line};
 use crate::cores::{CoreMessage, Feed, FeedMessage, Watch};
 use crate::occupancy::Seat;
@@ -47,6 +47,8 @@ pub(super) struct Watcher {
     pub(super) feed: Feed,
     /// Their place among all connections.
     pub(super) seat: Seat,
+    /// By what their token can be revoked.
+    pub(super) pass: Pass,
 }
 
 impl Watcher {
@@ -67,11 +69,11 @@ impl Watcher {
         framing: Framing,
     ) -> Result<Self, JoinRefusal> {
         let (identity, feed) = Self::check(site, request, endpoint)?;
-        let (granted, expiry) = (identity.limits.granted(), identity.expiry());
+        let (granted, expiry, pass) = (identity.limits.granted(), identity.expiry(), identity.pass);
         let seat = site.seat(&identity.user_id, &granted)?;
         let user_id = identity.user_id.into();
         let watching = Watching { connection_id: ids::connection_id(), framing, granted, user_id, expiry };
-        Ok(Self { watching, feed, seat })
+        Ok(Self { watching, feed, seat, pass })
     }
 }
 
@@ -109,7 +111,7 @@ async fn hand_over(
     transport: Transport,
     read: bytes::Bytes,
 ) -> Option<(Transport, JoinRefusal)> {
-    let Watcher { watching, feed, seat } = watcher;
+    let Watcher { watching, feed, seat, pass } = watcher;
     let parked = match transport.park() {
         Ok(parked) => parked,
         Err(error) => {
@@ -118,7 +120,7 @@ async fn hand_over(
         }
     };
     let core = site.shared.core_for(&watching.connection_id);
-    let watch = Box::new(Watch { watching, feed, line: Line::Socket(parked, read), seat });
+    let watch = Box::new(Watch { watching, feed, line: Line::Socket(parked, read), seat, pass });
     match send_patiently(&site.shared, core, CoreMessage::Feed(FeedMessage::Watch(watch))).await {
         Err(CoreMessage::Feed(FeedMessage::Watch(watch))) => {
             let ArrivedLine::Socket(transport, _) = watch.line.arrive().ok()? else { return None };

@@ -73,6 +73,12 @@ pub enum Figure {
     PresenceConnectionsOpened,
     /// See [`Self::DocumentConnectionsOpened`].
     MonitoringConnectionsOpened,
+    /// Refresh tokens that were taken.
+    LoginsRefreshed,
+    /// Refresh tokens that were shown a second time.
+    LoginsCopied,
+    /// Revocations that were asked for.
+    LoginsRevoked,
     /// Documents in memory.
     DocumentsLoaded,
     /// People who edit, each once a document.
@@ -123,13 +129,16 @@ pub enum Figure {
 
 impl Figure {
     /// All there are, in the order of their discriminants; those of one family stand together.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::DocumentConnections,
         Self::PresenceConnections,
         Self::MonitoringConnections,
         Self::DocumentConnectionsOpened,
         Self::PresenceConnectionsOpened,
         Self::MonitoringConnectionsOpened,
+        Self::LoginsRefreshed,
+        Self::LoginsCopied,
+        Self::LoginsRevoked,
         Self::DocumentsLoaded,
         Self::Editors,
         Self::Viewers,
@@ -186,6 +195,9 @@ impl Figure {
             Self::DocumentConnectionsOpened => (OPENED, "document"),
             Self::PresenceConnectionsOpened => (OPENED, "presence"),
             Self::MonitoringConnectionsOpened => (OPENED, "monitoring"),
+            Self::LoginsRefreshed => (LOGINS, "refreshed"),
+            Self::LoginsCopied => (LOGINS, "copied"),
+            Self::LoginsRevoked => (LOGINS, "revoked"),
             Self::DocumentsLoaded => (
                 Info {
                     group: Group::Connections,
@@ -258,6 +270,13 @@ impl Figure {
     }
 }
 
+const LOGINS: Info = Info {
+    group: Group::Connections,
+    name: "logins",
+    kind: Kind::Counter,
+    label: "event",
+    help: "refresh tokens that were taken, those that were shown again and so may be stolen, and revocations that were asked for",
+};
 const SLOW: Info = Info {
     group: Group::Errors,
     name: "slow_readers",

@@ -123,6 +123,15 @@ pub enum LoadError {
         /// What RocksDB said.
         reason: String,
     },
+    /// What was revoked is not known.
+    #[error(
+        "what is known of logins cannot be read: {reason}; the server does not start, since it would take tokens that were \
+         revoked: check the disk, then restore a backup"
+    )]
+    Logins {
+        /// What was found.
+        reason: String,
+    },
     /// The disk did not answer. Trying again may help.
     #[error("{family} of document {document} cannot be read: {reason}; check the disk")]
     Unreadable {

@@ -16,14 +16,16 @@ pub enum Family {
     Saves,
     /// What is known of each document beside its texts. Key: document.
     Catalogue,
+    /// What is known of refresh tokens, and what was revoked. Key: 16 bytes that name a login or a user without telling who.
+    Logins,
     /// What is true of the whole store. Key: a name.
     Meta,
 }
 
 impl Family {
     /// All kinds.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Journal, Self::Snapshots, Self::Sessions, Self::Saves, Self::Catalogue, Self::Meta];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Journal, Self::Snapshots, Self::Sessions, Self::Saves, Self::Catalogue, Self::Logins, Self::Meta];
 
     /// The name of the column family. It is on disk: never change one.
     #[must_use]
@@ -34,6 +36,7 @@ impl Family {
             Self::Sessions => "sessions",
             Self::Saves => "saves",
             Self::Catalogue => "catalogue",
+            Self::Logins => "logins",
             Self::Meta => "meta",
         }
     }

@@ -14,7 +14,7 @@
 //! 2. `record`: what the bytes of each kind of record are, and how damage is found.
 //! 3. [`StoreOptions`] and the column families: how RocksDB is set up, and why.
 //! 4. [`Store`]: opening, epochs, encoding; `load`: reading a document back; `catalogue`: which there are;
-//!    `history`: what was done to one.
+//!    `history`: what was done to one; `logins`: what is known of tokens.
 //! 5. [`Committer`]: one thread that makes what all cores submit durable.
 //! 6. [`Snapshotter`]: one thread that shortens what the next load has to read.
 
@@ -29,6 +29,7 @@ mod family;
 mod history;
 mod key;
 mod load;
+mod logins;
 mod meta;
 mod options;
 mod record;
@@ -45,6 +46,7 @@ pub use error::{LoadError, OpenError, WriteError};
 pub use family::Family;
 pub use history::{VersionEntry, Versions};
 pub use load::Loaded;
+pub use logins::{LoginEntry, LoginKey};
 pub use options::{Durability, StoreOptions};
 pub use record::EncodedRecord;
 pub use snapshotter::{SnapshotMaker, SnapshotRequests, Snapshotter};

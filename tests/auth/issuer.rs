@@ -1,14 +1,17 @@
 //! Whoever signs tokens: keys of each kind, and tokens with any header and claims.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
 
 use crate::clock::now;
 use crate::support::home::EDIT;
+
+/// What comes before the 32 bytes of a key, which may be any, in its PKCS #8 (RFC 8410, section 7).
+const ED25519_PREFIX: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 
 /// Somebody with a private key.
 pub(crate) struct Issuer {
@@ -33,6 +36,16 @@ impl Issuer {
         let pair = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("a key");
         let key = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).expect("a private key");
         Self::new(id, &pair, Algorithm::RS256, key)
+    }
+
+    /// One whose key is for EdDSA.
+    pub(crate) fn eddsa(id: &str) -> Self {
+        // As openssl writes it: what rcgen writes has the public half in it, which not everybody reads.
+        let v1 = [&ED25519_PREFIX, KeyPair::generate_for(&PKCS_ED25519).expect("a key").public_key_raw()].concat();
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(v1));
+        let pair = KeyPair::from_pem(&pem).expect("a private key");
+        let key = EncodingKey::from_ed_pem(pair.serialize_pem().as_bytes()).expect("a private key");
+        Self::new(id, &pair, Algorithm::EdDSA, key)
     }
 
     fn new(id: &str, pair: &KeyPair, algorithm: Algorithm, key: EncodingKey) -> Self {

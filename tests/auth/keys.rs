@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 
@@ -156,6 +158,60 @@ async fn no_token_gets_past_the_keys() {
 }
 
 #[tokio::test]
+async fn each_algorithm_has_its_key_and_takes_no_other() {
+    const SECRET: &[u8] = b"a secret that nobody else may see";
+    let home = Home::new();
+    let issuers = [Issuer::rs256("rs"), Issuer::es256("es"), Issuer::eddsa("ed")];
+    let mut keys: serde_json::Value = serde_json::from_str(&jwks(&issuers.each_ref())).expect("JSON");
+    let secret = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET), "kid": "hs", "alg": "HS256"});
+    keys["keys"].as_array_mut().expect("a list").push(secret);
+    let server = with_jwks(&home, &keys.to_string()).await;
+    let claims = json!({"sub": "ada", "scope": EDIT, "exp": now() + 3600});
+    let header = |alg: &str, kid: &str| json!({"alg": alg, "typ": "JWT", "kid": kid});
+    let hs256 = |kid: &str| signed(&EncodingKey::from_secret(SECRET), Algorithm::HS256, &header("HS256", kid), &claims);
+    accepted(&server, &hs256("hs")).await;
+    for issuer in &issuers {
+        accepted(&server, &issuer.token("ada")).await;
+        refused(&server, "the secret under another key's name", &hs256(&issuer.id)).await;
+        for (alg, kid) in [("RS256", "rs"), ("ES256", "es"), ("EdDSA", "ed"), ("HS256", "hs")] {
+            if kid != issuer.id {
+                refused(&server, "another key's name", &issuer.signed(&header(alg, kid), &claims)).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_for_this_server_and_of_its_issuer() {
+    let home = Home::new();
+    let issuer = Issuer::es256("k1");
+    fs::write(home.path("jwks.json"), jwks(&[&issuer])).expect("a file");
+    let path = home.path("jwks.json");
+    let start = home.start().env("JDDB_AUTH__JWKS_FILE", path.to_str().expect("a path in UTF-8"));
+    let server = start.env("JDDB_AUTH__AUDIENCE", "us").env("JDDB_AUTH__ISSUER", "them").ready().await;
+    let of = |claim: &str, value: &serde_json::Value| {
+        let mut claims = json!({"sub": "ada", "scope": EDIT, "exp": now() + 3600, "aud": "us", "iss": "them"});
+        claims[claim] = value.clone();
+        issuer.token_with(&claims)
+    };
+    for audience in [json!("us"), json!(["others", "us"])] {
+        accepted(&server, &of("aud", &audience)).await;
+    }
+    for audience in
+        [json!("others"), json!("US"), json!("us "), json!("us,others"), json!(["others"]), json!([]), json!([["us"]])]
+    {
+        refused(&server, "for others", &of("aud", &audience)).await;
+    }
+    for name in [json!("others"), json!("Them"), json!("them/"), json!(["them"]), json!("")] {
+        refused(&server, "of others", &of("iss", &name)).await;
+    }
+    for value in [json!(null), json!(7), json!({}), json!(true)] {
+        refused(&server, "for nobody", &of("aud", &value)).await;
+        refused(&server, "of nobody", &of("iss", &value)).await;
+    }
+}
+
+#[tokio::test]
 async fn nobody_speaks_for_somebody_else() {
     let home = Home::new();
     let issuer = Issuer::es256("k1");
@@ -192,6 +248,12 @@ async fn a_token_is_in_no_log_of_any_level() {
     socket.send(&json!({"type": token, "payload": {"token": token}}));
     let error = socket.error("UNKNOWN_MESSAGE_TYPE").await;
     let signature = token.rsplit('.').next().expect("three parts");
+    let admin = home.token_with("ada", "document:admin", &[]);
+    let mut monitor = Socket::open(server.port(), &format!("/ws/monitoring?token={admin}")).await;
+    let figures = monitor.next("monitoring.metrics").await.to_string();
+    for token in [&token, &admin] {
+        assert!(token.split('.').skip(1).all(|part| !figures.contains(part)), "{figures}");
+    }
     until("the requests in the log", async || server.log().contains("/nowhere").then_some(())).await;
     let log = server.log();
     assert!(!log.contains(signature), "the token is in the log");

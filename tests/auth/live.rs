@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::clock::now;
 use crate::issuer::{Issuer, jwks};
+use crate::support::events::{Ask, EventStream};
 use crate::support::home::{EDIT, Home};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
@@ -74,6 +75,46 @@ async fn a_token_that_expires_closes_its_connection_and_a_new_one_keeps_it() {
     for socket in &mut renewed {
         changes(socket, "m1").await;
     }
+}
+
+#[tokio::test]
+async fn a_token_that_expires_ends_its_event_streams() {
+    let home = Home::new();
+    let issuer = Issuer::es256("k");
+    let server = start(&home, &issuer).await;
+    let scope = "document:admin presence:read";
+    let (mut editor, _) = Socket::joined(server.port(), "doc", &token(&issuer, "zoe", EDIT, 3_600)).await;
+    let mut streams = Vec::new();
+    for target in ["/api/documents/doc/events", "/api/presence/events", "/api/monitoring/events"] {
+        let token = token(&issuer, "ada", scope, SHORT);
+        streams.push(EventStream::open(server.port(), &Ask { target, token: &token, ..Ask::default() }).await);
+    }
+    for stream in &mut streams {
+        let mut errors = Vec::new();
+        while let Some(event) = stream.next().await {
+            if event.message["type"] == "system.error" {
+                let payload = &event.message["payload"];
+                errors.push((payload["error_code"].clone(), payload["severity"].clone()));
+                assert_eq!(event.id, None, "{event:?}");
+            }
+        }
+        let expected = [(json!("TOKEN_EXPIRING"), json!("warning")), (json!("UNAUTHENTICATED"), json!("critical"))];
+        assert_eq!(errors, expected);
+        assert!(stream.is_whole, "the stream ends as it should");
+        assert_eq!(stream.comments.last().map(String::as_str), Some("closed 1008 UNAUTHENTICATED"));
+    }
+    // Whoever comes back with the same token is refused; with another one they go on where they were.
+    let target = "/api/documents/doc/events";
+    let seen = streams[0].last_event_id.clone();
+    let old = token(&issuer, "ada", scope, 0);
+    let ask = Ask { target, token: &old, last_event_id: seen.as_deref(), ..Ask::default() };
+    EventStream::try_open(server.port(), &ask).await.expect_err("no stream").error(401, "UNAUTHENTICATED");
+    changes(&mut editor, "m1").await;
+    let new = token(&issuer, "ada", scope, 3_600);
+    let mut resumed = EventStream::open(server.port(), &Ask { token: &new, ..ask }).await;
+    assert_eq!(resumed.next_of("document.change").await.message["payload"]["version"], 1);
+    changes(&mut editor, "m2").await;
+    assert_eq!(resumed.next_of("document.change").await.message["payload"]["version"], 2);
 }
 
 #[tokio::test]

@@ -5,10 +5,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::Bystander;
 use crate::support::home::Home;
+use crate::support::http;
+use crate::support::server::Server;
 use crate::support::socket::{MASK, Socket, frame, upgrade};
-use crate::support::until;
+use crate::support::{until, within};
+use crate::{Bystander, closed_with, stays_open};
 
 /// A heartbeat of about that many bytes, as a frame.
 fn heartbeat(bytes: usize) -> Vec<u8> {
@@ -57,6 +59,14 @@ async fn unfinished_messages_are_bounded_over_all_connections() {
         streams.push(stream);
     }
     bystander.goes_on_undisturbed().await;
+    // Whoever has ended a large message that came in parts holds nothing any more, however long they are silent then.
+    let mut done = Socket::joined(server.port(), "shared", &home.token("done")).await.0;
+    let bytes = heartbeat(1_000_000);
+    let (begin, end) = bytes.split_at(990_000);
+    done.send_bytes(begin.to_vec());
+    bystander.goes_on_undisturbed().await;
+    done.send_bytes(end.to_vec());
+    done.next("system.heartbeat").await;
     let before = server.resident_kib();
     let (told, mut closed) = mpsc::unbounded_channel();
     let clients: Vec<_> =
@@ -80,6 +90,7 @@ async fn unfinished_messages_are_bounded_over_all_connections() {
     bystander.goes_on_undisturbed().await;
     socket.send_bytes(end.to_vec());
     socket.next("system.heartbeat").await;
+    stays_open(&mut done).await;
     let growth = heaviest.max(server.resident_kib()) - before;
     assert!(growth < GROWTH_KIB_MAX, "the server grew by {growth} KiB for {CONNECTIONS} unfinished messages");
     drop(clients);
@@ -104,5 +115,120 @@ async fn large_messages_that_come_at_once_are_all_read_to_their_end() {
     for socket in &mut sockets {
         socket.next("system.heartbeat").await;
     }
+    bystander.goes_on_undisturbed().await;
+}
+
+/// What the server has read of all documents' connections, in bytes.
+struct Meter(Socket);
+
+impl Meter {
+    async fn open(home: &Home, server: &Server) -> Self {
+        let token = home.token_with("meter", "document:admin", &[]);
+        Self(Socket::open(server.port(), &format!("/ws/monitoring?token={token}")).await)
+    }
+
+    async fn read(&mut self) -> u64 {
+        let report = self.0.next("monitoring.metrics").await;
+        report["payload"]["resources"]["network_bytes"]["received"]["total"].as_u64().expect("a number")
+    }
+
+    async fn reaches(&mut self, bytes: u64) {
+        let reading = async { while self.read().await < bytes {} };
+        within("the server to read on", reading).await;
+    }
+}
+
+/// A viewer who sends `part` bytes of a message, and then nothing but answers to pings; and what would end it.
+async fn holder(home: &Home, server: &Server, meter: &mut Meter, part: u32) -> (Socket, Vec<u8>) {
+    let token = home.token(&format!("holder_{part}"));
+    let socket = Socket::open(server.port(), &format!("/ws/document/shared?mode=view&token={token}")).await;
+    let message = json!({"type": "system.heartbeat", "payload": {"padding": "x".repeat(1_020_000)}}).to_string();
+    let (begin, end) = message.split_at(part as usize);
+    let before = meter.read().await;
+    // A fragment, so that control frames can follow it.
+    socket.send_bytes(frame(0x01, Some(MASK), begin.as_bytes()));
+    meter.reaches(before + u64::from(part)).await;
+    (socket, frame(0x80, Some(MASK), end.as_bytes()))
+}
+
+/// Somebody whose message finds no room at first, and then does.
+async fn waits_and_is_answered(home: &Home, server: &Server) {
+    let token = home.token("waiting");
+    let mut waiting = Socket::open(server.port(), &format!("/ws/document/shared?mode=view&token={token}")).await;
+    waiting.send_bytes(heartbeat(600_000));
+    waiting.next("system.heartbeat").await;
+}
+
+/// Three make no progress, and one of them has the turn; a fourth finds no room. Only as many are closed as make some, the
+/// largest first.
+#[tokio::test]
+async fn no_more_are_closed_than_make_room_and_the_largest_first() {
+    let home = Home::new();
+    let server = home.start().env("JDDB_LIMITS__UNFINISHED_MESSAGE_BYTES", "2097152");
+    let server = server.env("JDDB_HTTP__PROGRESS_SECONDS", "1").ready().await;
+    // Who only views makes no document.
+    let mut bystander = Bystander::join(&home, &server, "shared").await;
+    let mut meter = Meter::open(&home, &server).await;
+    let (mut small, end) = holder(&home, &server, &mut meter, 600_000).await;
+    let (mut larger, _) = holder(&home, &server, &mut meter, 700_000).await;
+    let (mut largest, _) = holder(&home, &server, &mut meter, 1_000_000).await;
+    // Reports are a second apart: all three have had their time, and nobody waits.
+    for _ in 0..3 {
+        meter.read().await;
+    }
+    waits_and_is_answered(&home, &server).await;
+    closed_with(&mut largest, 1013).await;
+    closed_with(&mut larger, 1013).await;
+    small.send_bytes(end);
+    small.next("system.heartbeat").await;
+    bystander.goes_on_undisturbed().await;
+}
+
+/// Whoever has to wait for room longer than a peer may be silent is not taken for one that has died, since nobody listens.
+#[tokio::test]
+async fn who_waits_for_room_is_not_taken_for_dead() {
+    let home = Home::new();
+    let server = home.start().env("JDDB_LIMITS__UNFINISHED_MESSAGE_BYTES", "1048576");
+    let server = server.env("JDDB_HEARTBEAT__INTERVAL_SECONDS", "1").env("JDDB_HEARTBEAT__SILENCE_SECONDS", "2");
+    let server = server.env("JDDB_HTTP__PROGRESS_SECONDS", "7").ready().await;
+    // Who only views makes no document.
+    let mut bystander = Bystander::join(&home, &server, "shared").await;
+    let mut meter = Meter::open(&home, &server).await;
+    let (mut held, _) = holder(&home, &server, &mut meter, 900_000).await;
+    // By its answer to a ping it has the turn, which is of no use to it.
+    for _ in 0..3 {
+        meter.read().await;
+    }
+    waits_and_is_answered(&home, &server).await;
+    closed_with(&mut held, 1013).await;
+    bystander.goes_on_undisturbed().await;
+}
+
+/// What has come of a message is let go of with its connection.
+#[tokio::test]
+async fn nothing_is_held_of_a_connection_that_is_lost() {
+    let home = Home::new();
+    let server = home.start().env("JDDB_LIMITS__UNFINISHED_MESSAGE_BYTES", "1048576").ready().await;
+    let (port, token) = (server.port(), home.token("lost"));
+    // Who only views makes no document.
+    let mut bystander = Bystander::join(&home, &server, "shared").await;
+    let mut meter = Meter::open(&home, &server).await;
+    for _ in 0..3 {
+        let before = meter.read().await;
+        let target = format!("/ws/document/shared?mode=view&token={token}");
+        let (mut stream, answer) = upgrade(port, &target, "").await.expect("an answer");
+        assert_eq!(answer.status, 101);
+        let part = frame(0x01, Some(MASK), &vec![b'a'; 900_000]);
+        within("the server to read on", stream.write_all(&part)).await.expect("it is read");
+        meter.reaches(before + 900_000).await;
+    }
+    // Bodies do not wait for room.
+    let insertion = json!({"operation": "insert", "position": 0, "content": "x".repeat(200_000)});
+    until("room for a body", async || {
+        let body = json!({"changes": [insertion]});
+        let answer = http::post(port, "/api/documents/other/changes", &token, &body).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
     bystander.goes_on_undisturbed().await;
 }

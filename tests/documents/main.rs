@@ -6,6 +6,7 @@ mod support;
 
 mod deletion;
 mod history;
+mod kills;
 mod list;
 mod lock;
 mod put;

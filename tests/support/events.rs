@@ -123,14 +123,33 @@ impl EventStream {
             if self.left == 0 || self.is_whole {
                 return None;
             }
-            if !self.take_chunk() {
-                let mut bytes = [0; 16 << 10];
-                match self.stream.read(&mut bytes).await {
-                    Ok(0) | Err(_) => return None,
-                    Ok(count) => self.raw.extend_from_slice(&bytes[..count]),
-                }
+            if !self.take_chunk() && !self.read_on().await {
+                return None;
             }
         }
+    }
+
+    /// Reads more of the connection; false if there is no more.
+    async fn read_on(&mut self) -> bool {
+        let mut bytes = [0; 16 << 10];
+        match self.stream.read(&mut bytes).await {
+            Ok(0) | Err(_) => false,
+            Ok(count) => {
+                self.raw.extend_from_slice(&bytes[..count]);
+                true
+            }
+        }
+    }
+
+    /// Reads on until there is one more comment; events that come before it are still the next.
+    pub(crate) async fn next_comment(&mut self) {
+        let before = self.comments.len();
+        let reading = async {
+            while self.comments.len() == before {
+                assert!(self.take_chunk() || self.read_on().await, "the stream ended");
+            }
+        };
+        within("a comment", reading).await;
     }
 
     /// The same, but not for long.

@@ -6,8 +6,9 @@
 //! and [`socket`] speak to them, [`described`] holds what they say against its description, [`editor`] is what a
 //! good client library does with a document, [`events`] reads event streams, [`client`] is that editor on a connection
 //! that may break, and [`typists`] are many of them.
-//! [`programs`] are clients in other languages. [`tls`] is for servers that take encrypted connections only.
+//! [`programs`] are clients in other languages, [`ahead`] sets a server's clock. [`tls`] is for servers that take encrypted connections only.
 
+pub(crate) mod ahead;
 pub(crate) mod client;
 pub(crate) mod described;
 pub(crate) mod editor;

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use super::home::{Home, program};
@@ -253,9 +253,27 @@ impl Server {
         self.child.wait().expect("a killed child can be waited for");
     }
 
+    fn process(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id")
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(pid, signal).expect("the server can be signalled");
+        kill_process(self.process(), signal).expect("the server can be signalled");
+    }
+
+    /// Has it open no file whose descriptor would be that number, or above; all that are open stay so. What it could before.
+    pub(crate) fn limit_files(&self, number: u64) -> u64 {
+        let limit = |new| prlimit(Some(self.process()), Resource::Nofile, new).expect("the server can be limited");
+        let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+        limit(Rlimit { current: Some(number), maximum }).current.expect("a limit")
+    }
+
+    /// The lowest descriptor that it has not in use.
+    pub(crate) fn next_file(&self) -> u64 {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("its files");
+        let name = |entry: std::fs::DirEntry| entry.file_name().into_string().ok();
+        let open: std::collections::BTreeSet<u64> = open.filter_map(|entry| name(entry.ok()?)?.parse().ok()).collect();
+        (0..).find(|number| !open.contains(number)).expect("there are many numbers")
     }
 
     /// Its resident memory, in KiB.

@@ -129,6 +129,38 @@ async fn the_end_of_a_websocket_is_said() {
     assert!(bytes.ends_with(&[0x88, 2, 0x03, 0xe8]), "{bytes:?}");
 }
 
+/// What a message has come to that is not read on, since too much is held of others', lies decrypted in its session where the
+/// socket tells nothing of it. It is read when there is room.
+#[tokio::test]
+async fn what_is_decrypted_and_not_read_is_not_forgotten() {
+    let home = Home::new();
+    let settings = [
+        ("JDDB_LIMITS__UNFINISHED_MESSAGE_BYTES", "1048576"),
+        ("JDDB_HTTP__PROGRESS_SECONDS", "2"),
+        // Answers to pings would have the rest read.
+        ("JDDB_HEARTBEAT__INTERVAL_SECONDS", "3600"),
+        ("JDDB_HEARTBEAT__SILENCE_SECONDS", "7200"),
+    ];
+    let encrypted = Encrypted::start(&home, &settings).await;
+    let tunnel = encrypted.tunnel().await;
+    let admin = home.token_with("admin", "document:admin", &[]);
+    let mut meter = Socket::open(tunnel.port, &format!("/ws/monitoring?token={admin}")).await;
+    let (mut holder, _) = Socket::joined(tunnel.port, "doc", &home.token("holder")).await;
+    let target = format!("/ws/document/doc?token={}", home.token("ada"));
+    let mut socket = upgraded(&encrypted, [upgrade_request(0, &target, "")]).await;
+    socket.next("document.state").await;
+    holder.send_bytes(frame(0x01, Some(MASK), &vec![b'a'; 1_040_000]));
+    let received = async {
+        let bytes = "/payload/resources/network_bytes/received/total";
+        while meter.next("monitoring.metrics").await.pointer(bytes).and_then(Value::as_u64) < Some(1_040_000) {}
+    };
+    within("the holder to be read", received).await;
+    let heartbeat = json!({"type": "system.heartbeat", "payload": {"padding": "x".repeat(17_000)}});
+    socket.send(&heartbeat);
+    socket.next("system.heartbeat").await;
+    assert_eq!(holder.closed().await.1, 1013);
+}
+
 /// So many large changes are far more than the kernel and the smallest queue take for a connection.
 const CHANGES: u64 = 30;
 const CHANGE_BYTES: usize = 300 << 10;

@@ -11,6 +11,7 @@ mod inbound;
 mod message;
 pub mod outbound;
 mod presence;
+mod revocation_body;
 mod session_body;
 
 pub use document_body::{DocumentBody, LockRequest, read_document_body, read_lock_body, read_restore_body};
@@ -22,4 +23,5 @@ pub use message::{
 };
 pub use outbound::write_message;
 pub use presence::{ACTIVITY_BYTES_MAX, PresenceUpdate, read_presence_body};
+pub use revocation_body::{RevocationRequest, read_revocation_body};
 pub use session_body::{PARTICIPANTS_MAX, SESSION_TYPE, SessionBody, read_session_body};

@@ -363,3 +363,27 @@ impl Room {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of each ten versions the last three are left out, so often that not all gaps are kept apart.
+    #[test]
+    fn what_was_left_out_stays_so_when_the_oldest_gaps_become_one() {
+        let mut lag = Lag::default();
+        let gaps = GAPS_MAX as u64 + 3;
+        for gap in 0..gaps {
+            for version in 7..10 {
+                lag.miss(Version(10 * gap + version));
+            }
+            lag.caught_up_with(Version(10 * gap + 10));
+        }
+        assert_eq!(lag.gaps.len(), GAPS_MAX);
+        let joined = 7..10 * (gaps - GAPS_MAX as u64) + 10;
+        for version in 0..=10 * gaps {
+            let is_missed = version % 10 >= 7 || joined.contains(&version);
+            assert_eq!(lag.has_missed(Version(version)), is_missed, "{version}");
+        }
+    }
+}

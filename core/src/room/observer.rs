@@ -19,7 +19,7 @@ use super::rates::{attempt, displaced_frame, exceeded_frame, reason_to_close};
 use super::refusal::{
     MALFORMED_IN_ROW_MAX, STOPPING_MESSAGE, TOO_MANY_MALFORMED, error_frame, is_malformed, stopping_reason,
 };
-use super::tokens::{Due, EXPIRED_CLOSE, Expiry, Renewal, RenewalRequest, due_frame};
+use super::tokens::{Due, Expiry, INVALID_CLOSE, Renewal, RenewalRequest, due_frame, revoked_frame};
 use crate::ids::UnixMillis;
 use crate::limits::{Attempt, Exceeded, GrantedLimits, LimitMode, RateLimits, Rates, RefusalCounts};
 use crate::protocol::outbound::{ErrorMessage, Heartbeat, Metadata};
@@ -321,7 +321,7 @@ impl Observer {
         self.config.counters.count_sent(Sent::Error, 1);
         self.push(due_frame(now, due));
         if due == Due::End {
-            self.close(EXPIRED_CLOSE.0, EXPIRED_CLOSE.1);
+            self.close(INVALID_CLOSE.0, INVALID_CLOSE.1);
         }
     }
 
@@ -366,6 +366,15 @@ impl Observer {
     pub fn displace(&mut self, now: UnixMillis) {
         self.tell_limit(displaced_frame(now));
         self.close(close::RATE_LIMITED, ErrorCode::RateLimitExceeded.name());
+    }
+
+    /// Its token was revoked: it is told, and closed.
+    pub fn revoke(&mut self, now: UnixMillis) {
+        if self.is_heard() {
+            self.config.counters.count_sent(Sent::Error, 1);
+            self.push(revoked_frame(now));
+            self.close(INVALID_CLOSE.0, INVALID_CLOSE.1);
+        }
     }
 
     /// Gives back memory where it has been silent for a minute.

@@ -16,6 +16,7 @@ use crate::websocket::CloseCode;
 /// How long before its token expires a connection is told.
 const WARNING_SECONDS: u32 = 60;
 const EXPIRED_MESSAGE: &str = "the token has expired: reconnect with a new one";
+const REVOKED_MESSAGE: &str = "the token was revoked: log in again, then reconnect with a new one";
 
 /// Until when a connection's token is good, in Unix seconds; 8 bytes, and no timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +151,14 @@ pub(super) fn due_frame(now: UnixMillis, due: Due) -> Bytes {
     }
 }
 
-/// The close after [`Due::End`].
-pub(super) const EXPIRED_CLOSE: (CloseCode, &str) = (CloseCode::POLICY_VIOLATION, ErrorCode::Unauthenticated.name());
+/// The message for who has a token that was revoked.
+pub(super) fn revoked_frame(now: UnixMillis) -> Bytes {
+    let error = ErrorMessage::new(ErrorCode::Unauthenticated, REVOKED_MESSAGE, Severity::Critical);
+    frame("system.error", &error, &Metadata::of_server(now, None))
+}
+
+/// The close after [`Due::End`], and where the token was revoked.
+pub(super) const INVALID_CLOSE: (CloseCode, &str) = (CloseCode::POLICY_VIOLATION, ErrorCode::Unauthenticated.name());
 
 impl Room {
     /// Tokens that members have shown since this was asked last.
@@ -163,18 +170,30 @@ impl Room {
         self.renewals.push(RenewalRequest::new(token, correlation_id));
     }
 
-    /// A member's new token was checked. Whoever may no longer edit is a viewer from here on.
+    /// A member's token was revoked: it is told, and closed.
+    pub fn revoke(&mut self, now: UnixMillis, key: MemberKey) {
+        if self.is_heard(key) {
+            self.members.send(key, 0, revoked_frame(now));
+            self.config.counters.count_sent(Sent::Error, 1);
+            self.members.close(key, INVALID_CLOSE.0, INVALID_CLOSE.1);
+        }
+    }
+
+    /// A member's new token was checked; whether it goes by it. Whoever may no longer edit is a viewer from here on.
     pub fn renew(
         &mut self,
         now: UnixMillis,
         key: MemberKey,
         request: &RenewalRequest,
         renewal: Result<Renewal, InboundError>,
-    ) {
-        let Some(member) = self.members.get_mut(key) else { return };
+    ) -> bool {
+        let Some(member) = self.members.get_mut(key) else { return false };
         let renewal = match request.judged(renewal, &member.user.user_id) {
             Ok(renewal) => renewal,
-            Err(error) => return self.refuse(now, key, &error),
+            Err(error) => {
+                self.refuse(now, key, &error);
+                return false;
+            }
         };
         (member.expiry, member.granted) = (renewal.expiry, renewal.granted);
         member.is_admin = renewal.is_admin;
@@ -189,6 +208,7 @@ impl Room {
         self.members.send(key, 0, request.accepted_frame(now, renewal.expires_at, Some(can_edit)));
         self.config.counters.count_sent(Sent::Refreshed, 1);
         self.close_if_stranger(now, key);
+        true
     }
 
     /// Warns those whose token expires soon, and closes those whose token has.
@@ -207,7 +227,7 @@ impl Room {
             self.members.send(key, 0, due_frame(now, due));
             self.config.counters.count_sent(Sent::Error, 1);
             if due == Due::End {
-                self.members.close(key, EXPIRED_CLOSE.0, EXPIRED_CLOSE.1);
+                self.members.close(key, INVALID_CLOSE.0, INVALID_CLOSE.1);
             }
         }
     }

@@ -148,6 +148,27 @@ fn all_who_get_the_state_of_a_version_share_its_bytes() {
 }
 
 #[test]
+fn a_state_is_kept_while_somebody_lags_and_no_longer() {
+    for leaves in [false, true] {
+        let mut team = Team::small();
+        team.flood(40);
+        team.house.room.sent(team.slow, 0);
+        assert!(team.house.room.catch_up(team.house.now, team.slow));
+        let outbox = team.house.room.member(team.slow).unwrap().outbox();
+        let state = outbox.sendable(team.house.room.durable_records()).next().unwrap().clone();
+        team.house.wait(1_000);
+        if leaves {
+            team.house.leave(team.slow);
+        } else {
+            team.house.check_now(team.slow, &["sync v40 full"]);
+        }
+        assert!(!state.is_unique(), "the next who lags gets the same");
+        team.house.wait(1_000);
+        assert!(state.is_unique(), "the room keeps it for nobody");
+    }
+}
+
+#[test]
 fn only_the_newest_version_is_remembered_while_a_state_drains() {
     let mut team = Team::of_size(20_000);
     team.flood(40);

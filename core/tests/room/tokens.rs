@@ -160,3 +160,22 @@ fn refreshing_counts_in_the_burst_only() {
     house.say(ada, insert(0, "x"));
     assert_eq!(codes(&house.read(ada)), Vec::<&str>::new(), "the minute has room for all of its messages");
 }
+
+#[test]
+fn a_token_that_is_revoked_closes_its_connection_once() {
+    let mut house = House::new();
+    let (ada, ben) = (house.settle(guest("ada")), house.settle(guest("ben")));
+    house.read(ada);
+    house.room.revoke(house.now, ada);
+    house.room.revoke(house.now, ada);
+    let told = house.read(ada);
+    assert_eq!(codes(&told), ["UNAUTHENTICATED", "none"]);
+    assert_eq!(told[0]["payload"]["severity"], "critical");
+    assert_eq!((&told[1]["type"], &told[1]["code"]), (&json!("close"), &json!(1008)));
+    assert!(!house.room.is_heard(ada) && house.room.is_heard(ben));
+    house.say(ada, insert(0, "x"));
+    assert_eq!(house.room.document().version().0, 0, "it is no longer heard");
+    // Whoever is gone is told nothing.
+    house.room.leave(house.now, ada);
+    house.room.revoke(house.now, ada);
+}

@@ -339,3 +339,77 @@ fn the_configured_key_comes_before_the_directorys() {
     let shared = authority().issue(&grant(), NOW).unwrap();
     assert!(by_file.verify(&shared, NOW).is_ok());
 }
+
+/// What a refresh token says that is good at that time.
+fn read_refresh(authority: &Authority, token: &Token, now: u64) -> RefreshToken {
+    authority.read(token, now).and_then(Shown::for_refresh).unwrap()
+}
+
+#[test]
+fn what_is_given_for_a_refresh_token_is_of_its_family() {
+    let authority = authority_with(|auth| auth.access_token_seconds = 100);
+    let grant = Grant { expires_in_seconds: 1_000, ..grant() };
+    let first = read_refresh(&authority, &authority.issue_refresh(&grant, "f", NOW).unwrap(), NOW);
+    assert_eq!(first.generation, 0);
+    let pair = authority.renew(&first, NOW + 10).unwrap();
+    assert_eq!(pair.expires_in, 100);
+    let identity = authority.verify(&pair.access, NOW + 10).unwrap();
+    assert_eq!(
+        identity,
+        Identity { exp: NOW + 110, expires_at: NOW + 140, pass: identity.pass, ..first.identity.clone() }
+    );
+    assert_eq!((identity.pass.login, identity.pass.issued_at), (first.identity.pass.login, NOW + 10));
+    let second = read_refresh(&authority, &pair.refresh, NOW + 10);
+    assert_eq!((second.generation, &second.identity), (1, &first.identity), "they end together, and began together");
+    // None is good for longer than its family, and no refresh token has a leeway.
+    let last = authority.renew(&second, NOW + 950).unwrap();
+    assert_eq!((last.expires_in, authority.verify(&last.access, NOW + 950).unwrap().exp), (50, NOW + 1_000));
+    assert_eq!(authority.read(&last.refresh, NOW + 1_000), Err(AuthError::Expired));
+    let other = read_refresh(&authority, &authority.issue_refresh(&grant, "g", NOW).unwrap(), NOW);
+    assert_ne!(other.identity.pass.login, first.identity.pass.login);
+}
+
+#[test]
+fn a_token_is_what_it_says_and_no_other() {
+    let authority = authority();
+    let access = authority.issue(&grant(), NOW).unwrap();
+    let refresh = authority.issue_refresh(&grant(), "f", NOW).unwrap();
+    assert_eq!(authority.verify(&refresh, NOW), Err(AuthError::NotForAccess));
+    let shown = authority.read(&access, NOW).unwrap();
+    assert_eq!(shown.for_refresh(), Err(AuthError::NotForRefresh));
+    assert!(!format!("{:?}", authority.read(&refresh, NOW)).contains("jti"), "what it says is told to nobody");
+    for header in [r#"{"alg":"HS256","typ":7}"#, r#"{"alg":"HS256","typ":null}"#, r#"{"alg":"HS256","typ":["JWT"]}"#] {
+        check_refused(&with_header(header), AuthError::Malformed);
+    }
+    check_refused(&with_header(r#"{"alg":"HS256","typ":"application/Refresh+JWT"}"#), AuthError::MissingClaim("jti"));
+}
+
+#[test]
+fn nothing_is_given_that_would_be_refused() {
+    let authority = authority();
+    // The longest there is: its successor says of which generation it is, and is longer.
+    let long = (0..600).map(|count| {
+        let patterns = vec!["x".repeat(128); 40].into_iter().chain(vec!["x".to_owned(); count]).collect();
+        authority.issue_refresh(&Grant { documents: patterns, ..grant() }, "f", NOW)
+    });
+    let longest = long.map_while(Result::ok).last().unwrap();
+    let first = read_refresh(&authority, &longest, NOW);
+    assert!(matches!(authority.renew(&first, NOW), Err(IssueError::Refused(AuthError::TooLong))));
+    let unsigned = Authority { signing: None, ..authority };
+    assert!(matches!(unsigned.renew(&first, NOW), Err(IssueError::NoKey)));
+}
+
+#[test]
+fn a_token_of_a_family_goes_by_that_and_any_other_by_itself() {
+    let authority = authority();
+    let pass = |changes: Value| verify(&authority, changes).unwrap().pass;
+    let plain = pass(json!({}));
+    assert_eq!(plain.issued_at, 0);
+    assert_eq!(plain, pass(json!({})), "whatever its signature is");
+    assert_ne!(plain.login, pass(json!({"name": "A"})).login);
+    assert_eq!(plain.user, pass(json!({"iat": 5})).user);
+    assert_eq!(pass(json!({"family": "f"})).login, pass(json!({"family": "f", "name": "A"})).login);
+    assert_ne!(pass(json!({"family": "f"})).login, pass(json!({"family": "f", "sub": "bob"})).login);
+    assert_ne!(pass(json!({"sub": "bob"})).user, plain.user);
+    assert_eq!(pass(json!({"iat": 5.9})).issued_at, 5);
+}

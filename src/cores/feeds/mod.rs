@@ -16,7 +16,7 @@ use std::sync::Arc;
 use jddb_core::room::{Observer, ObserverConfig, Watching};
 
 use super::core::{Core, now};
-use crate::auth::{Identity, Scope};
+use crate::auth::{Identity, Pass, Scope};
 use crate::connection::{self, Connection, Home, Line};
 use crate::metrics::Figure;
 use crate::occupancy::Seat;
@@ -43,6 +43,8 @@ pub struct Watch {
     pub line: Line,
     /// The connection's place among all connections.
     pub seat: Seat,
+    /// By what its token can be revoked.
+    pub pass: Pass,
 }
 
 /// What can be watched.
@@ -77,7 +79,7 @@ impl Core {
     }
 
     fn seat_watcher(self: &Rc<Self>, watch: Watch) {
-        let Watch { watching, feed, line, seat } = watch;
+        let Watch { watching, feed, line, seat, pass } = watch;
         let mut observer = Observer::new(now(), watching, self.observer_config());
         if self.is_stopping() {
             observer.shut_down(now(), crate::jitter::retry_ms());
@@ -90,7 +92,7 @@ impl Core {
             }
         };
         let home = Home::Observer(Box::new(RefCell::new(observer)));
-        let connection = connection::adopt(self, line, home, seat);
+        let connection = connection::adopt(self, line, home, seat, pass);
         match feed {
             Feed::Presence(identity) => self.watch_presence(&connection, *identity),
             Feed::Monitoring { interval_seconds } => self.watch_server(&connection, interval_seconds),

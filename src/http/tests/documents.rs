@@ -126,9 +126,14 @@ fn bodies_are_bounded_in_size_time_and_kind() {
         let reply = post(&front, target, &token, "", &"x".repeat(200_000)).await;
         assert_eq!((reply.status, &*reply.error_code()), (413, "MESSAGE_TOO_LARGE"));
         let chunked = format!("Authorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n");
-        let body = format!("800\r\n{}\r\n0\r\n\r\n", "x".repeat(0x800));
-        let reply = front.request(&format!("POST {target}"), &chunked, &body).await;
-        assert_eq!((reply.status, &*reply.error_code()), (413, "MESSAGE_TOO_LARGE"));
+        for (bytes, status) in [(1_024, 200), (1_025, 413), (2_048, 413)] {
+            let whole = "x".repeat(bytes);
+            assert_eq!(post(&front, target, &token, "", &whole).await.status, status, "{bytes}");
+            let body = format!("{bytes:x}\r\n{whole}\r\n0\r\n\r\n");
+            let reply = front.request(&format!("POST {target}"), &chunked, &body).await;
+            assert_eq!(reply.status, status, "{bytes} in chunks");
+            assert!(status == 200 || reply.error_code() == "MESSAGE_TOO_LARGE");
+        }
         let reply = front.request(&format!("POST {target}"), &chunked, "5\r\nab").await;
         assert_eq!((reply.status, &*reply.error_code()), (408, "REQUEST_TIMEOUT"));
         let reply = front.request(&format!("POST {target}"), &chunked, "zz\r\n").await;

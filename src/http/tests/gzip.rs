@@ -5,6 +5,7 @@ use std::io::Read as _;
 use flate2::read::GzDecoder;
 
 use super::support::{BIG_BYTES, Front, Reply, run};
+use crate::config::Origins;
 
 const GZIP: &str = "Accept-Encoding: gzip, deflate, br\r\n";
 
@@ -82,6 +83,23 @@ fn a_connection_goes_on_behind_a_compressed_answer() {
                 BIG_BYTES + 2
             );
             assert_eq!(Reply::parse(behind).unwrap().status, 200);
+        },
+    );
+}
+
+#[test]
+fn an_answer_that_differs_by_origin_and_by_encoding_says_both() {
+    run(
+        |config| config.http.allowed_origins = Origins::new("https://app.example.org").unwrap(),
+        async |front| {
+            front.start_core();
+            let headers = format!("Origin: https://app.example.org\r\n{GZIP}");
+            let reply = front.request(&format!("GET {}", big(&front, 1)), &headers, "").await;
+            let lines = reply.head.lines().filter_map(|line| line.split_once(": "));
+            let mut varies: Vec<&str> =
+                lines.filter(|(name, _)| name.eq_ignore_ascii_case("vary")).map(|(_, value)| value).collect();
+            varies.sort_unstable();
+            assert_eq!(varies, ["accept-encoding", "origin"], "{}", reply.head);
         },
     );
 }

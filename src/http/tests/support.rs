@@ -22,13 +22,14 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
-use crate::auth::{Authority, Grant, ScopeSet};
+use crate::auth::{Authority, Grant, Revoked, ScopeSet};
 use crate::clock;
 use crate::config::{Config, Secret};
 use crate::cores::{Adopt, Answered, Ask, Call, CoreMessage, Inbox, LimitsInForce, Reservation, Reserve};
 use crate::http::accept::serve_site;
 use crate::http::site::Site;
 use crate::listen::Listeners;
+use crate::logins::Logins;
 use crate::occupancy::Occupancy;
 use crate::request_rates::RequestRates;
 use crate::shared::Shared;
@@ -164,7 +165,7 @@ impl Front {
         let mut heard = self.heard.borrow_mut();
         let index = heard.iter().position(|message| matches!(message, CoreMessage::Adopt(_))).unwrap();
         match heard.remove(index) {
-            CoreMessage::Adopt(adopt) => adopt,
+            CoreMessage::Adopt(adopt) => *adopt,
             other => panic!("{other:?}"),
         }
     }
@@ -207,6 +208,8 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
     let snapshotter = Snapshotter::start(Arc::clone(&store), Box::new(|_, _| None), 1).unwrap();
     Shared {
         authority: ArcSwap::from_pointee(Authority::open(&config).unwrap()),
+        // Nobody decides anything here.
+        logins: Logins::new(1, Revoked::default()).0,
         request_rates: Arc::new(RequestRates::new(&config.limits)),
         tls: None,
         config,

@@ -387,6 +387,9 @@ fn compression_can_be_switched_off() {
         async |front| {
             front.start_core();
             assert_eq!(negotiated(&front, "permessage-deflate").await, (None, None));
+            let target = format!("/ws/presence?token={}", front.token("presence:read", &[]));
+            let (_, reply) = open(&front, &target, "Sec-WebSocket-Extensions: permessage-deflate\r\n").await;
+            assert_eq!((reply.status, reply.header("sec-websocket-extensions")), (101, None));
         },
     );
 }

@@ -7,6 +7,7 @@
 
 mod change;
 mod entry;
+mod login;
 mod plan;
 mod save;
 mod session;
@@ -22,6 +23,7 @@ use crate::family::Family;
 
 pub(crate) use change::{ArchivedChangeRecord, ChangeRecord};
 pub(crate) use entry::{ArchivedEntryRecord, EntryRecord};
+pub(crate) use login::{ArchivedLoginRecord, LoginRecord};
 pub(crate) use plan::{ArchivedPlanRecord, PlanRecord};
 pub(crate) use save::{ArchivedSaveRecord, SaveRecord};
 pub(crate) use session::{ArchivedSessionRecord, SessionRecord};

@@ -11,7 +11,7 @@ use crate::support::{EVERYTHING, change, commit, commit_versions, id, open, sess
 
 /// Opens RocksDB itself, to do what the store never does.
 fn tamper(directory: &Path, change: impl FnOnce(&DB)) {
-    let families = ["default", "journal", "snapshots", "sessions", "saves", "catalogue", "meta"];
+    let families = ["default", "journal", "snapshots", "sessions", "saves", "catalogue", "logins", "meta"];
     let db = DB::open_cf(&Options::default(), directory.join("documents"), families).unwrap();
     change(&db);
 }

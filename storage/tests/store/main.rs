@@ -10,6 +10,7 @@ mod directory;
 mod documents;
 mod epochs;
 mod history;
+mod logins;
 mod power;
 mod snapshots;
 mod support;

@@ -1,0 +1,301 @@
+//! Which refresh tokens are good, and what was revoked, for all cores.
+//!
+//! One thread decides, in the order in which it is asked, and answers when what it has decided is on disk: after a crash a
+//! token that was taken is still known to be. What was revoked it publishes as a whole, so that looking takes no lock, and
+//! wakes the cores, which close whoever came with it; no message is ever held against it.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam::sync::Parker;
+use jddb_storage::{CommitBatch, CommitHandle, EncodedRecord};
+use tokio::sync::{oneshot, watch};
+
+use crate::auth::{AuthError, Fingerprint, LoginRefusal, LoginTable, Pass, Revocation, Revoked, Rotation};
+use crate::clock;
+use crate::cores::Inbox;
+use crate::shared::Shared;
+
+/// What waits for the thread, and what it decides at most before it waits for the disk.
+const JOBS_MAX: usize = 1_024;
+/// How often what has expired is forgotten.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// What is forgotten with one write.
+const RECORDS_PER_BATCH: usize = 10_000;
+
+/// What all threads see of logins.
+#[derive(Debug)]
+pub struct Logins {
+    work: Sender<Work>,
+    published: ArcSwap<Published>,
+    /// For each core the number of what was published last of that what it has closed.
+    enforced: Vec<watch::Sender<u64>>,
+}
+
+#[derive(Debug, Default)]
+struct Published {
+    revoked: Revoked,
+    number: u64,
+}
+
+/// What waits for the thread.
+#[derive(Debug)]
+pub struct LoginQueue(Receiver<Work>);
+
+#[derive(Debug)]
+enum Work {
+    Job(Job),
+    Stop,
+}
+
+#[derive(Debug)]
+struct Job {
+    ask: Ask,
+    /// Where it goes what was decided, with the number of what is published by then.
+    reply: oneshot::Sender<Result<u64, LoginError>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    Rotate(Rotation),
+    Revoke(Revocation),
+}
+
+/// Why something was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// It was refused.
+    #[error(transparent)]
+    Refused(#[from] LoginRefusal),
+    /// Too much waits already.
+    #[error("the server has too much to do: retry in a moment")]
+    Busy,
+    /// Nothing can be written.
+    #[error("the server cannot write to its disk: what was asked for may hold or not until it is restarted")]
+    Storage,
+    /// The thread is gone.
+    #[error("the server does not decide on tokens any more")]
+    Gone,
+}
+
+impl Logins {
+    /// What is known at the start of a server with so many cores.
+    #[must_use]
+    pub fn new(cores: usize, revoked: Revoked) -> (Self, LoginQueue) {
+        let (work, queue) = bounded(JOBS_MAX);
+        let published = ArcSwap::from_pointee(Published { revoked, number: 0 });
+        let enforced = (0..cores).map(|_| watch::Sender::default()).collect();
+        (Self { work, published, enforced }, LoginQueue(queue))
+    }
+
+    /// Whether a token was revoked.
+    #[must_use]
+    pub fn refuses(&self, pass: &Pass) -> bool {
+        self.published.load().revoked.refuses(pass)
+    }
+
+    /// Refuses a token that was revoked.
+    ///
+    /// # Errors
+    /// It was.
+    pub fn check(&self, pass: &Pass) -> Result<(), AuthError> {
+        if self.refuses(pass) { Err(AuthError::Revoked) } else { Ok(()) }
+    }
+
+    /// Takes a refresh token, if it is its family's newest: from here on it is not.
+    ///
+    /// # Errors
+    /// It is not, or that cannot be told or kept.
+    pub async fn rotate(&self, rotation: Rotation) -> Result<(), LoginError> {
+        self.ask(Ask::Rotate(rotation)).await.map(|_| ())
+    }
+
+    /// Revokes tokens. Each core still has to close who came with them; see [`Self::enforced`], which takes what this returns.
+    ///
+    /// # Errors
+    /// That cannot be kept.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<u64, LoginError> {
+        self.ask(Ask::Revoke(revocation)).await
+    }
+
+    /// Waits until every core has closed whoever came with what was published by that number.
+    pub async fn enforced(&self, number: u64) {
+        for core in &self.enforced {
+            // The sender is our own.
+            let _ = core.subscribe().wait_for(|enforced| *enforced >= number).await;
+        }
+    }
+
+    /// The number of what is published.
+    pub(crate) fn number(&self) -> u64 {
+        self.published.load().number
+    }
+
+    /// A core has closed whoever came with what was published by that number.
+    pub(crate) fn note_enforced(&self, core: usize, number: u64) {
+        self.enforced[core].send_replace(number);
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<u64, LoginError> {
+        let (reply, answer) = oneshot::channel();
+        self.work.try_send(Work::Job(Job { ask, reply })).map_err(|error| match error {
+            TrySendError::Full(_) => LoginError::Busy,
+            TrySendError::Disconnected(_) => LoginError::Gone,
+        })?;
+        answer.await.unwrap_or(Err(LoginError::Gone))
+    }
+}
+
+/// The thread that decides.
+#[derive(Debug)]
+pub struct LoginThread {
+    thread: JoinHandle<()>,
+    work: Sender<Work>,
+}
+
+impl LoginThread {
+    /// Starts it. `commit` is its way to the disk, by which `parker` is woken.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(
+        queue: LoginQueue,
+        table: LoginTable,
+        shared: Arc<Shared>,
+        commit: CommitHandle,
+        parker: Parker,
+    ) -> io::Result<Self> {
+        let work = shared.logins.work.clone();
+        let desk = Desk { table, shared, commit, parker, sequence: 0 };
+        let thread = Builder::new().name("logins".to_owned()).spawn(move || desk.run(&queue.0))?;
+        Ok(Self { thread, work })
+    }
+
+    /// Decides what waits, and ends it. Before the commit thread is.
+    pub fn stop(self) {
+        // A full queue empties; one that nobody reads is one whose thread is gone.
+        let _ = self.work.send(Work::Stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that decides on tokens panicked");
+        }
+    }
+}
+
+/// What the thread owns.
+struct Desk {
+    table: LoginTable,
+    shared: Arc<Shared>,
+    commit: CommitHandle,
+    parker: Parker,
+    sequence: u64,
+}
+
+/// The disk takes no writes.
+struct Unwritten;
+
+impl Desk {
+    fn run(mut self, queue: &Receiver<Work>) {
+        let mut swept_at = clock::monotonic();
+        loop {
+            match queue.recv_timeout(SWEEP_INTERVAL) {
+                Ok(Work::Job(job)) => {
+                    if self.serve(job, queue) {
+                        return;
+                    }
+                }
+                Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if clock::monotonic().saturating_sub(swept_at) >= SWEEP_INTERVAL {
+                swept_at = clock::monotonic();
+                self.sweep();
+            }
+        }
+    }
+
+    /// Decides on this and on what else waits, makes it durable at once, and answers. Whether it is to stop then.
+    fn serve(&mut self, first: Job, queue: &Receiver<Work>) -> bool {
+        let (mut jobs, mut stops) = (vec![first], false);
+        for work in queue.try_iter().take(JOBS_MAX) {
+            match work {
+                Work::Job(job) => jobs.push(job),
+                Work::Stop => stops = true,
+            }
+        }
+        let decided = jobs.iter().map(|job| self.decide(job)).collect::<Vec<_>>();
+        let stored = self.store();
+        if stored.is_ok() && self.table.take_revoked_changed() {
+            self.publish();
+        }
+        let number = self.shared.logins.number();
+        for (job, decided) in jobs.into_iter().zip(decided) {
+            let answer = match &stored {
+                Ok(()) => decided.map(|()| number).map_err(LoginError::Refused),
+                Err(Unwritten) => Err(LoginError::Storage),
+            };
+            // Whoever no longer waits is not told; what was decided holds.
+            let _ = job.reply.send(answer);
+        }
+        stops
+    }
+
+    fn decide(&mut self, job: &Job) -> Result<(), LoginRefusal> {
+        match &job.ask {
+            // Nobody would get the next token, and the next try would be taken for a theft.
+            Ask::Rotate(_) if job.reply.is_closed() => Ok(()),
+            Ask::Rotate(rotation) => self.table.rotate(rotation),
+            Ask::Revoke(revocation) => self.table.revoke(*revocation, clock::now_unix_seconds()),
+        }
+    }
+
+    /// Makes durable what was decided.
+    fn store(&mut self) -> Result<(), Unwritten> {
+        if self.commit.poisoned() {
+            return Err(Unwritten);
+        }
+        let store = &self.shared.store;
+        let encode = |(login, entry): (Fingerprint, Option<_>)| match entry {
+            Some(entry) => store.encode_login(login.0, entry),
+            None => store.encode_login_end(login.0),
+        };
+        let mut records: Vec<EncodedRecord> = self.table.take_changes().into_iter().map(encode).collect();
+        while !records.is_empty() {
+            let rest = records.split_off(records.len().min(RECORDS_PER_BATCH));
+            self.commit_now(std::mem::replace(&mut records, rest))?;
+        }
+        Ok(())
+    }
+
+    fn commit_now(&mut self, records: Vec<EncodedRecord>) -> Result<(), Unwritten> {
+        self.sequence += 1;
+        // There is room: nothing of ours is under way.
+        self.commit.submit(CommitBatch { sequence: self.sequence, records }).map_err(|_| Unwritten)?;
+        while self.commit.durable() < self.sequence {
+            if self.commit.poisoned() {
+                return Err(Unwritten);
+            }
+            self.parker.park();
+        }
+        Ok(())
+    }
+
+    /// Lets all cores see what was revoked, and has them close who came with it.
+    fn publish(&self) {
+        let logins = &self.shared.logins;
+        let number = logins.number() + 1;
+        logins.published.store(Arc::new(Published { revoked: self.table.revoked().clone(), number }));
+        self.shared.inboxes.iter().for_each(Inbox::notify_revoked);
+    }
+
+    fn sweep(&mut self) {
+        self.table.sweep(clock::now_unix_seconds());
+        // What is not stored as forgotten is known again after the next start, and forgotten then.
+        if self.store().is_ok() && self.table.take_revoked_changed() {
+            self.publish();
+        }
+    }
+}
