@@ -18,7 +18,7 @@ fn it_is_paged_from_the_newest_over_numbers_left_out_too() {
     commit_versions(&open(directory.path(), Durability::Fast), &id("jd_1234"), 1..=2);
     commit_versions(&open(directory.path(), Durability::Fast), &id("jd_123456"), 1..=2);
     // Each start finds the one before unclean, and some made no version.
-    for (skipped, count) in [(3, 3), (1, 2), (2, 4)] {
+    for (skipped, count) in [(3, 3), (1, 2), (2, 4), (1, 1)] {
         let first = expected[expected.len() - 1] + skipped * VERSIONS_SKIPPED + 1;
         if skipped == 2 {
             open(directory.path(), Durability::Fast);
