@@ -160,14 +160,17 @@ async fn monitor(home: &Home, server: &Server) -> Socket {
 
 /// Waits until so many backlogs were replaced by a state; how many it were then.
 async fn replaced(monitor: &mut Socket, count: u64) -> u64 {
-    loop {
-        let report = monitor.next("monitoring.metrics").await;
-        let replaced =
-            report["payload"]["errors"]["slow_readers"]["backlog_replaced"]["total"].as_u64().expect("a number");
-        if replaced >= count {
-            return replaced;
+    let reached = async {
+        loop {
+            let report = monitor.next("monitoring.metrics").await;
+            let steps = &report["payload"]["errors"]["slow_readers"];
+            let replaced = steps["backlog_replaced"]["total"].as_u64().expect("a number");
+            if replaced >= count {
+                return replaced;
+            }
         }
-    }
+    };
+    within("a backlog to be replaced", reached).await
 }
 
 /// Those who watch count among all, and get a new picture in the place of what waits for them.
