@@ -28,6 +28,15 @@ pub struct Listeners {
     pub outlive_server: bool,
 }
 
+impl Listeners {
+    /// Whether others than this machine can connect.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        let addresses = self.sockets.iter().filter_map(|socket| socket.local_addr().ok());
+        addresses.into_iter().any(|address| !address.ip().is_loopback())
+    }
+}
+
 /// Why there is nothing to listen on.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {

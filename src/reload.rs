@@ -20,12 +20,15 @@ pub(crate) struct Reloader {
     config: Config,
     sources: Sources,
     log: FilterHandle,
+    /// It listens on what others than this machine reach.
+    is_reached: bool,
 }
 
 impl Reloader {
-    /// `config` is in force, and was read from `sources`.
-    pub(crate) const fn new(config: Config, sources: Sources, log: FilterHandle) -> Self {
-        Self { config, sources, log }
+    /// `config` is in force, and was read from `sources`; `is_reached` by others than this machine, a server needs a key of
+    /// its operator's.
+    pub(crate) const fn new(config: Config, sources: Sources, log: FilterHandle, is_reached: bool) -> Self {
+        Self { config, sources, log, is_reached }
     }
 
     /// Reads the configuration again. The log says what came of it.
@@ -77,6 +80,14 @@ impl Reloader {
     /// Reads the keys again. Connections that are open stay; what they showed was good. Returns the settings that are in
     /// force now: where the keys cannot be read, those that were.
     fn adopt_keys(&self, read: &Config, shared: &Shared) -> Auth {
+        // The key that a server makes for itself is for those who try it out.
+        if self.is_reached && !read.auth.has_key() {
+            tracing::error!(
+                "reload: no key is configured, and others reach this server: the keys and all of [auth] stay as they are; \
+                 set auth.key_file"
+            );
+            return self.config.auth.clone();
+        }
         match Authority::open(read) {
             Ok(authority) => {
                 tracing::info!(keys = %authority.keys(), "reload: the keys were read again");

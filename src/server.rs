@@ -108,7 +108,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let (known_logins, login_queue) = Logins::new(core_count, logins.revoked().clone());
     let snapshotter = start_snapshots(&store, &config)?;
     let queue_batches = config.storage.commit_queue_batches;
-    let mut reloader = Reloader::new(config.clone(), sources, log);
+    let mut reloader = Reloader::new(config.clone(), sources, log, listeners.iter().any(Listeners::is_reached));
     let shared = Arc::new(Shared {
         request_rates: Arc::new(RequestRates::new(&config.limits)),
         config,

@@ -50,6 +50,12 @@ impl Visits {
         self.numbers.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// The document a user is in by HTTP, as far as is known.
+    #[must_use]
+    pub fn document_of(&self, user_id: &str) -> Option<DocumentId> {
+        self.shard(user_id).lock().get(user_id).map(|visit| visit.document_id.clone())
+    }
+
     /// Whether one more user can be kept, if this one is not yet.
     #[must_use]
     pub fn has_room_for(&self, user_id: &str, now: Duration) -> bool {

@@ -90,3 +90,20 @@ async fn what_cannot_be_listened_on_is_named() {
     let exit = home.start().exit_on(everywhere, "1").await;
     assert!(exit.code == Some(1) && exit.stderr.contains("auth.key_file"), "{}", exit.stderr);
 }
+
+#[tokio::test]
+async fn whom_others_reach_keeps_its_key_when_it_is_configured_no_more() {
+    let home = Home::in_memory();
+    let file = home.path("server.toml");
+    std::fs::write(&file, "[auth]\nkey = \"a key of the operator's own, long enough\"\n").expect("a file");
+    let everywhere = TcpListener::bind("0.0.0.0:0").expect("a free port");
+    let server = home.start().args(&["--config", file.to_str().expect("UTF-8")]).ready_on(everywhere).await;
+    // Signed with the key that the data directory has, which is not in force.
+    let token = home.token("ann");
+    http::get(server.port(), "/api/documents/d/state", &token).await.error(401, "UNAUTHENTICATED");
+    std::fs::write(&file, "").expect("a file");
+    server.hang_up();
+    let told = "set auth.key_file";
+    support::until(told, async || server.log().contains(told).then_some(())).await;
+    http::get(server.port(), "/api/documents/d/state", &token).await.error(401, "UNAUTHENTICATED");
+}

@@ -1,5 +1,7 @@
 //! Document ids with wildcards, as in the `documents` claim.
 
+use std::str::Chars;
+
 /// A document id in which `*` stands for any characters, also none, and `?` for exactly one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentPattern(Box<str>);
@@ -23,28 +25,30 @@ impl DocumentPattern {
     /// Whether the whole `id` matches. Takes at most pattern × id steps (no recursion, nothing exponential).
     #[must_use]
     pub fn matches(&self, id: &str) -> bool {
-        let pattern: Vec<char> = self.0.chars().collect();
-        let id: Vec<char> = id.chars().collect();
-        let (mut p, mut i) = (0, 0);
+        let (mut pattern, mut id) = (self.0.chars(), id.chars());
         // Where to go on if the latest `*` has to take one character more.
-        let mut retry = None;
-        while i < id.len() {
-            match pattern.get(p) {
-                Some('*') => {
-                    retry = Some((p + 1, i));
-                    p += 1;
+        let mut retry: Option<(Chars<'_>, Chars<'_>)> = None;
+        loop {
+            let (mut next_of_pattern, mut next_of_id) = (pattern.clone(), id.clone());
+            let character = next_of_id.next();
+            match (next_of_pattern.next(), character) {
+                (Some('*'), _) => {
+                    retry = Some((next_of_pattern.clone(), id.clone()));
+                    pattern = next_of_pattern;
                 }
-                Some(&c) if c == '?' || c == id[i] => (p, i) = (p + 1, i + 1),
+                (None, None) => return true,
+                (Some(wanted), Some(character)) if wanted == '?' || wanted == character => {
+                    (pattern, id) = (next_of_pattern, next_of_id);
+                }
                 _ => {
-                    let Some((after_star, taken)) = retry else {
+                    let Some((after_star, taken)) = &mut retry else { return false };
+                    if taken.next().is_none() {
                         return false;
-                    };
-                    retry = Some((after_star, taken + 1));
-                    (p, i) = (after_star, taken + 1);
+                    }
+                    (pattern, id) = (after_star.clone(), taken.clone());
                 }
             }
         }
-        pattern[p..].iter().all(|c| *c == '*')
     }
 }
 

@@ -85,15 +85,17 @@ impl Core {
         let slots = self.slots.borrow();
         let covers = |id: &DocumentId| identity.covers(id.as_str());
         let of_slot = |(id, slot): (&DocumentId, &Slot)| match slot {
-            Slot::Open(cell) if covers(id) => cell.room.borrow().session_summary(now, &filter),
-            Slot::Open(_) | Slot::Loading(_) | Slot::Leaving(..) => None,
+            // What is wanted first: a token may name hundreds of documents.
+            Slot::Open(cell) => cell.room.borrow().session_summary(now, &filter).filter(|_| covers(id)),
+            Slot::Loading(_) | Slot::Leaving(..) => None,
         };
         let open = slots.iter().filter_map(of_slot).map(|summary| ListedSession { summary, is_open: true });
         let mut sessions: Vec<ListedSession> = open.collect();
         let planned = self.planned_sessions.borrow();
         let is_closed = |id: &DocumentId| !matches!(slots.get(id), Some(Slot::Open(_) | Slot::Leaving(..)));
-        let closed = planned.iter().filter(|(id, _)| is_closed(id) && covers(id));
-        sessions.extend(closed.filter_map(|(_, session)| of_closed(session, now, &filter)));
+        let closed = planned.iter().filter(|(id, _)| is_closed(id));
+        let listed = closed.filter_map(|(id, session)| of_closed(session, now, &filter).filter(|_| covers(id)));
+        sessions.extend(listed);
         // Whoever asked may have gone.
         let _ = reply.send(sessions);
     }

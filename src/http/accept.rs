@@ -61,7 +61,7 @@ pub(super) async fn serve_site(listeners: Listeners, site: Site) {
     let core = site.core;
     let Listeners { sockets, outlive_server } = listeners;
     let front = Rc::new(Front {
-        slots: Slots::new(connections_max(&site.shared)),
+        slots: Slots::new(connections_max(&site)),
         silence: Duration::from_secs(site.shared.config.heartbeat.silence_seconds),
         site: Rc::new(site),
         outlive_server,
@@ -78,8 +78,8 @@ pub(super) async fn serve_site(listeners: Listeners, site: Site) {
 }
 
 /// A core's share of the WebSockets, for when they all connect at once, and some more.
-fn connections_max(shared: &Shared) -> usize {
-    shared.config.limits.connections.div_ceil(shared.inboxes.len().max(1)) + HTTP_CONNECTIONS_EXTRA
+fn connections_max(site: &Site) -> usize {
+    site.limits.get().connections.div_ceil(site.shared.inboxes.len().max(1)) + HTTP_CONNECTIONS_EXTRA
 }
 
 /// The number below which the descriptors of connections have to stay.
@@ -166,6 +166,8 @@ impl Front {
         if u64::try_from(stream.as_raw_fd()).is_ok_and(|number| number >= self.files_max) {
             return Err("open files: raise the hard limit (ulimit -Hn, LimitNOFILE=)");
         }
+        // The limit may have become another one.
+        self.slots.bound(connections_max(&self.site));
         let slot = self.slots.take().ok_or("HTTP connections")?;
         let socket = SockRef::from(&stream);
         // Only a socket that is dead already refuses; reading will tell.

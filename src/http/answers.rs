@@ -15,8 +15,12 @@ impl AnswerBudget {
         Self { held: Arc::default(), bytes_max }
     }
 
-    /// Counts an answer of so many bytes; false if there is no room for it. One alone always has room.
+    /// Counts an answer of so many bytes; false if there is no room for it. One alone always has room, and so has what
+    /// takes none.
     fn add(&self, bytes: usize) -> bool {
+        if bytes == 0 {
+            return true;
+        }
         let held = self.held.load(Ordering::Relaxed);
         if held > 0 && held + bytes > self.bytes_max {
             return false;
@@ -55,6 +59,12 @@ impl HeldAnswers {
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         has_room
+    }
+
+    /// Counts an answer of so many bytes that has to be given, whether there is room or not: its request had an effect.
+    pub(super) fn add_always(&self, bytes: usize) {
+        self.budget.held.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// The system has taken all of it.
@@ -97,8 +107,11 @@ mod tests {
         assert!(!budget.is_crowded());
         assert!(second.add(1_000), "nothing else waits");
         assert!(!first.add(1));
+        assert!(first.add(0), "an upgrade, or what is not there");
+        first.add_always(50);
+        assert!(!first.add(1));
         drop(second);
-        assert!(first.add(100));
+        assert!(first.add(50) && !first.add(1));
         assert_eq!(budget.held.load(Ordering::Relaxed), 100);
     }
 }

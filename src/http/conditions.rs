@@ -1,7 +1,10 @@
-//! `ETag`, `If-Match` and `If-None-Match` (RFC 9110, sections 8.8 and 13.1): a document's tag is its version in quotes.
+//! `ETag` and `If-Match` (RFC 9110, sections 8.8 and 13.1): a document's tag is its version in quotes.
+//!
+//! It serves changes. `If-None-Match` is not heeded: an answer tells more than the version's text, like who is there, and
+//! nobody may keep one.
 
 use hyper::HeaderMap;
-use hyper::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use hyper::header::IF_MATCH;
 use jddb_core::ids::Version;
 use jddb_core::room::IfMatch;
 
@@ -13,24 +16,7 @@ use super::error::HttpError;
 /// # Errors
 /// It is no list of tags.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, HttpError> {
-    read(headers, &IF_MATCH)
-}
-
-/// Whether the client has that version already, as it says in `If-None-Match`.
-///
-/// # Errors
-/// It is no list of tags.
-pub(super) fn is_known(headers: &HeaderMap, version: Option<Version>) -> Result<bool, HttpError> {
-    let known = read(headers, &IF_NONE_MATCH)?;
-    Ok(match (known, version) {
-        (None, _) | (_, None) => false,
-        (Some(IfMatch::Any), Some(_)) => true,
-        (Some(IfMatch::Versions(known)), Some(version)) => known.contains(&version),
-    })
-}
-
-fn read(headers: &HeaderMap, name: &HeaderName) -> Result<Option<IfMatch>, HttpError> {
-    let lines = lines(headers, name);
+    let lines = lines(headers, &IF_MATCH);
     if lines.is_empty() {
         return Ok(None);
     }
@@ -43,9 +29,12 @@ fn read(headers: &HeaderMap, name: &HeaderName) -> Result<Option<IfMatch>, HttpE
         is_quoted ^= character == '"';
         character == ',' && !is_quoted
     };
-    let versions: Option<Vec<Option<Version>>> = tags.split(is_end).map(|tag| version_of(tag.trim())).collect();
+    // A list may have empty elements (RFC 9110, section 5.6.1.2), and has one that is not.
+    let tags = tags.split(is_end).map(str::trim).filter(|tag| !tag.is_empty());
+    let versions: Option<Vec<Option<Version>>> = tags.map(version_of).collect();
     let expected = "* or versions in quotes, like \"42\", as ETag names them";
-    let versions = versions.ok_or_else(|| HttpError::invalid(canonical(name), expected))?;
+    let versions = versions.filter(|versions| !versions.is_empty());
+    let versions = versions.ok_or_else(|| HttpError::invalid("If-Match", expected))?;
     Ok(Some(IfMatch::Versions(versions.into_iter().flatten().collect())))
 }
 
@@ -59,10 +48,6 @@ fn version_of(tag: &str) -> Option<Option<Version>> {
     }
     let is_plain = !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_digit());
     Some(if is_plain { inner.parse().ok().map(Version) } else { None })
-}
-
-fn canonical(name: &HeaderName) -> &'static str {
-    if *name == IF_MATCH { "If-Match" } else { "If-None-Match" }
 }
 
 #[cfg(test)]
@@ -86,23 +71,9 @@ mod tests {
         check(&["\"42\" , W/\"43\"", "\"0\""], versions(&[42, 43, 0]));
         check(&["\"a,b\", \"42\"", "\",\""], versions(&[42]));
         check(&["\"abc\", \"-1\", \"\", \"99999999999999999999\""], versions(&[]));
-        for bad in ["", "42", "\"42", "\"4\"2\"", "\"1\",", "*, \"1\"", "w/\"1\"", "\"1\"\"2\"", "\"1,\"2\""] {
+        check(&["\"1\",", ", ,\"2\""], versions(&[1, 2]));
+        for bad in ["", " , ", "42", "\"42", "\"4\"2\"", "*, \"1\"", "w/\"1\"", "\"1\"\"2\"", "\"1,\"2\""] {
             check(&[bad], None);
         }
-    }
-
-    #[test]
-    fn what_a_client_has_is_known_by_its_tag() {
-        let known = |value: &str, version| {
-            let mut headers = HeaderMap::new();
-            headers.insert(IF_NONE_MATCH, value.parse().unwrap());
-            is_known(&headers, version).ok()
-        };
-        assert_eq!(known("\"41\", \"42\"", Some(Version(42))), Some(true));
-        assert_eq!(known("\"41\"", Some(Version(42))), Some(false));
-        assert_eq!(known("*", Some(Version(42))), Some(true));
-        assert_eq!(known("*", None), Some(false));
-        assert_eq!(known("41", Some(Version(42))), None);
-        assert_eq!(is_known(&HeaderMap::new(), Some(Version(42))).ok(), Some(false));
     }
 }

@@ -22,7 +22,7 @@ const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, idempotency-key, if-match, last-event-id, x-request-id");
 /// What it may read, besides what it always may.
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
-    "etag, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, x-ratelimit-retry-after, x-request-id",
+    "etag, location, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, x-ratelimit-retry-after, x-request-id",
 );
 /// How long a browser need not ask again; none remembers it for longer than some hours.
 const MAX_AGE_SECONDS: u64 = 7_200;
@@ -69,6 +69,11 @@ fn is_welcome(allowed: &Origins, request: &HeaderMap) -> bool {
     lines(request, &ORIGIN).into_iter().all(|origin| allowed.allow(origin))
 }
 
+/// Whether a browser asks with `OPTIONS` what a page may do.
+pub(super) fn is_preflight(request: &HeaderMap) -> bool {
+    request.contains_key(ORIGIN) && request.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
 /// `OPTIONS` of a path, or of the server as a whole (`*`): its methods, and for a page that asks beforehand what it may send.
 ///
 /// # Errors
@@ -80,7 +85,7 @@ pub(super) fn options(request: &Parts) -> Result<HttpResponse, HttpError> {
     let mut set = |name: HeaderName, value: HeaderValue| drop(headers.insert(name, value));
     // The names of methods are always fit for a header.
     let methods = HeaderValue::from_str(&methods).unwrap_or_else(|_| HeaderValue::from_static("OPTIONS"));
-    if request.headers.contains_key(ORIGIN) && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+    if is_preflight(&request.headers) {
         set(ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
         set(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
         set(ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECONDS.into());

@@ -1,6 +1,5 @@
 //! What is asked of a document over HTTP: passed on to the core that owns it.
 
-use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::StatusCode;
 use hyper::body::Incoming;
@@ -36,6 +35,7 @@ pub(super) async fn state(site: &Site, request: &Parts, segment: &str) -> Result
     let state = match query.version()? {
         None => ask_for_state(site, request, &document_id, current).await?,
         Some(version) => {
+            check_room(site)?;
             let body = match stored::read(site, &document_id, version, with_metadata).await? {
                 Some(body) => body,
                 None => {
@@ -46,9 +46,6 @@ pub(super) async fn state(site: &Site, request: &Parts, segment: &str) -> Result
             Answered { body, version: Some(version), created: false }
         }
     };
-    if conditions::is_known(&request.headers, state.version)? {
-        return Ok(answered(StatusCode::NOT_MODIFIED, Answered { body: Bytes::new(), ..state }));
-    }
     Ok(answered(StatusCode::OK, state))
 }
 
@@ -165,10 +162,13 @@ async fn ask_for_state(
 ) -> Result<Answered, HttpError> {
     let permit = timeout(site.answer_timeout, site.state_reads.acquire()).await;
     let _permit = permit.map_err(|_| HttpError::at_capacity())?.map_err(|_| HttpError::internal())?;
-    if site.answers.is_crowded() {
-        return Err(HttpError::at_capacity());
-    }
+    check_room(site)?;
     ask(site, request, document_id, Ask::State(read)).await
+}
+
+/// Refuses what may be large while so much is held that there would most likely be no room for it.
+fn check_room(site: &Site) -> Result<(), HttpError> {
+    if site.answers.is_crowded() { Err(HttpError::at_capacity()) } else { Ok(()) }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<Box<str>>, HttpError> {

@@ -1,5 +1,6 @@
 //! Who is in a document, asked and told without a WebSocket.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -9,9 +10,10 @@ use jddb_core::ids::DocumentId;
 use jddb_core::protocol::{Parser, PresenceUpdate, read_presence_body};
 use jddb_core::room::{PresenceUpdated, User, palette_color};
 use tokio::sync::oneshot;
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::ask::{ask, check_open};
+use super::ask::{Replied, Reply, ask, check_open, send, wait};
 use super::body::read_json;
 use super::caller::{admit, authenticate};
 use super::error::HttpError;
@@ -39,7 +41,7 @@ pub(super) async fn of_document(site: &Site, request: &Parts, segment: &str) -> 
 
 /// `PUT /api/presence/{user_id}`.
 pub(super) async fn update(
-    site: &Site,
+    site: &Rc<Site>,
     request: &Parts,
     body: Incoming,
     segment: &str,
@@ -55,13 +57,17 @@ pub(super) async fn update(
     let update = read_presence_body(&mut Parser::default(), &mut body)?;
     // Bodies take their time, and the document's core may stop meanwhile.
     check_open(site)?;
+    let visits = &site.shared.visits;
+    // Whoever moves somebody else takes them out of where they are.
+    if !is_caller && let Some(left) = visits.document_of(&user_id) {
+        identity.allows(scope, left.as_str())?;
+    }
     let Some(document_id) = document_of(site, &update)? else {
         return Ok(json_of_now(StatusCode::OK, leave(site, &user_id).await?.to_json()));
     };
     identity.allows(scope, document_id.as_str())?;
     let is_admin = identity.allows(Scope::DocumentAdmin, document_id.as_str()).is_ok();
     let may_edit = identity.allows(Scope::DocumentWrite, document_id.as_str()).is_ok();
-    let visits = &site.shared.visits;
     if !visits.has_room_for(&user_id, clock::monotonic()) {
         return Err(HttpError::at_capacity());
     }
@@ -75,14 +81,25 @@ pub(super) async fn update(
         encoding,
         update,
     };
-    let answer = ask(site, request, &document_id, Ask::Visit(Box::new(put))).await?.body;
-    let lasts = Duration::from_secs(site.shared.config.presence.expire_seconds);
-    let expires_at = clock::monotonic() + lasts;
-    if let Some(over) = visits.enter(&user_id, Visit { document_id, number, expires_at }) {
-        // Where it cannot be told now it expires by itself.
-        let _ = end(site, &user_id, over);
+    let answer = send(site, request, &document_id, Ask::Visit(Box::new(put)))?;
+    // A task of its own, since the visit takes place even if nobody waits for the answer any more.
+    let entering = spawn_local(enter(Rc::clone(site), user_id, document_id.clone(), number, answer));
+    let answer = wait(site, &document_id, async { entering.await.ok().flatten() }).await?;
+    Ok(json_of_now(StatusCode::OK, answer.body))
+}
+
+/// Waits until a visit takes place, and notes it; the one before it ends.
+async fn enter(site: Rc<Site>, user_id: String, document_id: DocumentId, number: u64, answer: Reply) -> Replied {
+    let replied = answer.await.ok();
+    if matches!(replied, Some(Ok(_))) {
+        let lasts = Duration::from_secs(site.shared.config.presence.expire_seconds);
+        let expires_at = clock::monotonic() + lasts;
+        if let Some(over) = site.shared.visits.enter(&user_id, Visit { document_id, number, expires_at }) {
+            // Where it cannot be told now it expires by itself.
+            let _ = end(&site, &user_id, over);
+        }
     }
-    Ok(json_of_now(StatusCode::OK, answer))
+    replied
 }
 
 /// The user named in a path.

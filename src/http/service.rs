@@ -55,7 +55,8 @@ pub(super) async fn answer(
     let request_id = ids::request_id_of(&parts.headers);
     let page = Page::of(&site.shared.config.http.allowed_origins, &parts.headers);
     let mut standing = None;
-    if method == Method::OPTIONS && !route::is_probe(uri.path()) {
+    // A browser asks for its user beforehand, who would be counted twice, and without a token for all behind an address.
+    if method == Method::OPTIONS && cors::is_preflight(&parts.headers) && !route::is_probe(uri.path()) {
         standing = quota::look(&site, peer, &parts);
     } else if !route::is_probe(uri.path()) {
         let asker = Asker::count(&site, peer, &parts);
@@ -65,9 +66,15 @@ pub(super) async fn answer(
     let wants_gzip = gzip::is_wanted(&parts.headers);
     let result = dispatch(&site, slot, parts, body).await;
     let result = result.map(|answer| gzip::compress(answer, wants_gzip, &site.answers));
+    // What had an effect is answered, or it would be asked for once more; and a probe is, which takes next to nothing.
+    let may_be_refused = matches!(method, Method::GET | Method::HEAD) && !route::is_probe(uri.path());
     let has_room = |answer: &HttpResponse| {
-        let bytes = answer.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-        answers.add(bytes.unwrap_or(0))
+        let bytes = answer.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+        if may_be_refused {
+            return answers.add(bytes);
+        }
+        answers.add_always(bytes);
+        true
     };
     let result = result.and_then(|answer| if has_room(&answer) { Ok(answer) } else { Err(HttpError::at_capacity()) });
     let mut response = result.unwrap_or_else(|error| error.into_response(&request_id));
@@ -102,6 +109,7 @@ async fn dispatch(
     check_head(&parts, site.shared.config.http.header_bytes)?;
     let origins = &site.shared.config.http.allowed_origins;
     if parts.method == Method::OPTIONS {
+        quota::check(&parts)?;
         check_host(&parts)?;
         cors::check_origin(origins, &parts.headers)?;
         return cors::options(&parts);

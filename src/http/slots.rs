@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(super) struct Slots {
     taken: Cell<usize>,
-    max: usize,
+    max: Cell<usize>,
     all_free: Notify,
 }
 
@@ -19,12 +19,17 @@ pub(super) struct Slot(Rc<Slots>);
 
 impl Slots {
     pub(super) fn new(max: usize) -> Rc<Self> {
-        Rc::new(Self { taken: Cell::new(0), max, all_free: Notify::new() })
+        Rc::new(Self { taken: Cell::new(0), max: Cell::new(max), all_free: Notify::new() })
+    }
+
+    /// There are so many from now on.
+    pub(super) fn bound(&self, max: usize) {
+        self.max.set(max);
     }
 
     /// A place, unless all are taken.
     pub(super) fn take(self: &Rc<Self>) -> Option<Slot> {
-        if self.taken.get() >= self.max {
+        if self.taken.get() >= self.max.get() {
             return None;
         }
         self.taken.set(self.taken.get() + 1);
@@ -69,7 +74,12 @@ mod tests {
         drop(first);
         let third = second.another().unwrap();
         assert!(second.another().is_none());
-        drop((second, third));
+        drop(third);
+        slots.bound(1);
+        assert!(slots.take().is_none(), "fewer than are taken");
+        slots.bound(2);
+        assert!(slots.take().is_some());
+        drop(second);
         assert_eq!(slots.taken.get(), 0);
     }
 }

@@ -26,6 +26,8 @@ pub struct Rewrite<'a> {
     pub correlation_id: Option<&'a str>,
     /// Each section's text. Sections that are not named are emptied, those that do not exist created.
     pub texts: &'a [(SectionName, Box<str>)],
+    /// What else the author asked for, so that a resend that asks for something else is found to be none. Nothing is empty.
+    pub also: &'a [u8],
 }
 
 impl Document {
@@ -53,13 +55,13 @@ impl Document {
     }
 
     fn rewriter<'a>(&self, sent: &Rewrite<'a>) -> Author<'a> {
-        let Rewrite { user_id, client_id, correlation_id, texts } = *sent;
+        let Rewrite { user_id, client_id, correlation_id, texts, also } = *sent;
         Author {
             known: self.clients.find(user_id, client_id),
             user_id,
             client_id,
             message: correlation_id.map(MessageName::new),
-            fingerprint: if client_id.is_some() && correlation_id.is_some() { fingerprint(texts) } else { 0 },
+            fingerprint: if client_id.is_some() && correlation_id.is_some() { fingerprint(texts, also) } else { 0 },
         }
     }
 
@@ -101,10 +103,12 @@ fn difference(before: &str, after: &str) -> Operation {
 }
 
 /// A hash of the texts. It is kept on disk, so it must never change.
-fn fingerprint(texts: &[(SectionName, Box<str>)]) -> u64 {
-    texts.iter().fold(FINGERPRINT_SEED, |hash, (name, text)| {
+fn fingerprint(texts: &[(SectionName, Box<str>)], also: &[u8]) -> u64 {
+    let of_texts = texts.iter().fold(FINGERPRINT_SEED, |hash, (name, text)| {
         xxh3_64_with_seed(name.as_str().as_bytes(), xxh3_64_with_seed(text.as_bytes(), hash))
-    })
+    });
+    // Records on disk have that of the texts alone, from before there was anything else.
+    if also.is_empty() { of_texts } else { xxh3_64_with_seed(also, of_texts) }
 }
 
 #[cfg(test)]
@@ -150,7 +154,7 @@ mod tests {
             let mut document = Document::new(DocumentId::new("jd").unwrap(), DocumentLimits::default());
             let mut order: Vec<SectionName> = Vec::new();
             for (version, texts) in (1..).zip(&all) {
-                let sent = Rewrite { user_id: "ada", client_id: None, correlation_id: None, texts };
+                let sent = Rewrite { user_id: "ada", client_id: None, correlation_id: None, texts, also: b"" };
                 document.rewrite(UnixMillis(version), &sent).unwrap();
                 prop_assert_eq!(document.version(), Version(version));
                 order.extend(texts.iter().map(|(name, _)| name.clone()).filter(|name| !order.contains(name)).collect::<Vec<_>>());
@@ -175,7 +179,8 @@ mod tests {
         };
         let mut put = |list: &[(&str, &str)], key: &str| {
             let texts = texts(list);
-            let sent = Rewrite { user_id: "ada", client_id: Some("c"), correlation_id: Some(key), texts: &texts };
+            let sent =
+                Rewrite { user_id: "ada", client_id: Some("c"), correlation_id: Some(key), texts: &texts, also: b"" };
             document.rewrite(UnixMillis(1), &sent)
         };
         assert!(matches!(put(&[("a", ""), ("b", ""), ("c", "")], "1"), Err(Rejection::TooLarge { limit: 2, .. })));

@@ -7,7 +7,7 @@ use super::request::{Answer, Caller, idempotency_key, rejection_of_key};
 use super::{Room, refusal};
 use crate::document::{Properties, Rewrite, Submitted};
 use crate::ids::{SectionName, UnixMillis, Version};
-use crate::protocol::outbound::write_json;
+use crate::protocol::outbound::{PropertyFields, write_json};
 use crate::protocol::{ErrorCode, InboundError};
 
 /// The texts a document is to have.
@@ -26,6 +26,19 @@ pub enum RewriteKind {
     Put(Option<Properties>),
     /// Those of an old version.
     Restore(Version),
+}
+
+impl RewriteKind {
+    /// What tells it from others; nothing where there is nothing but texts.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self {
+            Self::Put(None) => {}
+            Self::Put(Some(properties)) => write_json(&mut bytes, &PropertyFields(properties)),
+            Self::Restore(version) => write_json(&mut bytes, version),
+        }
+        bytes
+    }
 }
 
 impl Rewriting {
@@ -66,6 +79,7 @@ impl Room {
             client_id: key.map(|(client_id, _)| client_id),
             correlation_id: key.map(|(_, key)| key),
             texts: &rewriting.texts,
+            also: &rewriting.kind.to_bytes(),
         };
         let existed = self.entry.exists;
         if self.document.resent_rewrite(now, &sent).is_none() {

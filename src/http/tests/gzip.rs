@@ -103,3 +103,18 @@ fn an_answer_that_differs_by_origin_and_by_encoding_says_both() {
         },
     );
 }
+
+#[test]
+fn one_alone_finds_room_compressed_too() {
+    run(
+        |config| config.http.answers_bytes = BIG_BYTES / 2,
+        async |front| {
+            front.start_core();
+            let line = format!("GET {}", big(&front, 1));
+            assert_eq!(front.request(&line, "", "").await.status, 200);
+            let compressed = front.request(&line, GZIP, "").await;
+            assert_eq!(compressed.status, 200);
+            assert_eq!(inflated(&compressed).len(), BIG_BYTES + 2);
+        },
+    );
+}

@@ -3,7 +3,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::support::{Front, Reply, run};
+use super::support::{Front, Reply, answer_call, run};
+use crate::cores::CoreMessage;
 
 /// Reads one answer; what has come behind it stays in `bytes`.
 async fn next(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Reply {
@@ -176,6 +177,31 @@ fn head_says_what_get_says_without_the_body() {
                 if get.status == 200 {
                     assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
                 }
+            }
+        },
+    );
+}
+
+#[test]
+fn a_visit_is_noted_whether_anybody_waits_for_the_answer_or_not() {
+    run(
+        |_| {},
+        async |front| {
+            let token = front.token("presence:write", &[]);
+            let body = r#"{"status":"active","current_document":"jd_1"}"#;
+            let length = body.len();
+            let mut client = front.connect().await;
+            let head = format!("PUT /api/presence/user_1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n");
+            client.write_all(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
+            let CoreMessage::Call(call) = front.shared.inboxes[0].receive().await else { panic!("no call") };
+            drop(client);
+            // So that the front lets go of the request.
+            for _ in 0..10_000 {
+                tokio::task::yield_now().await;
+            }
+            answer_call(*call);
+            while front.shared.visits.document_of("user_1").is_none() {
+                tokio::task::yield_now().await;
             }
         },
     );

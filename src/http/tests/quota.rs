@@ -189,3 +189,19 @@ fn limits_that_are_observed_refuse_nobody() {
         assert_eq!(front.limits.refusals().request_rate, 2);
     });
 }
+
+#[test]
+fn only_what_a_browser_asks_by_itself_is_not_counted() {
+    run(three_a_minute, async |front| {
+        front.start_core();
+        let preflight = "Origin: https://app.example.org\r\nAccess-Control-Request-Method: GET\r\n";
+        for _ in 0..10 {
+            let reply = front.request("OPTIONS /api/documents/jd_1/state", preflight, "").await;
+            assert_eq!((reply.status, standing(&reply)), (204, (3, 3)));
+        }
+        for (status, remaining) in [(204, 2), (204, 1), (204, 0), (429, 0)] {
+            let reply = front.request("OPTIONS /api/documents/jd_1/state", "", "").await;
+            assert_eq!((reply.status, standing(&reply)), (status, (3, remaining)));
+        }
+    });
+}

@@ -150,6 +150,13 @@ fn answers_that_wait_are_bounded_in_all() {
         let reply = front.request(&big, "", "").await;
         assert_eq!((reply.status, &*reply.error_code()), (503, "CAPACITY_EXCEEDED"));
         assert_eq!(front.request("GET /healthz", "", "").await.status, 200, "little ones find room");
+        // What has been done is told, however much is held: else it would be done again.
+        let writer = front.token("document:write", &[]);
+        let change = format!("POST /api/documents/big_2/changes?token={writer}");
+        let reply = front.request(&change, "Content-Length: 2\r\n", "{}").await;
+        assert_eq!((reply.status, reply.body.len()), (200, BIG_BYTES + 2));
+        let old = format!("GET /api/documents/jd_1/state?version=1&token={token}");
+        assert_eq!(front.request(&old, "", "").await.status, 503, "nor is an old version made");
         // Whoever reads all makes room, and so does whoever goes.
         first.read_to_end(&mut Vec::new()).await.unwrap();
         let mut third = ask_for_much(&front).await;

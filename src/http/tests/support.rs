@@ -253,7 +253,7 @@ fn answer(message: CoreMessage) -> Option<CoreMessage> {
     }
 }
 
-fn answer_call(call: Call) {
+pub(super) fn answer_call(call: Call) {
     let id = call.document_id.as_str();
     let says = |prefix: &str| id.starts_with(prefix);
     let missing = || InboundError {
@@ -263,7 +263,7 @@ fn answer_call(call: Call) {
     let told = match call.ask {
         _ if says("gone_") => return,
         _ if says("missing_") => Err(missing()),
-        Ask::State(_) if says("big_") => Ok("x".repeat(BIG_BYTES)),
+        Ask::State(_) | Ask::Changes(..) if says("big_") => Ok("x".repeat(BIG_BYTES)),
         Ask::State(read) => Ok(format!("{id} {} {}", read.encoding.name(), read.with_metadata)),
         Ask::Presence(encoding) => Ok(format!("who is in {id} {}", encoding.name())),
         Ask::Session(post) => Ok(format!("{} plans a session at {}", post.creator.user_id, post.websocket_url)),
