@@ -8,7 +8,7 @@ use crossbeam::utils::CachePadded;
 use jddb_core::ids::DocumentId;
 use jddb_storage::{SnapshotRequests, Store};
 
-use crate::auth::{AuthError, Authority, Shown, Token};
+use crate::auth::{AuthError, Authority, RecentTokens, Shown, Token};
 use crate::clock;
 use crate::config::Config;
 use crate::cores::{CoreMessage, Inbox};
@@ -80,6 +80,16 @@ impl Shared {
     /// It is not: see [`Authority::read`]; or it was revoked.
     pub fn read_token(&self, token: &Token) -> Result<Shown, AuthError> {
         let shown = self.authority.load().read(token, clock::now_unix_seconds())?;
+        self.logins.check(&shown.identity().pass)?;
+        Ok(shown)
+    }
+
+    /// The same of a token that may have been found good before.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn read_recent_token(&self, recent: &RecentTokens, token: &Token) -> Result<Shown, AuthError> {
+        let shown = recent.read(&self.authority.load(), token, clock::now_unix_seconds())?;
         self.logins.check(&shown.identity().pass)?;
         Ok(shown)
     }

@@ -1,7 +1,7 @@
 //! Who asks, and of which document.
 
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HeaderName, SEC_WEBSOCKET_PROTOCOL};
+use hyper::header::{AUTHORIZATION, HeaderName, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use hyper::http::request::Parts;
 use jddb_core::ids::DocumentId;
 use jddb_core::room::JoinRefusal;
@@ -70,7 +70,11 @@ pub(super) fn authenticate_socket(site: &Site, request: &Parts) -> Result<Identi
 pub(super) fn read_token(site: &Site, request: &Parts) -> Result<Shown, AuthError> {
     let subprotocols = lines(&request.headers, &SEC_WEBSOCKET_PROTOCOL).join(",");
     let token = find_token(authorization(request), Some(&subprotocols), request.uri.query())?;
-    site.shared.read_token(&token)
+    // A connection shows its token once, and is not to take room for long.
+    if request.headers.contains_key(UPGRADE) {
+        return site.shared.read_token(&token);
+    }
+    site.shared.read_recent_token(&site.tokens, &token)
 }
 
 fn authorization(request: &Parts) -> Option<&str> {

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::answers::AnswerBudget;
 use super::refusal;
+use crate::auth::RecentTokens;
 use crate::config::IdPattern;
 use crate::cores::LimitsInForce;
 use crate::metrics::CoreMetrics;
@@ -41,6 +42,8 @@ pub(super) struct Site {
     pub(super) answer_timeout: Duration,
     /// The limits in force on this core.
     pub(super) limits: Rc<LimitsInForce>,
+    /// Tokens that need not be verified again.
+    pub(super) tokens: RecentTokens,
     /// What answers may hold.
     pub(super) answers: AnswerBudget,
     /// One permit for each state that is being read.
@@ -69,6 +72,7 @@ impl Site {
             drain,
             answer_timeout: ANSWER_TIMEOUT,
             limits,
+            tokens: RecentTokens::default(),
             answers,
             state_reads,
             session_lists: Semaphore::new(SESSION_LISTS_MAX),
