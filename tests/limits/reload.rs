@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::home::{EDIT, Home};
 use crate::support::http;
 use crate::support::server::Server;
-use crate::support::socket::Socket;
+use crate::support::socket::{MASK, Socket, frame};
 use crate::support::until;
 use crate::{acknowledged, answers, insert, send_inserts, token};
 
@@ -92,6 +92,26 @@ async fn live_connections_get_other_limits_at_once() {
     let (_again, _) = configured.joined("doc_2", "ada").await;
     socket.send(&insert(&"x".repeat(3_000), "large"));
     assert_eq!(socket.closed().await.1, 1009);
+}
+
+#[tokio::test]
+async fn a_message_that_has_begun_ends_where_a_smaller_limit_is_in_force() {
+    let home = Home::new();
+    let configured = Configured::start(&home, "").await;
+    let (mut bystander, _) = configured.joined("doc", "ada").await;
+    for next in [frame(0x80, Some(MASK), b"x"), frame(0x0, Some(MASK), &[b'x'; 3_000])] {
+        configured.reload("", READ).await;
+        let (mut socket, _) = configured.joined("doc", "ben").await;
+        // In one write: when the heartbeat is answered, the fragment behind it has been read.
+        let heartbeat = json!({"type": "system.heartbeat", "payload": {}}).to_string();
+        let begun = [frame(0x81, Some(MASK), heartbeat.as_bytes()), frame(0x1, Some(MASK), &[b'x'; 1_500])];
+        socket.send_bytes(begun.concat());
+        socket.next("system.heartbeat").await;
+        configured.reload("[limits]\nmessage_bytes = 1024\n", READ).await;
+        socket.send_bytes(next);
+        assert_eq!(socket.closed().await.1, 1009);
+        assert_eq!(beats_answered(&mut bystander, 1).await, 1, "the server goes on");
+    }
 }
 
 #[tokio::test]

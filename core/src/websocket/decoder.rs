@@ -97,7 +97,8 @@ impl Decoder {
         Self { limits, compression, state: State::Open, pending: None }
     }
 
-    /// Another limit on messages, in bytes, from the next frame on.
+    /// Another limit on messages, in bytes, from the next frame on: a message of which more is there already ends with
+    /// that frame, a frame that has begun is read to its end.
     pub const fn bound(&mut self, message_bytes_max: usize) {
         self.limits.message_bytes_max = message_bytes_max;
     }
@@ -149,7 +150,7 @@ impl Decoder {
     }
 
     /// Heap memory that unfinished input takes, in bytes: 0 when idle, at most
-    /// [`message_bytes_max`](DecoderLimits::message_bytes_max) +
+    /// [`message_bytes_max`](DecoderLimits::message_bytes_max), the largest there was since the message began, +
     /// [`PENDING_OVERHEAD_BYTES`](Self::PENDING_OVERHEAD_BYTES).
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
@@ -232,7 +233,8 @@ impl Decoder {
         }
         let DecoderLimits { message_bytes_max, empty_fragments_max } = self.limits;
         let (held, empty_fragments) = message.map_or((0, 0), |message| (message.len(), message.empty_fragments));
-        if header.payload_len > message_bytes_max - held {
+        // More may be held than is allowed by now.
+        if held.saturating_add(header.payload_len) > message_bytes_max {
             return Err(ProtocolError::MessageTooBig { max: message_bytes_max });
         }
         let is_fragment = header.opcode == Opcode::Continuation || !header.fin;

@@ -234,8 +234,10 @@ impl OpenMessage {
         if self.bytes.len() >= PART_BYTES {
             self.put_aside();
         }
-        let left = if frame.header.fin { chunk.len() + frame.missing() } else { message_bytes_max - self.len() };
-        self.reserve(chunk.len(), left);
+        let of_frame = chunk.len() + frame.missing();
+        // A frame that began under a larger limit is read to its end.
+        let more = if frame.header.fin { 0 } else { message_bytes_max.saturating_sub(self.len()) };
+        self.reserve(chunk.len(), of_frame.max(more));
         self.bytes.extend_from_slice(chunk);
         self.check_utf8()
     }

@@ -15,6 +15,7 @@ mod memory;
 #[path = "../../fuzz/src/naive_inflate.rs"]
 mod naive_inflate;
 mod peer;
+mod rebounding;
 mod splits;
 mod support;
 mod violations;
