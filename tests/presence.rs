@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use support::home::{EDIT, Home, UNLIMITED};
+use support::http;
 use support::rng::Rng;
 use support::server::Server;
-use support::socket::{Received, Socket};
+use support::socket::{Received, Socket, upgrade};
 
 /// Documents enough for both cores to have some.
 const DOCUMENTS: usize = 8;
@@ -171,6 +172,37 @@ async fn a_snapshot_first_and_then_what_changes() {
     assert_eq!(watcher.picture.counts["doc_1"], (2, 0));
     [second, third, ann].into_iter().for_each(leave);
     watcher.reaches(&Picture::default()).await;
+    watcher.hears_nothing().await;
+}
+
+/// A document that is deleted has nobody in it at once, though its connections end later; whoever is in the next one of that
+/// name stays.
+#[tokio::test]
+async fn who_still_closes_because_of_a_deletion_is_nobody_in_the_next_document() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let port = server.port();
+    let root = home.token_with("root", "document:read document:write document:admin", &["--limits", UNLIMITED]);
+    let path = "/api/documents/doc_1";
+    let body = json!({"sections": {"body": "text"}});
+    http::exchange(port, &http::request("PUT", path, Some(&root), Some(&body))).await;
+    // He answers no close, so his connection lasts.
+    let target = format!("/ws/document/doc_1?token={}", home.token("ben"));
+    let (ben, _) = upgrade(port, &target, "").await.expect("an answer");
+    let (ann, _) = Socket::joined(port, "doc_1", &home.token("ann")).await;
+    let mut watcher = Watcher::open(&server, &watcher_token(&home)).await;
+    assert_eq!(watcher.picture.counts["doc_1"], (2, 0));
+    http::exchange(port, &http::request("DELETE", path, Some(&root), None)).await.ok();
+    watcher.reaches(&Picture::default()).await;
+    let (_cleo, _) = Socket::joined(port, "doc_1", &home.token("cleo")).await;
+    let mut expected = watcher.picture.clone();
+    expected.people.insert("doc_1".to_owned(), [("cleo".to_owned(), "active".to_owned())].into());
+    expected.counts.insert("doc_1".to_owned(), (1, 0));
+    watcher.reaches(&expected).await;
+    drop((ann, ben));
+    let mut monitor = Socket::open(port, &format!("/ws/monitoring?token={root}")).await;
+    while monitor.next("monitoring.metrics").await["payload"]["connections"]["open"]["document"] != 1 {}
+    assert_eq!(Watcher::open(&server, &watcher_token(&home)).await.picture, expected);
     watcher.hears_nothing().await;
 }
 

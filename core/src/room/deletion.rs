@@ -32,6 +32,7 @@ impl Room {
         self.is_deleted = true;
         self.session = None;
         self.records += 1;
+        self.end_news();
         self.end_visits(now, |_| true);
         self.members.discard_undurable();
         let keys = self.members.keys();

@@ -151,6 +151,8 @@ pub struct Room {
     entry: Entry,
     entry_is_new: bool,
     is_deleted: bool,
+    /// The server stops, or the disk has failed: everybody goes, and the session stays as it is stored.
+    is_closing: bool,
     deletion_is_recorded: bool,
     members: Members,
     presence: Announcements,
@@ -186,8 +188,9 @@ impl Room {
             entry: Entry { exists: document.version() > Version::ZERO, ..Entry::default() },
             entry_is_new: false,
             is_deleted: false,
+            is_closing: false,
             deletion_is_recorded: false,
-            saves: Saves::new(document.version(), Vec::new()),
+            saves: Saves::new(document.version(), None, Vec::new()),
             document,
             session,
             session_is_new: false,
@@ -205,8 +208,16 @@ impl Room {
     }
 
     /// Says which saves of the document there are, in any order.
+    ///
+    /// What was changed after the last of them is unsaved since it was changed, however often the document was forgotten
+    /// in the meantime.
     pub fn know_saves(&mut self, saves: Vec<KnownSave>) {
-        self.saves = Saves::new(self.document.version(), saves);
+        let last = saves.iter().map(|save| save.version).max().unwrap_or(Version::ZERO);
+        let history = self.document.history();
+        // Older changes are unsaved too, but it is not known any more since when.
+        let unsaved = history.since(last.max(history.floor())).ok().and_then(|mut changes| changes.next());
+        let saved = if unsaved.is_some() { last } else { self.document.version() };
+        self.saves = Saves::new(saved, unsaved.map(|change| change.at()), saves);
     }
 
     /// From here on messages are compressed with what other rooms use too, instead of a compressor of its own.
@@ -395,6 +406,8 @@ impl Room {
             "the server cannot write to its disk; reconnect later and resend what was not acknowledged";
         let durable = self.members.durable();
         self.unrecorded = Vec::new();
+        self.is_closing = true;
+        self.end_news();
         self.members.discard_undurable();
         for key in self.members.keys() {
             let code = ErrorCode::StorageUnavailable;
@@ -407,6 +420,7 @@ impl Room {
     /// The server stops: everybody is told, after all that is acknowledged, and closed with 1001.
     /// `retry_ms` gives each a moment of its own to come back at.
     pub fn shut_down(&mut self, now: UnixMillis, mut retry_ms: impl FnMut() -> u64) {
+        self.is_closing = true;
         for key in self.members.keys() {
             let reason = refusal::stopping_reason(retry_ms());
             let message = refusal::STOPPING_MESSAGE;

@@ -75,6 +75,8 @@ pub(super) struct Announcements {
     /// Nobody becomes idle before.
     idle_due: UnixMillis,
     news: Vec<News>,
+    /// Those who watch from elsewhere were told that nobody is here any more: another room has the document's name from now on.
+    is_over: bool,
     /// Messages about people by HTTP, and about who has come and gone, that were queued for a connection each.
     pub(super) told: usize,
 }
@@ -118,6 +120,7 @@ impl Room {
             }
         }
         self.note_counts(only_counts);
+        self.forget_unused_session();
     }
 
     /// A user has done something.
@@ -164,9 +167,31 @@ impl Room {
         std::mem::take(&mut self.presence.news)
     }
 
-    /// Who is here, those who edit first.
+    /// Tells those who watch from elsewhere that nobody is here any more, and nothing after that: the connections here end
+    /// one by one, when there may be another room of that name.
+    pub(super) fn end_news(&mut self) {
+        let mut counts = self.presence_counts();
+        let listed = self.members.people.iter().filter(|person| person.is_listed);
+        let mut left: Vec<&Person> = listed.collect();
+        // By name, so that it is the same order whoever came first.
+        left.sort_by_key(|person| &*person.user.user_id);
+        let news = &mut self.presence.news;
+        for person in left {
+            counts.total_editors -= usize::from(person.edits());
+            counts.total_viewers -= usize::from(!person.edits());
+            news.push(News { user: Some((Rc::clone(&person.user), Status::Left)), counts });
+        }
+        let nobody = PresenceCounts::default();
+        news.extend((counts != nobody).then_some(News { user: None, counts: nobody }));
+        self.presence.is_over = true;
+    }
+
+    /// Who is here, those who edit first; nobody in a room that has come to its end.
     #[must_use]
     pub fn presence(&self) -> Presence {
+        if self.presence.is_over {
+            return Presence { listed: Vec::new(), counts: PresenceCounts::default() };
+        }
         let listed = self.listed().into_iter().map(|person| (Rc::clone(&person.user), person.status())).collect();
         Presence { listed, counts: self.presence_counts() }
     }
@@ -227,7 +252,9 @@ impl Room {
         let is_crowd = counts.unlisted_viewers > 0;
         let was_crowd = std::mem::replace(&mut self.presence.crowd_told, is_crowd);
         (self.presence.counts_due, self.presence.counts_at) = (false, now);
-        self.presence.news.push(News { user: None, counts });
+        if !self.presence.is_over {
+            self.presence.news.push(News { user: None, counts });
+        }
         // Once more after the last of them has gone: from then on everybody is told of by name again.
         if is_crowd || was_crowd {
             let message = DocumentCounts { document_id: self.document.id().as_str(), counts };
@@ -256,8 +283,10 @@ impl Room {
         let told = self.members.broadcast(0, class, wanted, |_| [frame.clone()].into());
         self.config.counters.count_sent(Sent::Presence, told);
         self.presence.told += told;
-        let counts = self.presence_counts();
-        self.presence.news.push(News { user: Some((Rc::clone(user), status)), counts });
+        if !self.presence.is_over {
+            let counts = self.presence_counts();
+            self.presence.news.push(News { user: Some((Rc::clone(user), status)), counts });
+        }
     }
 }
 

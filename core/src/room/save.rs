@@ -23,10 +23,14 @@ pub struct KnownSave {
 /// What is known of save points.
 #[derive(Debug)]
 pub(super) struct Saves {
-    /// The version of the last one; of the document as it was read, if there was none yet.
+    /// The version of the last one; of the document as it was read, if nothing was unsaved.
     version: Version,
-    /// Since when there has been more than that.
+    /// When there first was more than that, where that was before the document was read.
+    changed_at: Option<UnixMillis>,
+    /// Since when it is known here that there is more than that.
     unsaved_since: Option<Duration>,
+    /// For how long it was so before that.
+    unsaved_before: Duration,
     /// Those that are kept, by their versions.
     kept: Vec<KnownSave>,
     made: Vec<Save>,
@@ -34,9 +38,32 @@ pub(super) struct Saves {
 }
 
 impl Saves {
-    pub(super) fn new(version: Version, mut kept: Vec<KnownSave>) -> Self {
+    /// `changed_at`: when what is stored was first changed after `version`, if it was.
+    pub(super) fn new(version: Version, changed_at: Option<UnixMillis>, mut kept: Vec<KnownSave>) -> Self {
         kept.sort_unstable();
-        Self { version, unsaved_since: None, kept, made: Vec::new(), forgotten: Vec::new() }
+        Self {
+            version,
+            changed_at,
+            unsaved_since: None,
+            unsaved_before: Duration::ZERO,
+            kept,
+            made: Vec::new(),
+            forgotten: Vec::new(),
+        }
+    }
+
+    /// Nothing is unsaved.
+    const fn settle(&mut self) {
+        (self.changed_at, self.unsaved_since) = (None, None);
+        self.unsaved_before = Duration::ZERO;
+    }
+
+    /// For how long something has been unsaved.
+    fn unsaved_for(&mut self, now: UnixMillis, at: Duration) -> Duration {
+        if let Some(changed_at) = self.changed_at.take() {
+            self.unsaved_before = Duration::from_millis(now.since(changed_at));
+        }
+        self.unsaved_before.saturating_add(at.saturating_sub(*self.unsaved_since.get_or_insert(at)))
     }
 
     /// Whether there is something for [`Self::take_records`].
@@ -55,7 +82,7 @@ impl Saves {
     fn keep(&mut self, save: Save) {
         let known = KnownSave { version: save.version, is_manual: save.saved_by.is_some() };
         self.version = save.version;
-        self.unsaved_since = None;
+        self.settle();
         match self.kept.iter_mut().rev().find(|kept| kept.version == known.version) {
             Some(kept) if kept.is_manual && !known.is_manual => return,
             Some(kept) => *kept = known,
@@ -87,12 +114,10 @@ impl Room {
     /// Saves by itself what nobody has saved for long enough; `at` is a time that never goes back.
     pub(super) fn save_in_time(&mut self, now: UnixMillis, at: Duration) {
         let interval = self.auto_save();
-        if self.saves.version == self.document.version() || interval.is_zero() {
-            self.saves.unsaved_since = None;
-            return;
+        if self.saves.version == self.document.version() {
+            return self.saves.settle();
         }
-        let since = *self.saves.unsaved_since.get_or_insert(at);
-        if at.saturating_sub(since) >= interval {
+        if self.saves.unsaved_for(now, at) >= interval && !interval.is_zero() {
             let session_id = super::session_id(self.session.as_ref()).to_owned();
             let mut metadata = Metadata::of_server(now, None);
             metadata.session_id = Some(&session_id);

@@ -236,6 +236,17 @@ impl Room {
         if session.plan.as_ref().is_some_and(|plan| plan.expires_at <= now) {
             session.plan = None;
             self.note_session();
+            self.forget_unused_session();
+        }
+    }
+
+    /// A document that nobody has changed is not stored, and neither is its session when nobody is here any more: else
+    /// each name that was ever opened would leave one behind.
+    pub(super) fn forget_unused_session(&mut self) {
+        let is_unused = self.members.people.is_empty() && !self.entry.exists && !self.is_closing;
+        if is_unused && self.session.as_ref().is_some_and(|session| session.plan.is_none()) {
+            self.session = None;
+            self.note_session();
         }
     }
 

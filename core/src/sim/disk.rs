@@ -18,7 +18,8 @@ use crate::room::{Record, Room};
 struct Batch {
     records: u64,
     changes: Vec<Change>,
-    session: Option<Session>,
+    /// What has become of the session, if anything has.
+    session: Option<Option<Session>>,
     /// How many save points.
     saves: usize,
     snapshot: Option<Snapshot>,
@@ -54,10 +55,11 @@ impl Disk {
         let mut batch = Batch::default();
         batch.records = room.take_records(|record| match record {
             Record::Change(change) => batch.changes.push(change.clone()),
-            Record::Session(session) => batch.session = Some(session.clone()),
+            Record::Session(session) => batch.session = Some(Some(session.clone())),
+            Record::SessionEnded => batch.session = Some(None),
             Record::Save(_) => batch.saves += 1,
-            // No editor of the simulator ends a session, or saves so often.
-            Record::SessionEnded | Record::SaveForgotten(_) => {}
+            // No editor of the simulator saves so often.
+            Record::SaveForgotten(_) => {}
             // What follows from its changes is not kept, and nobody deletes it here.
             Record::Entry(_) | Record::Deletion(_) => {}
         });
@@ -78,7 +80,9 @@ impl Disk {
             self.skipped_versions = 0;
         }
         self.journal.extend(changes);
-        self.session = session.or_else(|| self.session.take());
+        if let Some(session) = session {
+            self.session = session;
+        }
         self.snapshots.extend(snapshot);
         Some(records)
     }

@@ -1,11 +1,13 @@
 //! How a connection ends: the disk fails, the server stops, somebody leaves.
 
 use jddb_core::ids::PositionEncoding;
-use jddb_core::room::Caller;
+use jddb_core::protocol::PresenceUpdate;
+use jddb_core::room::{Caller, MemberKey, PresenceEvent, Roster};
 use jddb_core::websocket::CloseCode;
 use serde_json::json;
 
-use crate::support::{House, guest, insert, named_insert};
+use crate::rng::{Rng, for_seeds};
+use crate::support::{House, VISIT_MS, guest, insert, named_insert};
 
 const CALLER: Caller<'_> = Caller {
     user_id: "ada",
@@ -124,4 +126,62 @@ fn an_empty_room_is_idle_when_all_is_durable() {
     assert!(house.commit() && house.room.is_idle());
     house.room.answer_state(house.now, 1, PositionEncoding::Utf16, false);
     assert!(!house.room.is_idle(), "an answer waits to be taken");
+}
+
+/// What those who watch many documents make of a room's news.
+fn tell(roster: &mut Roster, house: &mut House) {
+    let document_id = house.room.document().id().clone();
+    house.room.take_news().into_iter().for_each(|news| roster.apply(PresenceEvent::new(&document_id, news)));
+}
+
+fn whole(house: &House) -> Roster {
+    PresenceEvent::of_all(house.room.document().id(), house.room.presence()).collect()
+}
+
+/// Of a document that is deleted, or whose room is given up, the connections end when there may be another one of its name.
+#[test]
+fn who_is_still_closing_changes_nothing_for_the_next_document_of_that_name() {
+    for_seeds(300, |seed| {
+        let mut rng = Rng(seed);
+        let mut roster = Roster::default();
+        let mut old = House::holding(&[("body", "x")]);
+        // In every third house there are so many that some have no name.
+        let crowd = if rng.one_in(3) { 198 } else { 0 };
+        let mut leaving: Vec<MemberKey> =
+            (0..crowd).map(|number| old.join(guest(&format!("crowd_{number}")).viewing())).collect();
+        for number in 0..rng.below(8) {
+            let somebody = guest(&format!("user_{number}"));
+            leaving.push(old.join(if rng.one_in(2) { somebody } else { somebody.viewing() }));
+        }
+        let update =
+            PresenceUpdate { is_active: true, current_document: None, cursor: None, selection: None, activity: None };
+        for number in 0..rng.below(3) {
+            old.visit(&format!("visitor_{number}"), rng.one_in(2), &update).unwrap();
+        }
+        if rng.one_in(2) {
+            old.wait(1_000);
+            tell(&mut roster, &mut old);
+        }
+        if rng.one_in(2) {
+            old.room.answer_deletion(old.now, 1, CALLER).unwrap();
+        } else {
+            old.room.storage_failed(old.now).for_each(drop);
+        }
+        tell(&mut roster, &mut old);
+        assert_eq!((&roster, &whole(&old)), (&Roster::default(), &Roster::default()), "seed {seed}");
+        let mut new = House::new();
+        while !leaving.is_empty() {
+            if rng.one_in(4) {
+                new.join(guest(&format!("user_{}", rng.below(8))));
+            } else {
+                old.leave(leaving.swap_remove(rng.below(leaving.len())));
+            }
+            if rng.one_in(8) {
+                old.wait(VISIT_MS);
+            }
+            tell(&mut roster, &mut new);
+            tell(&mut roster, &mut old);
+            assert_eq!((&roster, &whole(&old)), (&whole(&new), &Roster::default()), "seed {seed}");
+        }
+    });
 }

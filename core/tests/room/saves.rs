@@ -134,3 +134,50 @@ fn a_version_is_saved_once_and_by_whom_somebody_asked() {
     let saves: Vec<_> = house.disk.saves.iter().map(|save| (save.version.0, save.saved_by.as_deref())).collect();
     assert_eq!(saves, [(1, Some("ada"))]);
 }
+
+/// A room is forgotten when nobody is in it, long before an interval may be over.
+#[test]
+fn what_is_unsaved_when_a_room_is_forgotten_is_saved_in_its_time() {
+    let mut house = House::new();
+    let visit = |house: &mut House, changes: bool| {
+        house.restart();
+        let ada = house.settle(guest("ada"));
+        if changes {
+            house.say(ada, insert(0, "x"));
+        }
+        house.wait(0);
+        house.wait(8_000);
+        house.sync();
+        house.disk.saves.iter().map(|save| save.version.0).collect::<Vec<_>>()
+    };
+    // 8 s each: 32 s after the first change it is time, however often the room was opened anew.
+    assert_eq!(visit(&mut house, true), [0; 0]);
+    assert_eq!(visit(&mut house, false), [0; 0]);
+    assert_eq!(visit(&mut house, true), [0; 0]);
+    assert_eq!(visit(&mut house, true), [3]);
+    // From there on it counts anew, from the next change.
+    house.now = house.now.plus(1_000_000);
+    assert_eq!(visit(&mut house, false), [3]);
+    assert_eq!(visit(&mut house, true), [3]);
+    house.now = house.now.plus(1_000_000);
+    assert_eq!(visit(&mut house, false), [3, 4], "it is made up for");
+    assert_eq!(visit(&mut house, false), [3, 4]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_delays_a_save_by_no_more_than_the_interval() {
+    let mut house = House::new();
+    let ada = house.settle(guest("ada"));
+    house.say(ada, insert(0, "x"));
+    house.sync();
+    house.restart();
+    house.now.0 -= 1_000_000;
+    house.settle(guest("ada"));
+    house.wait(0);
+    house.wait(29_999);
+    house.sync();
+    assert_eq!(house.disk.saves.len(), 0);
+    house.wait(1);
+    house.sync();
+    assert_eq!(house.disk.saves.len(), 1);
+}

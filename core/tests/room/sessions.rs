@@ -313,6 +313,14 @@ impl Naive {
     fn tick(&mut self, now: u64) {
         if self.plan.as_ref().is_some_and(|plan| plan.4 <= now) {
             self.plan = None;
+            self.end_unused();
+        }
+    }
+
+    /// Of a document that nobody has changed there is no session without a plan or somebody in it.
+    fn end_unused(&mut self) {
+        if self.here.is_empty() && self.plan.is_none() {
+            self.begun_by = None;
         }
     }
 }
@@ -343,6 +351,7 @@ fn whatever_happens_nobody_is_in_a_session_that_does_not_admit_them() {
                 3 if !naive.here.is_empty() => {
                     let (_, key) = naive.here.swap_remove(rng.below(naive.here.len()));
                     house.leave(key);
+                    naive.end_unused();
                 }
                 4 => {
                     let participants: Vec<usize> = (0..5).filter(|_| rng.one_in(3)).collect();
@@ -385,12 +394,18 @@ fn whatever_happens_nobody_is_in_a_session_that_does_not_admit_them() {
                         (naive.plan, naive.begun_by) = (None, None);
                     }
                 }
-                _ => house.wait(if rng.one_in(4) { LASTS_MS } else { rng.below(60_000) as u64 }),
+                _ => {
+                    house.wait(if rng.one_in(4) { LASTS_MS } else { rng.below(60_000) as u64 });
+                    naive.tick(house.now.0);
+                }
             }
             if rng.one_in(10) {
                 house.sync();
                 house.restart();
                 naive.here.clear();
+            } else if rng.one_in(3) {
+                house.sync();
+                assert_eq!(house.disk.session.is_some(), naive.begun_by.is_some(), "seed {seed} step {step}");
             }
         }
     });
