@@ -212,13 +212,13 @@ async fn nobody_is_taken_out_of_a_document_that_the_token_does_not_cover() {
     let limited = home.token_with("carl", "document:admin presence:read", &["--document", "doc_1"]);
     for body in [json!({"status": "idle"}), json!({"status": "active", "current_document": "doc_1"})] {
         put(&server, "ben", &limited, &body).await.error(403, "FORBIDDEN");
-        let there = presence(&server, "doc_2", &ann).await;
+        let there = presence(&server, "doc_2", &ben).await;
         assert_eq!(there["active_users"][0]["user_id"], "ben", "{there}");
     }
     // Where the token does cover it they may be taken out, and whoever is nowhere may be put there.
     put(&server, "ben", &ben, &json!({"status": "active", "current_document": "doc_1"})).await.ok();
     put(&server, "ben", &limited, &json!({"status": "idle"})).await.ok();
-    assert_eq!(presence(&server, "doc_1", &ann).await["active_users"], json!([]));
+    assert_eq!(presence(&server, "doc_1", &ben).await["active_users"], json!([]));
     put(&server, "ben", &limited, &json!({"status": "active", "current_document": "doc_1"})).await.ok();
 }
 
