@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::checked::Broken;
 use super::schedule::{Member, Schedule};
+use super::socket::Network;
 use super::tally::Tally;
 use super::world::World;
 use crate::ids::PositionEncoding;
@@ -155,7 +156,7 @@ fn simpler_setups(schedule: &Schedule) -> Vec<Box<dyn Fn(&mut Schedule)>> {
             let member = schedule.setup.members.get_mut(who);
             member
                 .into_iter()
-                .for_each(|member| *member = Member { dialect, is_flat: false, bytes_max: 1 << 20, ..*member });
+                .for_each(|member| *member = Member { dialect, is_flat: false, network: Network::WIDE, ..*member });
         }));
     }
     simpler

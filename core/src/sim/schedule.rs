@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::chance::Rng;
+use super::socket::Network;
 use crate::ids::PositionEncoding;
 use crate::room::Dialect;
 
@@ -107,8 +108,7 @@ pub(super) struct Member {
     pub(super) dialect: Dialect,
     /// It knows the document as one text only.
     pub(super) is_flat: bool,
-    /// How many bytes the network takes before it reads.
-    pub(super) bytes_max: usize,
+    pub(super) network: Network,
 }
 
 /// What a schedule begins with.
@@ -147,7 +147,8 @@ impl Setup {
             let is_flat = over_document && rng.one_in(2) && (sections == 1 || !edits);
             let bytes_max =
                 if slow && rng.one_in(2) { 200 + usize::try_from(rng.below(800)).unwrap_or(0) } else { 1 << 20 };
-            Member { edits, dialect: Dialect { encoding, over_document }, is_flat, bytes_max }
+            let network = Network { bytes_max, is_encrypted: rng.one_in(2) };
+            Member { edits, dialect: Dialect { encoding, over_document }, is_flat, network }
         };
         let mut members: Vec<Member> = (0..editors).map(|_| member(true)).collect();
         members.extend((0..viewers).map(|_| member(false)));

@@ -10,7 +10,7 @@ use super::heard::{Heard, state_of_json};
 use super::mirror::Mirror;
 use super::people::{IDLE_AFTER_MS, VISIT_MS};
 use super::say::{Client, Sent};
-use super::socket::{Codes, Socket, Visible};
+use super::socket::{Codes, Network, Socket, Visible};
 use crate::document::DocumentLimits;
 use crate::ids::{PositionEncoding, UnixMillis};
 use crate::limits::{GrantedLimits, LimitMode, RateLimits};
@@ -54,8 +54,7 @@ pub(super) struct Guest {
     pub(super) edits: bool,
     pub(super) dialect: Dialect,
     pub(super) greeting: Greeting,
-    /// How many bytes the network takes before they read.
-    pub(super) bytes_max: usize,
+    pub(super) network: Network,
 }
 
 #[derive(Debug)]
@@ -137,7 +136,7 @@ impl Server {
             expiry: Expiry::NEVER,
         };
         let key = self.room.join(self.now, joining).map_err(|refusal| Broken(refusal.message))?;
-        let socket = Socket::new(guest.client.clone(), guest.dialect.encoding, guest.bytes_max, self.version());
+        let socket = Socket::new(guest.client.clone(), guest.dialect.encoding, guest.network, self.version());
         self.sockets.push((key, socket));
         Ok(key)
     }
@@ -210,9 +209,11 @@ impl Server {
         let Some((_, socket)) = self.sockets.iter_mut().find(|(other, _)| *other == key) else { return Ok(()) };
         loop {
             let Some(member) = self.room.member(key) else { return Ok(()) };
-            let written = socket.take(member.outbox().sendable(durable));
+            let written = socket.take(member.outbox().sendable(durable))?;
             self.room.sent(key, written);
-            let takes_more = socket.pass(visible, mirror)? || (socket.room() > 0 && self.room.catch_up(self.now, key));
+            let grows = socket.pass(visible, mirror)?;
+            let waits = self.room.member(key).is_some_and(|member| member.outbox().is_sendable(durable));
+            let takes_more = grows || (socket.room() > 0 && (waits || self.room.catch_up(self.now, key)));
             if !takes_more {
                 let bound = self.plan.outbound_bytes_max + BEYOND_BOUND_BYTES;
                 let waiting = self.room.member(key).map(Member::outbox).filter(|outbox| outbox.is_sendable(durable));

@@ -13,6 +13,21 @@ use super::say::Client;
 use crate::ids::PositionEncoding;
 use crate::room::Durability;
 
+/// The way to a client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Network {
+    /// How many bytes it takes before the client reads.
+    pub(super) bytes_max: usize,
+    /// As a session of TLS may, it ends with the first byte of a frame, and says that it has taken that one when it
+    /// takes more.
+    pub(super) is_encrypted: bool,
+}
+
+impl Network {
+    /// It is never full.
+    pub(super) const WIDE: Self = Self { bytes_max: 1 << 30, is_encrypted: false };
+}
+
 /// A connection as the server has it.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -27,8 +42,11 @@ pub(super) struct Socket {
     bytes_in_pipe: usize,
     /// The network once took less than there was.
     is_slow: bool,
-    /// How many bytes the network takes before the client reads.
-    bytes_max: usize,
+    network: Network,
+    /// The byte that the network took without saying so.
+    owed: Option<u8>,
+    /// It takes nothing before the client has read.
+    is_full: bool,
     /// The version of which not all parts have left, with the number of the last one that has.
     parts: Option<(u64, usize)>,
     /// The version it was told of last.
@@ -53,7 +71,7 @@ pub(super) struct Visible {
 
 impl Socket {
     /// A connection that was made at that version.
-    pub(super) const fn new(client: Client, encoding: PositionEncoding, bytes_max: usize, version: u64) -> Self {
+    pub(super) const fn new(client: Client, encoding: PositionEncoding, network: Network, version: u64) -> Self {
         Self {
             client,
             encoding,
@@ -62,7 +80,9 @@ impl Socket {
             pipe: VecDeque::new(),
             bytes_in_pipe: 0,
             is_slow: false,
-            bytes_max,
+            network,
+            owed: None,
+            is_full: false,
             parts: None,
             version,
             gap: None,
@@ -101,6 +121,7 @@ impl Socket {
     pub(super) fn read(&mut self) -> Option<Heard> {
         let (size, message) = self.pipe.pop_front()?;
         self.bytes_in_pipe -= size;
+        self.is_full = false;
         Some(message)
     }
 
@@ -111,20 +132,36 @@ impl Socket {
 
     /// How many bytes the network takes.
     pub(super) fn room(&self) -> usize {
-        self.bytes_max.saturating_sub(self.bytes_in_pipe + self.unfinished.len())
+        let bytes_max = if self.is_full { 0 } else { self.network.bytes_max };
+        bytes_max.saturating_sub(self.bytes_in_pipe + self.unfinished.len())
     }
 
-    /// The network takes as much of the frames as it can; how many bytes that is.
-    pub(super) fn take<'a>(&mut self, frames: impl Iterator<Item = &'a Bytes>) -> usize {
+    /// The network takes as much of the frames as it can; how many bytes it says it has taken.
+    pub(super) fn take<'a>(&mut self, frames: impl Iterator<Item = &'a Bytes>) -> Checked<usize> {
         let room = self.room();
+        if room == 0 {
+            return Ok(0);
+        }
+        let mut frames = frames.peekable();
+        if let Some(owed) = self.owed.take() {
+            let next = frames.peek().and_then(|frame| frame.first()).copied();
+            ensure!(next == Some(owed), "{owed:#x} has left, and {next:x?} is to follow what was before it");
+            return Ok(1);
+        }
         let mut left = room;
         for frame in frames {
-            let part = left.min(frame.len());
+            let mut part = left.min(frame.len());
+            self.is_slow |= part < frame.len();
+            if self.network.is_encrypted && (1..frame.len()).contains(&part) && left < room {
+                (part, self.is_full, self.owed) = (1, true, frame.first().copied());
+            }
             self.unfinished.extend_from_slice(&frame[..part]);
             left -= part;
-            self.is_slow |= part < frame.len();
+            if self.is_full {
+                break;
+            }
         }
-        room - left
+        Ok(room - left - usize::from(self.owed.is_some()))
     }
 
     /// So many bytes, which are too many, wait for the client to read; what was queued while the disk stood still may
@@ -148,7 +185,7 @@ impl Socket {
         self.unfinished.drain(..at);
         // A frame that the network cannot hold whole is read as it comes.
         let is_too_large = self.pipe.is_empty() && !self.unfinished.is_empty() && self.room() == 0;
-        self.bytes_max += if is_too_large { 1024 } else { 0 };
+        self.network.bytes_max += if is_too_large { 1024 } else { 0 };
         Ok(is_too_large)
     }
 

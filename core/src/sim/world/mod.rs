@@ -199,8 +199,8 @@ impl World {
         let editor = &self.editors[who];
         let greeting = editor.choose_greeting(Dice(dice.below(3) as u64));
         let Role { client, edits, dialect, .. } = editor.role.clone();
-        let bytes_max = self.setup.members[who].bytes_max;
-        let key = self.join(&Guest { client, edits, dialect, greeting, bytes_max })?;
+        let network = self.setup.members[who].network;
+        let key = self.join(&Guest { client, edits, dialect, greeting, network })?;
         let editor = &mut self.editors[who];
         editor.connected(key, greeting, Dice(dice.below(100) as u64));
         self.tell(|| format!("{who} connects, greeted {greeting:?}"));

@@ -11,7 +11,7 @@ use crate::sim::mirror::{Prediction, State};
 use crate::sim::outsiders::blurt;
 use crate::sim::say::{Client, Say, Sent};
 use crate::sim::server::Guest;
-use crate::sim::socket::Codes;
+use crate::sim::socket::{Codes, Network};
 use crate::sim::tally::Situation;
 use crate::sim::texts::Name;
 
@@ -134,7 +134,7 @@ impl World {
             None => {
                 let client = Client { user_id: "user_0".into(), client_id: "blurter".into() };
                 let dialect = Dialect { encoding, over_document: false };
-                let guest = Guest { client, edits: true, dialect, greeting: Greeting::OnJoin, bytes_max: 1 << 30 };
+                let guest = Guest { client, edits: true, dialect, greeting: Greeting::OnJoin, network: Network::WIDE };
                 let key = self.join(&guest)?;
                 *self.blurter.insert(key)
             }
