@@ -26,7 +26,7 @@ use super::limits::LimitsInForce;
 use super::message::CoreMessage;
 use super::places::Place;
 use super::rooms::{RoomCell, Slot};
-use super::sessions::PlannedSessions;
+use super::sessions::{PlannedSessions, WaitingList};
 use super::slowness::Slowness;
 use super::unfinished::LargeMessages;
 use crate::clock;
@@ -62,6 +62,8 @@ pub(crate) struct Core {
     pub(super) connections: RefCell<Slab<Rc<Connection>>>,
     /// The sessions of its documents that were planned.
     pub(super) planned_sessions: RefCell<PlannedSessions>,
+    /// Lists of sessions that wait for the disk.
+    pub(super) waiting_lists: RefCell<Vec<WaitingList>>,
     pub(super) batch: RefCell<Batch>,
     /// What compresses for all rooms.
     pub(super) deflater: Rc<RefCell<Deflater>>,
@@ -105,6 +107,7 @@ impl Core {
             place_number: Cell::new(0),
             connections: RefCell::default(),
             planned_sessions: RefCell::default(),
+            waiting_lists: RefCell::default(),
             batch: RefCell::new(Batch::new(commit)),
             deflater: Rc::default(),
             slowness: Slowness::default(),
@@ -176,6 +179,7 @@ impl Core {
                 self.request_snapshot(cell);
                 self.finish_deletion(cell);
             });
+            self.answer_lists();
             let now = clock::monotonic();
             for (_, TakenIn { at, changes }) in &settled {
                 self.metrics().acknowledged.record(now.saturating_sub(*at), *changes);

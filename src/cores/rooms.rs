@@ -368,6 +368,7 @@ impl Core {
             answers.into_iter().for_each(|answer| cell.answer(answer.request, Err(Trouble::Storage.error())));
             self.deliver(&cell);
         }
+        self.list_what_is_kept();
     }
 
     /// Takes a connection among those of this core; returns its number.

@@ -4,6 +4,7 @@
 //! session is known where its document is open, and listed while somebody is there.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use jddb_core::document::Session;
 use jddb_core::ids::{DocumentId, UnixMillis};
@@ -11,7 +12,7 @@ use jddb_core::room::{SessionFilter, SessionSummary};
 
 use super::core::{Core, now};
 use super::message::{ListSessions, ListedSession};
-use super::rooms::Slot;
+use super::rooms::{RoomCell, Slot};
 
 /// The most sessions of the whole server that are planned at one time; each core has an equal share.
 const PLANNED_SESSIONS_MAX: usize = 10_000;
@@ -19,9 +20,29 @@ const PLANNED_SESSIONS_MAX: usize = 10_000;
 /// The sessions of a core that were planned.
 pub(super) type PlannedSessions = HashMap<DocumentId, Session>;
 
+/// A list that shows what is not on the disk yet.
+pub(super) struct WaitingList {
+    asked: ListSessions,
+    sessions: Vec<ListedSession>,
+    /// What has to be durable of which rooms.
+    gates: Vec<(Rc<RoomCell>, u64)>,
+}
+
+impl WaitingList {
+    fn is_durable(&self) -> bool {
+        self.gates.iter().all(|(cell, gate)| cell.room.borrow().durable_records() >= *gate)
+    }
+
+    fn answer(self) {
+        // Whoever asked may have gone.
+        let _ = self.asked.reply.send(self.sessions);
+    }
+}
+
 impl Core {
-    /// Learns from the disk what was planned, before anybody is served.
+    /// Learns from the disk what was planned, before anybody is served; or after it has failed, what of that is kept.
     pub(super) fn recall_sessions(&self) {
+        self.planned_sessions.borrow_mut().clear();
         let is_own = |id: &DocumentId| self.shared.core_of(id) == self.index;
         match self.shared.store.load_planned_sessions(is_own) {
             Ok(sessions) => {
@@ -78,15 +99,53 @@ impl Core {
         }
     }
 
-    /// Tells which sessions there are.
-    pub(super) fn list_sessions(&self, list: ListSessions) {
-        let ListSessions { filter, identity, reply } = list;
+    /// Tells which sessions there are, when all is durable that shows or hides one.
+    pub(super) fn list_sessions(&self, asked: ListSessions) {
+        let (sessions, gates) = (self.listed_sessions(&asked), self.gates_of_sessions(&asked.filter));
+        let list = WaitingList { asked, sessions, gates };
+        if list.is_durable() {
+            return list.answer();
+        }
+        let mut lists = self.waiting_lists.borrow_mut();
+        // While the disk stands still people give up, and ask again: as many wait as requests do.
+        lists.retain(|list| !list.asked.reply.is_closed());
+        lists.push(list);
+    }
+
+    /// Tells of sessions what has become durable.
+    pub(super) fn answer_lists(&self) {
+        let durable: Vec<WaitingList> =
+            self.waiting_lists.borrow_mut().extract_if(.., |list| list.is_durable()).collect();
+        durable.into_iter().for_each(WaitingList::answer);
+    }
+
+    /// The disk has failed: what is listed is what it keeps.
+    pub(super) fn list_what_is_kept(&self) {
+        self.recall_sessions();
+        let lists = self.waiting_lists.take();
+        lists.into_iter().for_each(|list| self.list_sessions(list.asked));
+    }
+
+    /// What is not durable of the documents whose sessions are wanted, open or deleted.
+    fn gates_of_sessions(&self, filter: &SessionFilter) -> Vec<(Rc<RoomCell>, u64)> {
+        let mut cells = self.open_cells();
+        cells.retain(|cell| filter.document_id.as_ref().is_none_or(|id| *id == cell.document_id));
+        let gate = |cell: Rc<RoomCell>| {
+            let (gate, durable) = (cell.room.borrow().version_gate(), cell.room.borrow().durable_records());
+            (gate > durable).then_some((cell, gate))
+        };
+        cells.into_iter().filter_map(gate).collect()
+    }
+
+    /// The sessions there are by now.
+    fn listed_sessions(&self, asked: &ListSessions) -> Vec<ListedSession> {
+        let ListSessions { filter, identity, reply: _ } = asked;
         let now = now();
         let slots = self.slots.borrow();
         let covers = |id: &DocumentId| identity.covers(id.as_str());
         let of_slot = |(id, slot): (&DocumentId, &Slot)| match slot {
             // What is wanted first: a token may name hundreds of documents.
-            Slot::Open(cell) => cell.room.borrow().session_summary(now, &filter).filter(|_| covers(id)),
+            Slot::Open(cell) => cell.room.borrow().session_summary(now, filter).filter(|_| covers(id)),
             Slot::Loading(_) | Slot::Leaving(..) => None,
         };
         let open = slots.iter().filter_map(of_slot).map(|summary| ListedSession { summary, is_open: true });
@@ -94,10 +153,9 @@ impl Core {
         let planned = self.planned_sessions.borrow();
         let is_closed = |id: &DocumentId| !matches!(slots.get(id), Some(Slot::Open(_) | Slot::Leaving(..)));
         let closed = planned.iter().filter(|(id, _)| is_closed(id));
-        let listed = closed.filter_map(|(id, session)| of_closed(session, now, &filter).filter(|_| covers(id)));
+        let listed = closed.filter_map(|(id, session)| of_closed(session, now, filter).filter(|_| covers(id)));
         sessions.extend(listed);
-        // Whoever asked may have gone.
-        let _ = reply.send(sessions);
+        sessions
     }
 }
 

@@ -2,7 +2,7 @@
 //! wrong configurations, damaged records, disks that are full or fail. And nobody else notices.
 //!
 //! [`frames`] is the WebSocket protocol broken, [`messages`] what is inside of frames, [`tokens`] who may
-//! not come in, [`requests`] and [`refusals`] are HTTP, [`startup`] what the operator gets wrong, [`storage`] what the disk does,
+//! not come in, [`requests`] and [`refusals`] are HTTP, [`startup`] what the operator gets wrong, [`storage`] what the disk does and [`stalled`] what it does not,
 //! [`unfinished`] what never comes in full.
 
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
@@ -13,6 +13,7 @@ mod frames;
 mod messages;
 mod refusals;
 mod requests;
+mod stalled;
 mod startup;
 mod storage;
 mod tokens;

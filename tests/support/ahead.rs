@@ -1,9 +1,7 @@
 //! Servers whose clock is ahead, for what takes hours: a library that is loaded before the system's.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use super::home::Home;
+use super::preload;
 use super::server::Start;
 
 /// What is loaded: the time of day, and so many seconds more.
@@ -30,7 +28,7 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 /// The library, compiled.
 #[derive(Debug)]
 pub(crate) struct Ahead {
-    library: PathBuf,
+    library: String,
 }
 
 impl Ahead {
@@ -39,18 +37,11 @@ impl Ahead {
     /// # Errors
     /// Why that is not possible here.
     pub(crate) fn compile(home: &Home) -> Result<Self, String> {
-        let (source, library) = (home.path("ahead.c"), home.path("ahead.so"));
-        std::fs::write(&source, SOURCE).expect("a file");
-        let mut compiler = Command::new("cc");
-        compiler.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl");
-        let output = compiler.output().map_err(|error| format!("cc does not start: {error}; install a C compiler"))?;
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ok(Self { library })
+        Ok(Self { library: preload::compile(home, "ahead", SOURCE)? })
     }
 
     /// Sets a server's clock ahead by so many seconds; what it measures time with is left alone.
     pub(crate) fn by<'h>(&self, seconds: u64, start: Start<'h>) -> Start<'h> {
-        let library = self.library.to_str().expect("a path is text");
-        start.env("LD_PRELOAD", library).env("CLOCK_AHEAD_SECONDS", &seconds.to_string())
+        start.env("LD_PRELOAD", &self.library).env("CLOCK_AHEAD_SECONDS", &seconds.to_string())
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::home::Home;
+use super::preload;
 use super::server::Start;
 
 /// Where files are that several projects share, if they are here: `JDDB_SHARED`, else beside the checkout.
@@ -17,7 +18,7 @@ pub(crate) fn shared(name: &str) -> Option<PathBuf> {
 /// The library, compiled.
 #[derive(Debug)]
 pub(crate) struct Faults {
-    library: PathBuf,
+    library: String,
     map: PathBuf,
 }
 
@@ -29,11 +30,8 @@ impl Faults {
     pub(crate) fn compile(home: &Home) -> Result<Self, String> {
         let source =
             shared("tools/powercut.c").ok_or("tools/powercut.c is not there; set JDDB_SHARED to its directory")?;
-        let library = home.path("powercut.so");
-        let mut compiler = Command::new("cc");
-        compiler.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl");
-        let output = compiler.output().map_err(|error| format!("cc does not start: {error}; install a C compiler"))?;
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let source = std::fs::read_to_string(source).expect("tools/powercut.c can be read");
+        let library = preload::compile(home, "powercut", &source)?;
         std::fs::create_dir_all(home.data()).expect("a data directory");
         Ok(Self { library, map: home.path("powercut.map") })
     }
@@ -41,7 +39,7 @@ impl Faults {
     /// Loads it into a server, with one of its settings.
     pub(crate) fn load<'h>(&self, start: Start<'h>, home: &Home, setting: &str, value: u64) -> Start<'h> {
         let path = |path: &Path| path.to_str().expect("a path is text").to_owned();
-        let start = start.env("LD_PRELOAD", &path(&self.library)).env("POWERCUT_DIR", &path(&home.data()));
+        let start = start.env("LD_PRELOAD", &self.library).env("POWERCUT_DIR", &path(&home.data()));
         start.env("POWERCUT_MAP", &path(&self.map)).env(setting, &value.to_string())
     }
 

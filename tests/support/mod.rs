@@ -6,7 +6,8 @@
 //! and [`socket`] speak to them, [`described`] holds what they say against its description, [`editor`] is what a
 //! good client library does with a document, [`events`] reads event streams, [`client`] is that editor on a connection
 //! that may break, and [`typists`] are many of them.
-//! [`programs`] are clients in other languages, [`ahead`] sets a server's clock. [`tls`] is for servers that take encrypted connections only.
+//! [`programs`] are clients in other languages, [`ahead`] sets a server's clock, [`faults`] and [`stalled`] are disks that do not do as
+//! they should ([`preload`]). [`tls`] is for servers that take encrypted connections only.
 
 pub(crate) mod ahead;
 pub(crate) mod client;
@@ -16,10 +17,12 @@ pub(crate) mod events;
 pub(crate) mod faults;
 pub(crate) mod home;
 pub(crate) mod http;
+pub(crate) mod preload;
 pub(crate) mod programs;
 pub(crate) mod rng;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod stalled;
 pub(crate) mod tls;
 pub(crate) mod typists;
 

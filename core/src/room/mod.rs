@@ -432,8 +432,9 @@ impl Room {
         session_id(self.session.as_ref())
     }
 
-    /// The gate of what shows the newest version.
-    fn version_gate(&self) -> Gate {
+    /// The gate of what shows the newest version: how many records have to be durable before it may be told.
+    #[must_use]
+    pub fn version_gate(&self) -> u64 {
         match self.config.durability {
             Durability::Strict => self.records,
             Durability::Fast => 0,

@@ -183,7 +183,8 @@ impl Room {
         Ok(())
     }
 
-    /// The session, if anybody is in it or has planned it, and it is wanted.
+    /// The session, if anybody is in it or has planned it, and it is wanted: the newest, so it is to be told of when
+    /// [`Self::version_gate`] is open.
     #[must_use]
     pub fn session_summary(&self, now: UnixMillis, filter: &SessionFilter) -> Option<SessionSummary> {
         let session = self.session.as_ref()?;
