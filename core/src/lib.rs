@@ -17,6 +17,7 @@
 //! 6. [`websocket`]: RFC 6455 frames; independent of the others.
 //! 7. [`protocol`]: the messages of the wire, read and written.
 //! 8. [`room`]: the people in a document, and what each of them is sent.
+//! 9. [`translation`]: texts that are equal or similar to others; independent of the others.
 //!
 //! With the feature `sim` there is also `sim`: whole lives of a document from a seed, for tests.
 
@@ -31,4 +32,5 @@ pub mod room;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod text;
+pub mod translation;
 pub mod websocket;

@@ -25,6 +25,7 @@ const CORE_USES: &[&str] = &[
     "hashbrown",
     "jiff",
     "memchr",
+    "multiversion",
     "serde",
     "serde_json",
     "sha1",
@@ -39,7 +40,8 @@ const CORE_USES: &[&str] = &[
 
 /// The modules of the core from the lowest to the highest; each may use those before it.
 const CORE_MODULES: &[&str] = &[
-    "websocket", // independent of all the others
+    "websocket",   // independent of all the others
+    "translation", // independent too
     "ids",
     "limits",
     "text",

@@ -1,0 +1,61 @@
+//! The heart of the translation memory: texts that are equal or similar to one that is looked up.
+//!
+//! It knows neither storage nor the wire. A memory of a language pair and scope has an [`Index`] of its source
+//! texts, each named by a [`SourceId`]; the translations belong to whoever gave the numbers.
+//!
+//! ```
+//! use jddb_core::translation::{Folded, Index, Level, Mode, Query, Scratch, Search, SourceId};
+//!
+//! let text = |text: &str| Folded::new(text).unwrap();
+//! let mut index = Index::default();
+//! index.insert(SourceId(7), &text("The incumbent is responsible for 3 units.")).unwrap();
+//! index.insert(SourceId(8), &text("The incumbent is responsible for strategic planning.")).unwrap();
+//!
+//! let search = Search::new(Mode::Fast, 0.7, 5).unwrap();
+//! let mut scratch = Scratch::default();
+//! let asked = Query::new(text("The incumbent is responsible for 12 units."));
+//! let found = index.look_up(&asked, &search, &mut scratch);
+//! assert_eq!((found[0].hit.source, found[0].level), (SourceId(7), Level::Numbers));
+//! ```
+//!
+//! The parts, each of which uses only those before it:
+//!
+//! 1. `alphabet`, `fold`: the folded form, on which all is compared, and its characters as bytes.
+//! 2. `placeables`: numbers, which are put in for one another.
+//! 3. `bounds`, `levenshtein`: how far two texts are at least, and how far exactly.
+//! 4. `sealed`, `index`: texts by length, in parts that never change.
+//! 5. `hits`, `matching`: looking up.
+
+mod alphabet;
+mod bounds;
+mod fold;
+mod hits;
+mod index;
+mod levenshtein;
+mod matching;
+mod placeables;
+mod sealed;
+#[cfg(test)]
+mod tests;
+
+pub use fold::{Folded, TextError};
+pub use hits::Hit;
+pub use index::{Index, IndexError, Merge, Merged};
+pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};
+pub use placeables::substitute;
+
+/// The longest text that is indexed or looked up, in Unicode scalar values after folding.
+pub const TEXT_CHARS_MAX: usize = 4096;
+
+/// The most texts an index holds. A million take some 330 MB with texts of the usual length.
+pub const SEGMENTS_MAX: usize = 1 << 24;
+
+/// The most texts that a look-up returns.
+pub const HITS_MAX: usize = 100;
+
+/// The least similarity that can be asked for: below, texts have about as much in common as any two.
+pub const SIMILARITY_MIN: f64 = 0.5;
+
+/// A source text, by the number its memory gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
