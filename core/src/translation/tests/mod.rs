@@ -1,6 +1,5 @@
-//! The index against looking at every text, in small dense worlds and on real text.
+//! The index against looking at every text, in small dense worlds; on real text it is in `core/tests`.
 
-mod real;
 mod searching;
 mod updating;
 
