@@ -46,6 +46,17 @@ struct Published {
 #[derive(Debug)]
 pub struct LoginQueue(Receiver<Work>);
 
+#[cfg(test)]
+impl LoginQueue {
+    /// Grants what waits longest, as published by that number; whether there was anything.
+    pub(crate) fn grant(&self, number: u64) -> bool {
+        match self.0.try_recv() {
+            Ok(Work::Job(job)) => job.reply.send(Ok(number)).is_ok(),
+            Ok(Work::Stop) | Err(_) => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Work {
     Job(Job),
@@ -170,7 +181,7 @@ impl LoginThread {
         parker: Parker,
     ) -> io::Result<Self> {
         let work = shared.logins.work.clone();
-        let desk = Desk { table, shared, commit, parker, sequence: 0 };
+        let desk = Desk { table, shared, commit, parker, sequence: 0, sweep_interval: SWEEP_INTERVAL };
         let thread = Builder::new().name("logins".to_owned()).spawn(move || desk.run(&queue.0))?;
         Ok(Self { thread, work })
     }
@@ -192,6 +203,7 @@ struct Desk {
     commit: CommitHandle,
     parker: Parker,
     sequence: u64,
+    sweep_interval: Duration,
 }
 
 /// The disk takes no writes.
@@ -201,7 +213,7 @@ impl Desk {
     fn run(mut self, queue: &Receiver<Work>) {
         let mut swept_at = clock::monotonic();
         loop {
-            match queue.recv_timeout(SWEEP_INTERVAL) {
+            match queue.recv_timeout(self.sweep_interval) {
                 Ok(Work::Job(job)) => {
                     if self.serve(job, queue) {
                         return;
@@ -210,7 +222,7 @@ impl Desk {
                 Ok(Work::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if clock::monotonic().saturating_sub(swept_at) >= SWEEP_INTERVAL {
+            if clock::monotonic().saturating_sub(swept_at) >= self.sweep_interval {
                 swept_at = clock::monotonic();
                 self.sweep();
             }
@@ -296,6 +308,99 @@ impl Desk {
         // What is not stored as forgotten is known again after the next start, and forgotten then.
         if self.store().is_ok() && self.table.take_revoked_changed() {
             self.publish();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use jddb_storage::{Committer, LoginEntry};
+
+    use super::*;
+    use crate::http::tests::support::shared;
+
+    const LOGIN: Fingerprint = Fingerprint([1; 16]);
+
+    fn rotation(exp: u64) -> Rotation {
+        let pass = Pass { login: LOGIN, user: Fingerprint([2; 16]), issued_at: 1 };
+        Rotation { pass, generation: 0, exp, logins_max: 4 }
+    }
+
+    fn job(ask: Ask) -> (Work, oneshot::Receiver<Result<u64, LoginError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Work::Job(Job { ask, reply }), answer)
+    }
+
+    /// Runs the thread's work with this in its queue until it is told to stop, by a table that knows `entry`; what is on the
+    /// disk then, and whether the login is refused by what was published.
+    fn run(work: Vec<Work>, entry: Option<LoginEntry>, sweep_interval: Duration) -> (Vec<LoginEntry>, bool) {
+        let data = tempfile::tempdir().unwrap();
+        let shared = Arc::new(shared(&data, |_| {}).0);
+        let parker = Parker::new();
+        let unparker = parker.unparker().clone();
+        let waker: jddb_storage::Waker = Box::new(move || unparker.unpark());
+        let (mut commits, committer) = Committer::start(Arc::clone(&shared.store), vec![waker], 4).unwrap();
+        let table = LoginTable::restore(entry.map(|entry| (LOGIN, entry)));
+        let commit = commits.remove(0);
+        let mut desk = Desk { table, shared: Arc::clone(&shared), commit, parker, sequence: 0, sweep_interval };
+        if let Some(entry) = entry {
+            desk.commit_now(vec![shared.store.encode_login(LOGIN.0, entry)]).unwrap_or_else(|Unwritten| panic!());
+            desk.publish();
+        }
+        let (sender, queue) = bounded(JOBS_MAX);
+        work.into_iter().for_each(|work| sender.send(work).unwrap());
+        drop(sender);
+        desk.run(&queue);
+        committer.stop();
+        let stored = shared.store.load_logins().unwrap().into_iter().map(|(_, entry)| entry).collect();
+        (stored, shared.logins.refuses(&rotation(0).pass))
+    }
+
+    #[test]
+    fn who_asks_is_answered_before_the_end_and_who_is_gone_loses_nothing() {
+        let rotate = Ask::Rotate(rotation(u64::MAX));
+        let ((gone, answer), (second, mut answered)) = (job(rotate), job(rotate));
+        drop(answer);
+        let (stored, _) = run(vec![gone, second, Work::Stop], None, SWEEP_INTERVAL);
+        assert_eq!(stored, [LoginEntry::Family { generation: 1, ends_at: u64::MAX }]);
+        assert_eq!(answered.try_recv(), Ok(Ok(0)), "the one before it has not taken the token");
+    }
+
+    #[test]
+    fn what_has_expired_is_forgotten_in_time_and_on_the_disk_too() {
+        for entry in [LoginEntry::Family { generation: 3, ends_at: 1 }, LoginEntry::Revoked { ends_at: 1 }] {
+            for (sweep_interval, known) in [(Duration::ZERO, 0), (SWEEP_INTERVAL, 1)] {
+                // Of somebody who is gone, so that nothing else is done.
+                let (work, _) = job(Ask::Rotate(rotation(u64::MAX)));
+                let (stored, refused) = run(vec![work], Some(entry), sweep_interval);
+                assert_eq!(stored.len(), known, "{stored:?}");
+                assert_eq!(refused, known == 1 && matches!(entry, LoginEntry::Revoked { .. }));
+            }
+        }
+    }
+
+    #[test]
+    fn so_much_waits_and_no_more() {
+        let (logins, queue) = Logins::new(1, Revoked::default());
+        let mut context = Context::from_waker(Waker::noop());
+        let mut waiting: Vec<_> = (0..=JOBS_MAX).map(|_| Box::pin(logins.rotate(rotation(9)))).collect();
+        let polled: Vec<_> = waiting.iter_mut().map(|asked| asked.as_mut().poll(&mut context)).collect();
+        assert!(polled[..JOBS_MAX].iter().all(Poll::is_pending));
+        assert_eq!(polled[JOBS_MAX], Poll::Ready(Err(LoginError::Busy)));
+        drop(queue);
+        assert_eq!(waiting[0].as_mut().poll(&mut context), Poll::Ready(Err(LoginError::Gone)));
+    }
+
+    #[test]
+    fn it_is_enforced_when_every_core_has_said_so() {
+        let (logins, _queue) = Logins::new(2, Revoked::default());
+        let mut context = Context::from_waker(Waker::noop());
+        let mut enforced = Box::pin(logins.enforced(2));
+        for (core, number, expected) in [(0, 1, false), (1, 2, false), (0, 2, true)] {
+            logins.note_enforced(core, number);
+            assert_eq!(enforced.as_mut().poll(&mut context).is_ready(), expected, "core {core}, {number}");
         }
     }
 }

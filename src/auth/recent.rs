@@ -64,6 +64,7 @@ impl RecentTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::key::Kind;
     use crate::auth::{Grant, ScopeSet};
     use crate::config::{Config, Secret};
 
@@ -102,6 +103,16 @@ mod tests {
             }
         }
         assert_eq!(recent.0.borrow().tokens.len(), 1, "the access token alone is known");
+    }
+
+    #[test]
+    fn a_token_that_is_good_later_is_not_good_before() {
+        let (recent, authority) = (RecentTokens::default(), authority(&"k".repeat(32), 0));
+        let claims = serde_json::json!({"sub": "ada", "scope": "document:read", "nbf": NOW, "exp": NOW + 60});
+        let token = authority.signed(Kind::Access, claims.as_object().unwrap(), NOW).unwrap();
+        assert!(recent.read(&authority, &token, NOW).is_ok());
+        // Clocks are set back sometimes.
+        assert_eq!(recent.read(&authority, &token, NOW - 1), Err(AuthError::NotYetValid));
     }
 
     #[test]

@@ -58,6 +58,6 @@ mod upgrade;
 mod watch;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use accept::serve;

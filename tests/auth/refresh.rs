@@ -192,6 +192,7 @@ async fn a_disk_that_fails_takes_nothing() {
     let plain = home.token("ada");
     revoke_own(&server, &plain).await.error(503, "STORAGE_UNAVAILABLE");
     revoke(&server, Some(&plain), &json!({"user_id": "ada"})).await.error(503, "STORAGE_UNAVAILABLE");
+    revoke_own(&server, &plain).await.error(503, "STORAGE_UNAVAILABLE");
     http::get(server.port(), "/api/documents", &plain).await.ok();
     server.kill_nine();
     let server = home.start().ready().await;

@@ -13,9 +13,11 @@ use crate::support::events::{Ask, EventStream};
 use crate::support::home::{EDIT, Home, UNLIMITED};
 use crate::support::http;
 use crate::support::server::Server;
-use crate::support::socket::{Received, Socket};
+use crate::support::socket::{Received, Socket, upgrade};
 use crate::support::{until, within};
 
+/// Connections of one document: more than a core looks at without letting others through.
+const MANY: usize = 600;
 /// Connections that come while the token is revoked.
 const COMERS: usize = 60;
 const ALL_SCOPES: &str = "document:admin presence:read presence:write";
@@ -104,6 +106,52 @@ async fn its_owner_is_closed_everywhere_and_nobody_else_is() {
     check_dead(&server, &ada.access).await;
     check_dead(&server, &ada.refresh).await;
     check_good(&server, &refreshed(&server, &elsewhere.refresh).await.access).await;
+}
+
+#[tokio::test]
+async fn of_many_connections_all_are_closed() {
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let pair = refreshed(&server, &first(&home, "ada")).await;
+    let mut streams = Vec::new();
+    for _ in 0..MANY {
+        let target = format!("/ws/document/shared?mode=view&token={}", pair.access);
+        let (stream, answer) = upgrade(server.port(), &target, "").await.expect("the server answers");
+        assert_eq!(answer.status, 101);
+        streams.push(stream);
+    }
+    revoke_own(&server, &pair.access).await.ok();
+    let told = br#""error_code":"UNAUTHENTICATED""#;
+    for mut stream in streams {
+        let mut read = Vec::new();
+        while !read.windows(told.len()).any(|window| window == told) {
+            let count = within("the reason", stream.read_buf(&mut read)).await.expect("bytes");
+            assert!(count > 0, "it was told why: {}", String::from_utf8_lossy(&read));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_goes_by_the_token_it_has_shown_last() {
+    let home = Home::new();
+    let server = home.start().ready().await;
+    let (old, new) = (admin(&home, &server, "eve", &[]).await, admin(&home, &server, "eve", &[]).await);
+    let mut watchers = Vec::new();
+    for path in ["/ws/presence", "/ws/monitoring"] {
+        let mut watcher = Socket::open(server.port(), &format!("{path}?token={}", old.access)).await;
+        watcher.send(&json!({"type": "auth.refresh", "payload": {"token": new.access}}));
+        watcher.next("auth.refreshed").await;
+        watchers.push(watcher);
+    }
+    revoke_own(&server, &old.access).await.ok();
+    for watcher in &mut watchers {
+        watcher.send(&json!({"type": "system.heartbeat", "payload": {}}));
+        watcher.next("system.heartbeat").await;
+    }
+    revoke_own(&server, &new.access).await.ok();
+    for watcher in &mut watchers {
+        check_closed(watcher).await;
+    }
 }
 
 #[tokio::test]

@@ -459,6 +459,20 @@ mod tests {
     }
 
     #[test]
+    fn of_who_came_and_went_nothing_is_remembered() {
+        let mut outbox = outbox(&[("ab", 0)]);
+        outbox.sent(1, 0);
+        let presence = |comes: bool| Class::Presence { key: PointerKey::Person(1), comes, goes: !comes };
+        outbox.push(Bytes::from_static(b"joined"), 0, presence(true));
+        outbox.push(Bytes::from_static(b"left"), 0, presence(false));
+        assert_eq!(sendable(&outbox, 0), "b");
+        // What comes where their word would have been is not theirs.
+        outbox.push(Bytes::from_static(b"ack"), 0, Class::Answer);
+        outbox.push(Bytes::from_static(b"again"), 0, presence(true));
+        assert_eq!(sendable(&outbox, 0), "backagain");
+    }
+
+    #[test]
     fn what_is_vacant_is_cleared_away() {
         let mut outbox = outbox(&[("ab", 0)]);
         outbox.sent(1, 0);

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
 use super::*;
-use crate::auth::key::KeyAlgorithm;
+use crate::auth::key::{KeyAlgorithm, Kind};
 use crate::auth::{Refusal, Scope, TokenLimits};
 use crate::config::{Auth, Secret};
 
@@ -367,6 +367,19 @@ fn what_is_given_for_a_refresh_token_is_of_its_family() {
     assert_eq!(authority.read(&last.refresh, NOW + 1_000), Err(AuthError::Expired));
     let other = read_refresh(&authority, &authority.issue_refresh(&grant, "g", NOW).unwrap(), NOW);
     assert_ne!(other.identity.pass.login, first.identity.pass.login);
+}
+
+#[test]
+fn of_a_family_there_is_a_last_one() {
+    let authority = authority();
+    let of = |generation: u32| {
+        let claims = json!({"sub": "u", "scope": "document:read", "exp": NOW + 60, "jti": "f", "gen": generation});
+        authority.signed(Kind::Refresh, claims.as_object().unwrap(), NOW)
+    };
+    let last = read_refresh(&authority, &of(u32::MAX - 1).unwrap(), NOW);
+    let is_gen = |error: &AuthError| matches!(error, AuthError::InvalidClaim { claim: "gen", .. });
+    assert!(matches!(authority.renew(&last, NOW), Err(IssueError::Refused(error)) if is_gen(&error)));
+    assert!(matches!(of(u32::MAX), Err(IssueError::Refused(error)) if is_gen(&error)), "none comes after it");
 }
 
 #[test]

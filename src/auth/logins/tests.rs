@@ -112,6 +112,18 @@ fn a_family_is_known_as_long_as_the_longest_of_its_tokens() {
     table.rotate(&rotation(1, 0)).unwrap();
     let longer = Rotation { exp: 2 * EXP, ..rotation(1, 0) };
     assert_eq!(table.rotate(&longer), refused(AuthError::Reused));
+    table.take_revoked_changed();
+    table.sweep(EXP + KEPT_SECONDS + 1);
+    assert!(!table.take_revoked_changed());
+    assert_eq!(table.rotate(&longer), refused(AuthError::Revoked));
+    table.sweep(2 * EXP + KEPT_SECONDS + 1);
+    assert!(table.take_revoked_changed(), "who looks at it learns what is forgotten");
+    assert_eq!(table.rotate(&longer), Ok(()));
+    // Neither a later token of the family that ends earlier, nor its revocation by one, shortens that.
+    assert_eq!(table.rotate(&rotation(1, 1)), Ok(()));
+    table.sweep(EXP + KEPT_SECONDS + 1);
+    assert_eq!(table.rotate(&Rotation { generation: 2, ..longer }), Ok(()));
+    table.revoke(login(1), 1).unwrap();
     table.sweep(EXP + KEPT_SECONDS + 1);
     assert_eq!(table.rotate(&longer), refused(AuthError::Revoked));
 }

@@ -1,5 +1,7 @@
 //! What every request gets, and what those get that are none.
 
+use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,6 +9,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::support::{Front, Reply, run};
 use crate::cores::{Answered, CoreMessage};
+use crate::http::accept::serve_site;
+use crate::http::site::Site;
+use crate::listen::Listeners;
 
 #[test]
 fn health_and_readiness_need_no_token() {
@@ -225,6 +230,29 @@ fn whoever_waits_to_be_accepted_when_the_server_stops_is_told() {
                 assert_eq!((reply.status, &*reply.error_code()), (503, "SHUTTING_DOWN"));
             }
             front.serving.await.unwrap();
+        },
+    );
+}
+
+#[test]
+fn whoever_waits_on_a_socket_that_is_handed_on_is_left_for_the_next_server() {
+    run(
+        |_| {},
+        async |front| {
+            let kept = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let (drain, drained) = tokio::sync::watch::channel(false);
+            let site = Site::new(Arc::clone(&front.shared), 0, drained, Rc::clone(&front.limits));
+            let listeners = Listeners { sockets: vec![kept.try_clone().unwrap()], outlive_server: true };
+            let serving = tokio::task::spawn_local(serve_site(listeners, site));
+            // It listens by now, and accepts nobody before it is told to stop.
+            tokio::task::yield_now().await;
+            let waiting = [(); 3].map(|()| std::net::TcpStream::connect(kept.local_addr().unwrap()).unwrap());
+            drain.send(true).unwrap();
+            serving.await.unwrap();
+            for one in waiting {
+                let (_, accepted) = kept.accept().expect("it waits still");
+                assert_eq!(accepted, one.local_addr().unwrap());
+            }
         },
     );
 }

@@ -168,6 +168,31 @@ fn answers_that_wait_are_bounded_in_all() {
 }
 
 #[test]
+fn an_answer_that_is_out_holds_nothing_of_its_connections_next_one() {
+    let set = |config: &mut Config| config.http.answers_bytes = 2 * BIG_BYTES;
+    run(set, async |front| {
+        front.start_core();
+        let token = front.token("document:read", &[]);
+        let request = format!("GET /api/documents/big_1/state?token={token} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut stream = front.connect().await;
+        for _ in 0..4 {
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut read = Vec::new();
+            let reply = loop {
+                assert!(stream.read_buf(&mut read).await.unwrap() > 0, "the connection goes on");
+                match Reply::parse(&read) {
+                    Some(reply) if reply.header("content-length") == Some(&*reply.body.len().to_string()) => {
+                        break reply;
+                    }
+                    Some(_) | None => {}
+                }
+            };
+            assert_eq!((reply.status, reply.body.len()), (200, BIG_BYTES + 2));
+        }
+    });
+}
+
+#[test]
 fn pages_of_other_origins_are_refused_before_all_else() {
     let set = |config: &mut Config| {
         config.http.allowed_origins = crate::config::Origins::new("https://a.example https://b.example").unwrap();

@@ -29,7 +29,7 @@ use crate::cores::{Adopt, Answered, Ask, Call, CoreMessage, Inbox, LimitsInForce
 use crate::http::accept::serve_site;
 use crate::http::site::Site;
 use crate::listen::Listeners;
-use crate::logins::Logins;
+use crate::logins::{LoginQueue, Logins};
 use crate::occupancy::Occupancy;
 use crate::request_rates::RequestRates;
 use crate::shared::Shared;
@@ -46,6 +46,8 @@ const KEY: &str = "a key for tests, of 32 bytes or more";
 pub(super) struct Front {
     pub(super) address: SocketAddr,
     pub(super) shared: Arc<Shared>,
+    /// What waits to be decided on: nobody does, but for a test.
+    pub(super) login_queue: LoginQueue,
     pub(super) drain: watch::Sender<bool>,
     pub(super) serving: JoinHandle<()>,
     pub(super) limits: Rc<LimitsInForce>,
@@ -75,7 +77,8 @@ pub(super) fn run_with_answers_within(
 impl Front {
     fn start(answer_timeout: Duration, set: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let shared = Arc::new(shared(&data, set));
+        let (shared, login_queue) = shared(&data, set);
+        let shared = Arc::new(shared);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (drain, drained) = watch::channel(false);
@@ -83,7 +86,7 @@ impl Front {
         let site = Site { answer_timeout, ..Site::new(Arc::clone(&shared), 0, drained, Rc::clone(&limits)) };
         let listeners = Listeners { sockets: vec![listener], outlive_server: false };
         let serving = spawn_local(serve_site(listeners, site));
-        Self { address, shared, drain, serving, limits, heard: Rc::default(), _data: data }
+        Self { address, shared, login_queue, drain, serving, limits, heard: Rc::default(), _data: data }
     }
 
     /// Starts a core that answers by the name of the document; see [`answer`].
@@ -199,17 +202,17 @@ impl Front {
     }
 }
 
-fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
+pub(crate) fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> (Shared, LoginQueue) {
     let mut config = Config { data: data.path().to_owned(), ..Config::default() };
     config.auth.key = Some(Secret::parse(KEY).unwrap());
     set(&mut config);
     let directory = DataDirectory::lock(data.path()).unwrap();
     let store = Store::open(&directory, StoreOptions::default(), Durability::Strict).unwrap();
     let snapshotter = Snapshotter::start(Arc::clone(&store), Box::new(|_, _| None), 1).unwrap();
-    Shared {
+    let (logins, login_queue) = Logins::new(1, Revoked::default());
+    let shared = Shared {
         authority: ArcSwap::from_pointee(Authority::open(&config).unwrap()),
-        // Nobody decides anything here.
-        logins: Logins::new(1, Revoked::default()).0,
+        logins,
         request_rates: Arc::new(RequestRates::new(&config.limits)),
         tls: None,
         config,
@@ -224,7 +227,8 @@ fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> Shared {
         leaving: AtomicBool::new(false),
         draining: AtomicBool::new(false),
         fronts: AtomicUsize::new(1),
-    }
+    };
+    (shared, login_queue)
 }
 
 /// The core's answers: `big_…` is big, `full_…` is full, `gone_…` is let go of, `silent_…` is never answered, `missing_…` is not there, and

@@ -28,6 +28,28 @@ fn heads_without_an_end_are_cut_off() {
 }
 
 #[test]
+fn a_client_is_told_how_much_it_may_send() {
+    run(
+        |config| config.http.streams = 77,
+        async |front| {
+            let mut raw = Raw::start(&front).await;
+            let told = raw.next_that(|sent| sent.kind == SETTINGS && sent.flags & ACK == 0).await;
+            let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
+            let said = |name: usize| {
+                let mut pairs = told.payload.chunks(6).filter(|pair| number(&pair[..2]) == name);
+                pairs.next().map(|pair| number(&pair[2..]))
+            };
+            // Streams, and what may come on each; the largest frame is the smallest that may be told.
+            assert_eq!((said(3), said(4), said(5).unwrap_or(16 << 10)), (Some(77), Some(64 << 10), 16 << 10));
+            let more = raw.next_that(|sent| sent.is(WINDOW_UPDATE, 0)).await;
+            assert_eq!(65_535 + number(&more.payload), 128 << 10, "and on all together");
+            raw.write(&frame(DATA, 0, 1, &[0; (16 << 10) + 1])).await;
+            assert_eq!(goes_away(&mut raw).await, Some(FRAME_SIZE_ERROR));
+        },
+    );
+}
+
+#[test]
 fn streams_that_are_opened_and_reset_are_bounded() {
     run(
         |_| {},
