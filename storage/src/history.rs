@@ -52,7 +52,7 @@ impl Store {
         let runs = runs(&mut journal)?;
         let total = runs.iter().map(length).sum();
         match nth_newest(&runs, skip) {
-            Some(first) if take > 0 => {
+            Some(first) => {
                 // Gone meanwhile, if it was deleted.
                 let Some(loaded) = self.load_at(document, first)? else { return Ok(Versions::default()) };
                 journal.at_or_before(first)?;
@@ -60,7 +60,7 @@ impl Store {
                 self.add_saves(document, &mut versions)?;
                 Ok(Versions { total, versions })
             }
-            _ => Ok(Versions { total, versions: Vec::new() }),
+            None => Ok(Versions { total, versions: Vec::new() }),
         }
     }
 

@@ -359,6 +359,9 @@ fn what_is_given_for_a_refresh_token_is_of_its_family() {
         Identity { exp: NOW + 110, expires_at: NOW + 140, pass: identity.pass, ..first.identity.clone() }
     );
     assert_eq!((identity.pass.login, identity.pass.issued_at), (first.identity.pass.login, NOW + 10));
+    let said = pair.access.expose().split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok()).unwrap();
+    let said: Value = serde_json::from_slice(&said).unwrap();
+    assert!(said.get("jti").is_none() && said.get("gen").is_none(), "it is none of them: {said}");
     let second = read_refresh(&authority, &pair.refresh, NOW + 10);
     assert_eq!((second.generation, &second.identity), (1, &first.identity), "they end together, and began together");
     // None is good for longer than its family, and no refresh token has a leeway.

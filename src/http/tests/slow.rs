@@ -157,6 +157,8 @@ fn answers_that_wait_are_bounded_in_all() {
         assert_eq!((reply.status, reply.body.len()), (200, BIG_BYTES + 2));
         let old = format!("GET /api/documents/jd_1/state?version=1&token={token}");
         assert_eq!(front.request(&old, "", "").await.status, 503, "nor is an old version made");
+        let diff = format!("GET /api/documents/jd_1/diff?from=0&to=0&token={token}");
+        assert_eq!(front.request(&diff, "", "").await.status, 503, "nor are two compared");
         // Whoever reads all makes room, and so does whoever goes.
         first.read_to_end(&mut Vec::new()).await.unwrap();
         let mut third = ask_for_much(&front).await;

@@ -1,7 +1,7 @@
 //! Clients that send more than anybody could need, or for ever.
 
 use super::*;
-use crate::http::tests::support::run;
+use crate::http::tests::support::{BIG_BYTES, run};
 
 /// The error with which the connection was ended.
 async fn goes_away(raw: &mut Raw) -> Option<u32> {
@@ -45,6 +45,34 @@ fn a_client_is_told_how_much_it_may_send() {
             assert_eq!(65_535 + number(&more.payload), 128 << 10, "and on all together");
             raw.write(&frame(DATA, 0, 1, &[0; (16 << 10) + 1])).await;
             assert_eq!(goes_away(&mut raw).await, Some(FRAME_SIZE_ERROR));
+        },
+    );
+}
+
+#[test]
+fn whoever_is_sent_much_may_say_often_that_there_is_room_for_more() {
+    run(
+        |_| {},
+        async |front| {
+            front.start_core();
+            let mut raw = Raw::start(&front).await;
+            let token = front.token("document:read", &[]);
+            raw.write(&get(1, &format!("/api/documents/big_1/state?token={token}"))).await;
+            let mut read = 0;
+            loop {
+                let sent = raw.next_that(|sent| sent.stream == 1).await;
+                assert_eq!(sent.error(), None, "after {read} bytes");
+                if sent.kind == DATA {
+                    read += sent.payload.len();
+                    // Little by little, and of all streams together too: far more frames than are allowed at once.
+                    let room = [0, 1].map(|stream| frame(WINDOW_UPDATE, 0, stream, &256_u32.to_be_bytes())).concat();
+                    raw.write(&room.repeat(sent.payload.len().div_ceil(256))).await;
+                }
+                if sent.ends(1) {
+                    break;
+                }
+            }
+            assert_eq!(read, BIG_BYTES + 2);
         },
     );
 }

@@ -151,6 +151,74 @@ fn who_takes_nothing_is_let_go_of() {
 }
 
 #[test]
+fn a_connection_that_is_used_is_not_taken_leave_of() {
+    let set = |config: &mut Config| (config.http.header_timeout_seconds, config.http.keep_alive_seconds) = (1, 2);
+    run(set, async |front| {
+        front.start_core();
+        let token = front.token("document:read", &[]);
+        // One that is answered at last is open for as long as that takes; the other idles for longer than a head may take.
+        let mut waits = Raw::start(&front).await;
+        waits.write(&get(1, &format!("/api/documents/silent_1/state?token={token}"))).await;
+        let mut idles = Raw::start(&front).await;
+        assert!(idles.serves(1).await);
+        let mut ticks = interval(TENTH);
+        for _ in 0..15 {
+            ticks.tick().await;
+        }
+        assert!(idles.serves(3).await);
+        for _ in 0..10 {
+            ticks.tick().await;
+        }
+        assert!(waits.serves(3).await);
+    });
+}
+
+#[test]
+fn an_answer_that_is_taken_at_the_pace_goes_on_however_small_the_parts_are() {
+    run(pace, async |front| {
+        front.start_core();
+        let mut raw = Raw::with(&front, &[(4, 0)]).await;
+        raw.write(&get(1, &big(&front))).await;
+        let (mut ticks, mut bytes) = (interval(TENTH), 0);
+        while bytes < 6_000 {
+            tokio::select! {
+                sent = raw.next() => {
+                    let sent = sent.unwrap();
+                    assert!(!sent.is(RST_STREAM, 1), "after {bytes} bytes");
+                    bytes += if sent.is(DATA, 1) { sent.payload.len() } else { 0 };
+                }
+                _ = ticks.tick() => {
+                    let window = frame(WINDOW_UPDATE, 0, 1, &300_u32.to_be_bytes());
+                    raw.stream.try_write(&window).unwrap();
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn who_was_slow_once_has_all_the_time_again() {
+    run(pace, async |front| {
+        front.start_core();
+        let mut raw = Raw::with(&front, &[(4, 0x7fff_ffff)]).await;
+        raw.write(&frame(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes())).await;
+        let mut ticks = interval(TENTH);
+        for stream in [1, 3] {
+            raw.write(&get(stream, &big(&front))).await;
+            // More than the system takes waits for this time.
+            for _ in 0..5 {
+                ticks.tick().await;
+            }
+            assert_eq!(raw.body(stream).await.len(), BIG_BYTES + 2);
+            // Nothing does now, and for longer than may be waited.
+            for _ in 0..12 {
+                ticks.tick().await;
+            }
+        }
+    });
+}
+
+#[test]
 fn answers_that_wait_on_one_connection_are_bounded_in_all() {
     let set = |config: &mut Config| config.http.answers_bytes = 3 * BIG_BYTES;
     run(set, async |front| {
