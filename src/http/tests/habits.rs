@@ -206,3 +206,28 @@ fn a_visit_is_noted_whether_anybody_waits_for_the_answer_or_not() {
         },
     );
 }
+
+#[test]
+fn head_of_a_stream_takes_no_place_and_says_what_is_wrong() {
+    run(
+        |_| {},
+        async |front| {
+            front.start_core();
+            let token = front.token("document:admin presence:read", &[]);
+            let headers = format!("Authorization: Bearer {token}\r\n");
+            for target in ["/api/documents/jd_1/events", "/api/presence/events", "/api/monitoring/events"] {
+                let head = front.request(&format!("HEAD {target}"), &headers, "").await;
+                assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{target}");
+                assert!(head.body.is_empty());
+            }
+            let heard = front.heard.borrow();
+            assert!(heard.is_empty() && front.connections() == 0, "nobody comes in: {heard:?}");
+            drop(heard);
+            let seen = format!("{headers}Last-Event-ID: 1\r\nLast-Event-ID: 2\r\n");
+            for method in ["GET", "HEAD"] {
+                let reply = front.request(&format!("{method} /api/documents/jd_1/events"), &seen, "").await;
+                assert_eq!(reply.status, 400, "{method}: which one it has seen is not known");
+            }
+        },
+    );
+}

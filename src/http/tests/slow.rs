@@ -6,8 +6,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::interval;
 
-use super::support::{BIG_BYTES, Front, Reply, run};
+use super::support::{BIG_BYTES, Front, Reply, answer_call, run};
 use crate::config::Config;
+use crate::cores::CoreMessage;
 
 /// A thousand bytes in a second.
 fn pace(config: &mut Config) {
@@ -166,6 +167,28 @@ fn answers_that_wait_are_bounded_in_all() {
         assert_eq!(front.request(&big, "", "").await.status, 503);
         drop(second);
         while front.request(&big, "", "").await.status != 200 {}
+    });
+}
+
+#[test]
+fn of_two_that_were_let_in_at_once_one_finds_room() {
+    let set = |config: &mut Config| config.http.answers_bytes = BIG_BYTES + BIG_BYTES / 2;
+    run(set, async |front| {
+        let mut streams = [ask_for_much(&front).await, ask_for_much(&front).await];
+        let mut asked = Vec::new();
+        while asked.len() < 2 {
+            let CoreMessage::Call(call) = front.shared.inboxes[0].receive().await else { panic!() };
+            asked.push(*call);
+        }
+        asked.into_iter().for_each(answer_call);
+        let mut statuses = Vec::new();
+        for stream in &mut streams {
+            let mut start = [0; 12];
+            stream.read_exact(&mut start).await.unwrap();
+            statuses.push(String::from_utf8_lossy(&start[9..]).into_owned());
+        }
+        statuses.sort_unstable();
+        assert_eq!(statuses, ["200", "503"]);
     });
 }
 
