@@ -113,6 +113,7 @@ async fn of_many_connections_all_are_closed() {
     let home = Home::new();
     let server = home.start().ready().await;
     let pair = refreshed(&server, &first(&home, "ada")).await;
+    let (_editor, _) = Socket::joined(server.port(), "shared", &home.token("ben")).await;
     let mut streams = Vec::new();
     for _ in 0..MANY {
         let target = format!("/ws/document/shared?mode=view&token={}", pair.access);

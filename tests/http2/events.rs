@@ -133,22 +133,3 @@ async fn an_idle_stream_stays_and_one_that_is_not_read_is_reset() {
     client.ask("POST", "/api/documents/quiet/changes", &token, Some(&insert("x"))).await.ok();
     assert_eq!(quiet.next("document.change").await["payload"]["version"], 2);
 }
-
-#[tokio::test]
-async fn a_stream_of_which_little_is_taken_at_once_stays() {
-    let home = Home::in_memory();
-    let server = home.start().env("JDDB_HTTP__PROGRESS_SECONDS", "1").ready().await;
-    let (port, token) = (server.port(), home.token("ann"));
-    let client = Client::connect(port).await;
-    let insert = json!({"changes": [{"operation": "insert", "position": 0, "content": "."}]});
-    client.ask("POST", "/api/documents/doc/changes", &token, Some(&insert)).await.ok();
-    let mut stream = Events::open(&client, "/api/documents/doc/events", &token).await;
-    stream.next("document.state").await;
-    // All of it is less than has to be taken in a second of who lets something wait.
-    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(100));
-    for version in 2..=25 {
-        ticks.tick().await;
-        client.ask("POST", "/api/documents/doc/changes", &token, Some(&insert)).await.ok();
-        assert_eq!(stream.next("document.change").await["payload"]["version"], version);
-    }
-}
