@@ -170,7 +170,9 @@ fn a_connection_that_is_used_is_not_taken_leave_of() {
         for _ in 0..10 {
             ticks.tick().await;
         }
-        assert!(waits.serves(3).await);
+        waits.write(&get(3, "/healthz")).await;
+        let sent = waits.next_that(|sent| sent.kind == GOAWAY || sent.ends(3)).await;
+        assert!(sent.ends(3), "no leave is taken: {sent:?}");
     });
 }
 
