@@ -357,7 +357,10 @@ mod tests {
         // Whoever is not told to stop ends when there is nobody any more who could.
         let sender = is_told.then_some(sender);
         let (end, ended) = bounded(1);
-        std::thread::spawn(move || end.send(desk.run(&queue)));
+        std::thread::spawn(move || {
+            desk.run(&queue);
+            end.send(())
+        });
         ended.recv_timeout(PATIENCE).expect("it ends");
         drop(sender);
         committer.stop();
