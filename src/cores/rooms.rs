@@ -261,6 +261,7 @@ impl Core {
         room.describe(entry);
         room.know_saves(saves);
         room.share_deflater(&self.deflater);
+        room.tell_time(now(), clock::monotonic());
         let cell = Rc::new(RoomCell::new(room, snapshot_version));
         self.slots.borrow_mut().insert(document_id, Slot::Open(Rc::clone(&cell)));
         cell

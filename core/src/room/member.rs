@@ -1,6 +1,7 @@
 //! One connection in a room.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::framing::{EventId, Framing};
 use super::ladder::Lag;
@@ -135,8 +136,8 @@ pub struct Member {
     pub(super) outbox: Outbox,
     /// What has become of it on the ladder for slow readers, if it ever was on it.
     pub(super) lag: Option<Box<Lag>>,
-    /// When it was last sent the document because its text was another one.
-    pub(super) healed_at: Option<UnixMillis>,
+    /// When it was last sent the document because its text was another one, by the room's time.
+    pub(super) healed_at: Option<Duration>,
 }
 
 impl Member {

@@ -9,12 +9,14 @@
 //! fast durability for acknowledgements and saves only.
 //!
 //! The parts, in reading order: `receive` (messages in), `relay` (a version as the others are told of
-//! it), `state`, `sync` and `resume` (catching up), `cursor`, `people`, `presence`, `visit` and `shown` (who is here),
+//! it), `state`, `sync` and `resume` (catching up), `cursor`, `people`, `presence`, `visit` and `shown` (who is here,
+//! by the time of `clock`),
 //! `request` (HTTP) with `condition`, `rewrite`, `lock` and `deletion`, `session`, `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
 //! something is wrong), `rates` (who speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with
 //! `pointers`, and `ladder` (delivery); `roster` and
 //! `observer` are for those who watch many documents, or none.
 
+mod clock;
 mod condition;
 mod counters;
 mod cursor;
@@ -83,6 +85,7 @@ use crate::limits::{ConnectionLimit, LimitMode, RefusalCounts};
 use crate::protocol::outbound::{Limits, Metadata};
 use crate::protocol::{ErrorCode, write_message};
 use crate::websocket::{CloseCode, Deflater, FrameBuilder, MessageKind, encode_message};
+use clock::Clock;
 use members::Members;
 use outbox::Gate;
 use presence::Announcements;
@@ -156,6 +159,8 @@ pub struct Room {
     deletion_is_recorded: bool,
     members: Members,
     presence: Announcements,
+    /// What presence goes by.
+    clock: Clock,
     /// Answers to HTTP requests, each with its gate.
     answers: VecDeque<(Gate, Answer)>,
     /// Records made so far; a record's number is the count that includes it.
@@ -184,6 +189,7 @@ impl Room {
         Self {
             members: Members::new(config.outbound_bytes_max),
             presence: Announcements::default(),
+            clock: Clock::default(),
             config,
             entry: Entry { exists: document.version() > Version::ZERO, ..Entry::default() },
             entry_is_new: false,
@@ -240,6 +246,12 @@ impl Room {
     #[must_use]
     pub const fn document(&self) -> &Document {
         &self.document
+    }
+
+    /// Whether there is such a document: somebody has changed it, and nobody has deleted it since.
+    #[must_use]
+    pub const fn document_exists(&self) -> bool {
+        self.entry.exists
     }
 
     /// Bounds the document's size anew; see [`Document::bound`].
@@ -321,8 +333,17 @@ impl Room {
         }
         self.expire_session(now);
         self.save_in_time(now, at);
+        self.tell_time(now, at);
         self.tend_people(now);
         self.tend_tokens(now);
+    }
+
+    /// Says what time it is, before anything happens; [`Self::tend`] says so too. `at` is a time that never goes back.
+    pub fn tell_time(&mut self, now: UnixMillis, at: Duration) {
+        let (passed, was_ahead) = self.clock.tell(now, at);
+        if was_ahead {
+            self.hold_people_to(passed);
+        }
     }
 
     /// Queues a ping or pong, or what stands for it, for a member.

@@ -1,6 +1,7 @@
 //! The people in a document: a user is here with their first connection or visit, and gone with the last.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use slab::Slab;
@@ -21,6 +22,8 @@ pub(super) struct Person {
     pub(super) here_since: UnixMillis,
     /// When they last did something, by whichever way.
     pub(super) active_at: UnixMillis,
+    /// The same by the room's time.
+    pub(super) acted_at: Duration,
     /// Whether they have done nothing for so long that the others were told.
     pub(super) is_idle: bool,
     /// Whether the others were told of them by name; who only views in a crowd is merely counted.
@@ -38,6 +41,7 @@ impl Person {
             user,
             here_since: now,
             active_at: now,
+            acted_at: Duration::ZERO,
             is_idle: false,
             is_listed: false,
             visit: None,

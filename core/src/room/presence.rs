@@ -1,6 +1,7 @@
 //! Who is here, as the others see it.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::counters::Sent;
 use super::member::Member;
@@ -16,7 +17,7 @@ pub(super) const LISTED_MAX: usize = 200;
 /// So many people may be here before those who only view come and go as numbers.
 const NAMED_MAX: usize = 200;
 /// The least time between two messages with these numbers.
-const COUNTS_INTERVAL_MS: u64 = 1_000;
+const COUNTS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a user is doing, as others see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +72,10 @@ pub(super) struct Announcements {
     crowd_told: bool,
     /// The numbers have changed, and not everybody has been told.
     counts_due: bool,
-    counts_at: UnixMillis,
+    /// When they were told last, by the room's time as all here.
+    counts_at: Option<Duration>,
     /// Nobody becomes idle before.
-    idle_due: UnixMillis,
+    idle_due: Duration,
     news: Vec<News>,
     /// Those who watch from elsewhere were told that nobody is here any more: another room has the document's name from now on.
     is_over: bool,
@@ -85,10 +87,11 @@ impl Room {
     /// A connection or a visit has come; whether that is something that its user does.
     pub(super) fn has_come(&mut self, now: UnixMillis, number: usize, shift: Shift, acts: bool) {
         let is_crowded = self.members.people.len() > NAMED_MAX;
+        let at = self.clock.at(now);
         let Some(person) = self.members.people.get_mut(number) else { return };
         let was_idle = person.is_idle;
         if acts || shift.alone {
-            (person.active_at, person.is_idle) = (now, false);
+            (person.active_at, person.acted_at, person.is_idle) = (now, at, false);
         }
         let is_idle = person.is_idle;
         let was_listed = person.is_listed;
@@ -105,7 +108,7 @@ impl Room {
             self.announce(now, (serial, &user), Status::Active, Some(number));
         }
         self.note_counts(!is_listed || (!shift.alone && shift.role_changed));
-        self.expect_idle(now);
+        self.expect_idle(at);
     }
 
     /// A connection or a visit has gone, and its user with it if it was their last.
@@ -125,14 +128,15 @@ impl Room {
 
     /// A user has done something.
     pub(super) fn has_acted(&mut self, now: UnixMillis, number: usize) {
+        let at = self.clock.at(now);
         let Some(person) = self.members.people.get_mut(number) else { return };
-        person.active_at = now;
+        (person.active_at, person.acted_at) = (now, at);
         if !std::mem::take(&mut person.is_idle) {
             return;
         }
         let told = person.is_listed.then(|| (person.serial, Rc::clone(&person.user)));
         told.into_iter().for_each(|(serial, user)| self.announce(now, (serial, &user), Status::Active, Some(number)));
-        self.expect_idle(now);
+        self.expect_idle(at);
     }
 
     /// A user says by HTTP that they are doing nothing. Their connections, where they have some, know better.
@@ -147,13 +151,27 @@ impl Room {
 
     /// Tells of those who have become idle or whose visit is over, and the numbers of a crowd where they have changed.
     pub(super) fn tend_people(&mut self, now: UnixMillis) {
-        self.expire_visits(now);
-        if now >= self.presence.idle_due {
-            self.tell_idle(now);
+        let at = self.clock.at(now);
+        self.expire_visits(now, at);
+        if at >= self.presence.idle_due {
+            self.tell_idle(now, at);
         }
-        if self.presence.counts_due && now.since(self.presence.counts_at) >= COUNTS_INTERVAL_MS {
-            self.tell_counts(now);
+        let are_told = self.presence.counts_at.is_some_and(|told| at.saturating_sub(told) < COUNTS_INTERVAL);
+        if self.presence.counts_due && !are_told {
+            self.tell_counts(now, at);
         }
+    }
+
+    /// It is not later than `at`, though the wall clock had it so: nobody has done anything after that.
+    pub(super) fn hold_people_to(&mut self, at: Duration) {
+        let ends = at + Duration::from_millis(self.config.visit_ms);
+        for (_, person) in self.members.people.iter_mut() {
+            person.acted_at = person.acted_at.min(at);
+            let visit = person.visit.iter_mut();
+            visit.for_each(|visit| visit.expires_at = visit.expires_at.min(ends));
+        }
+        self.presence.counts_at = self.presence.counts_at.map(|told| told.min(at));
+        self.expect_idle(at);
     }
 
     /// Whether there is something for [`Self::take_news`].
@@ -213,13 +231,13 @@ impl Room {
         PresenceCounts { total_editors, total_viewers: people.len() - total_editors, unlisted_viewers }
     }
 
-    fn tell_idle(&mut self, now: UnixMillis) {
-        let idle_after_ms = self.config.idle_after_ms;
-        let mut next = UnixMillis(u64::MAX);
+    fn tell_idle(&mut self, now: UnixMillis, at: Duration) {
+        let idle_after = Duration::from_millis(self.config.idle_after_ms);
+        let mut next = Duration::MAX;
         let mut idle = Vec::new();
         for (number, person) in self.members.people.iter_mut().filter(|(_, person)| !person.is_idle) {
-            let due = person.active_at.plus(idle_after_ms);
-            if due > now {
+            let due = person.acted_at + idle_after;
+            if due > at {
                 next = next.min(due);
                 continue;
             }
@@ -236,9 +254,9 @@ impl Room {
         }
     }
 
-    /// Somebody is active at `now`, and may become idle after that.
-    fn expect_idle(&mut self, now: UnixMillis) {
-        self.presence.idle_due = self.presence.idle_due.min(now.plus(self.config.idle_after_ms));
+    /// Somebody is active then, and may become idle after that.
+    fn expect_idle(&mut self, at: Duration) {
+        self.presence.idle_due = self.presence.idle_due.min(at + Duration::from_millis(self.config.idle_after_ms));
     }
 
     /// The numbers may have changed; in a crowd all are to be told, elsewhere only those who watch from
@@ -247,11 +265,11 @@ impl Room {
         self.presence.counts_due |= only_counts || self.presence.unlisted > 0 || self.presence.crowd_told;
     }
 
-    fn tell_counts(&mut self, now: UnixMillis) {
+    fn tell_counts(&mut self, now: UnixMillis, at: Duration) {
         let counts = self.presence_counts();
         let is_crowd = counts.unlisted_viewers > 0;
         let was_crowd = std::mem::replace(&mut self.presence.crowd_told, is_crowd);
-        (self.presence.counts_due, self.presence.counts_at) = (false, now);
+        (self.presence.counts_due, self.presence.counts_at) = (false, Some(at));
         if !self.presence.is_over {
             self.presence.news.push(News { user: None, counts });
         }

@@ -5,6 +5,7 @@
 //! connection: it is sent nothing, and takes no place among a document's editors.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -32,8 +33,8 @@ pub(super) struct Visit {
     pub(super) selection: Option<Marked>,
     /// When they last did something.
     pub(super) active_at: UnixMillis,
-    /// When it is over if nothing more is heard of them.
-    pub(super) expires_at: UnixMillis,
+    /// When it is over if nothing more is heard of them, by the room's time.
+    pub(super) expires_at: Duration,
 }
 
 /// Somebody who is here by HTTP from now on, or still.
@@ -130,11 +131,11 @@ impl Room {
     }
 
     /// Ends the visits of which nothing has been heard for too long.
-    pub(super) fn expire_visits(&mut self, now: UnixMillis) {
+    pub(super) fn expire_visits(&mut self, now: UnixMillis, at: Duration) {
         if self.members.people.visits() == 0 {
             return;
         }
-        let is_over = |person: &Person| person.visit.as_ref().is_some_and(|visit| visit.expires_at <= now);
+        let is_over = |person: &Person| person.visit.as_ref().is_some_and(|visit| visit.expires_at <= at);
         self.end_visits_where(now, is_over);
     }
 
@@ -178,7 +179,7 @@ impl Room {
             cursor,
             selection,
             active_at,
-            expires_at: now.plus(self.config.visit_ms),
+            expires_at: self.clock.at(now) + Duration::from_millis(self.config.visit_ms),
         };
         let (person, shift) = self.members.people.visit(now, &user, visit);
         self.has_come(now, person, shift, acts);

@@ -1,10 +1,12 @@
 //! Watching over clients' copies: whoever tells a checksum that is not the document's is sent the whole.
 
+use std::time::Duration;
+
 use super::{MemberKey, Room};
 use crate::ids::{UnixMillis, Version};
 
-/// A connection is healed at most once in so many milliseconds, whatever it says.
-const HEAL_INTERVAL_MS: u64 = 10_000;
+/// A connection is healed at most once in so much of the room's time, whatever it says.
+const HEAL_INTERVAL: Duration = Duration::from_secs(10);
 /// So many differences are kept until somebody logs them; further ones are counted.
 const DIVERGENCES_KEPT_MAX: usize = 64;
 
@@ -36,11 +38,13 @@ impl Room {
     pub(super) fn heal(&mut self, now: UnixMillis, key: MemberKey, clients_crc32: u32, crc32: u32) {
         self.watch.count += 1;
         let version = self.document.version();
+        let at = self.clock.at(now);
         let Some(member) = self.members.get_mut(key) else { return };
-        if member.healed_at.is_some_and(|at| now.since(at) < HEAL_INTERVAL_MS) {
+        // Where the wall clock had been set forward, and it was later than it is, it is healed once more.
+        if member.healed_at.is_some_and(|healed| (healed..healed + HEAL_INTERVAL).contains(&at)) {
             return;
         }
-        member.healed_at = Some(now);
+        member.healed_at = Some(at);
         if self.watch.unreported.len() < DIVERGENCES_KEPT_MAX {
             self.watch.unreported.push(Divergence {
                 user_id: member.user.user_id.clone(),

@@ -14,6 +14,7 @@ mod gates;
 mod http;
 mod joins;
 mod ladder;
+mod messages;
 #[path = "../../fuzz/src/naive_inflate.rs"]
 mod naive_inflate;
 mod observer;

@@ -1,7 +1,5 @@
 //! `joined`, `idle`, `active` and `left`: once for each user, however many connections; numbers in a crowd.
 
-use std::time::Duration;
-
 use jddb_core::protocol::outbound::PresenceCounts;
 use jddb_core::room::{MemberKey, Presence, palette_color};
 use serde_json::json;
@@ -56,7 +54,7 @@ fn idle_after_a_minute_and_active_on_return() {
     house.wait(1);
     assert!(house.room.has_news());
     house.check(ada, &["ben idle"]);
-    house.room.tend(house.now.plus(1_000), Duration::from_millis(house.now.0 + 1_000));
+    house.wait(1_000);
     house.check(ada, &[]);
     house.say(ben, message("system.heartbeat", json!({})));
     house.check(ada, &[]);

@@ -170,6 +170,53 @@ fn a_visit_that_was_overtaken_changes_nothing() {
     assert_eq!(house.presence()["active_users"][0]["cursor_position"], 7);
 }
 
+#[test]
+fn a_wall_clock_that_is_set_keeps_nobody_here_and_sends_nobody_away() {
+    const HOUR_MS: i64 = 3_600_000;
+    for by in [-24 * HOUR_MS, -HOUR_MS, -1, 1, HOUR_MS, 24 * HOUR_MS] {
+        let mut house = House::new();
+        let ada = house.settle(guest("ada"));
+        house.visit("ben", true, &ACTIVE).unwrap();
+        house.join(guest("cleo"));
+        house.check(ada, &["ben joined", "cleo joined"]);
+        house.set_clock(by);
+        house.wait(VISIT_MS - 1);
+        house.check(ada, &[]);
+        house.wait(1);
+        house.check(ada, &["ben left"]);
+        house.wait(IDLE_AFTER_MS - VISIT_MS - 1);
+        house.check(ada, &[]);
+        house.wait(1);
+        house.check(ada, &["cleo idle"]);
+    }
+}
+
+/// What happens between a jump of the wall clock and the next second that is counted has a time that is not right by a second
+/// at most.
+#[test]
+fn what_happens_right_after_the_wall_clock_was_set_is_no_exception() {
+    const TICK_MS: u64 = 1_000;
+    for by in [-86_400_000, 86_400_000] {
+        let mut house = House::new();
+        let ada = house.settle(guest("ada"));
+        house.now = house.now.plus(TICK_MS - 1);
+        house.set_clock(by);
+        house.visit("ben", true, &ACTIVE).unwrap();
+        house.say(ada, message("cursor.position", json!({"position": 0})));
+        let cleo = house.settle(guest("cleo"));
+        house.wait(1);
+        house.check(ada, &[]);
+        house.wait(VISIT_MS - TICK_MS - 1);
+        house.check(ada, &[]);
+        house.wait(2 * TICK_MS);
+        house.check(ada, &["ben left"]);
+        house.wait(IDLE_AFTER_MS - VISIT_MS - 2 * TICK_MS);
+        house.check(ada, &[]);
+        house.wait(2 * TICK_MS);
+        house.check(cleo, &["ben left", "ada idle"]);
+    }
+}
+
 /// Users by the ways in which they are here, the slow way.
 #[derive(Default)]
 struct Naive {
@@ -267,7 +314,7 @@ fn each_transition_is_told_once_however_somebody_is_here() {
         let watcher = house.settle(guest("watcher"));
         let mut naive = Naive::default();
         for _ in 0..120 {
-            let now = house.now.0;
+            let now = house.steady_ms();
             let user = rng.below(4);
             let name = format!("user_{user}");
             let edits = rng.one_in(2);
@@ -304,9 +351,14 @@ fn each_transition_is_told_once_however_somebody_is_here() {
                         naive.gone(user, at);
                     }
                 }
+                7 if rng.one_in(3) => {
+                    // The next tick comes before anything else does.
+                    house.set_clock(rng.below(200_000_000) as i64 - 100_000_000);
+                    house.wait(0);
+                }
                 _ => {
                     house.wait(rng.below(40_000) as u64);
-                    naive.tick(house.now.0);
+                    naive.tick(house.steady_ms());
                 }
             }
             let counts = house.room.presence_counts();
