@@ -356,23 +356,34 @@ async fn what_was_planned_is_over_in_time() {
     let day = |user: &str| home.token_with(user, EDIT, &["--expires-in", "86400"]);
     let (ann, ben) = (day("ann"), day("ben"));
     let server = home.start().ready().await;
-    for document in ["opened", "unopened"] {
+    // One is written before it has a session, and one later than that.
+    let text = json!({"sections": {"body": "x"}});
+    assert_eq!(put(&server, "written", &ann, &text).await.status, 201);
+    for document in ["opened", "unopened", "written", "written_later"] {
         let mut body = plan(document);
         body["settings"] = json!({"public_session": false});
         created(&server, &ann, &body).await;
     }
+    assert_eq!(put(&server, "written_later", &ann, &text).await.status, 201);
     server.kill_nine();
     let total = async |server: &Server| active(server, "", &ann).await.ok()["pagination"]["total"].clone();
     let server = ahead.by(LASTS_SECONDS - 600, home.start()).ready().await;
-    assert_eq!(total(&server).await, 2);
+    assert_eq!(total(&server).await, 4);
     Socket::document(server.port(), "opened", &ben).await.error("FORBIDDEN").await;
     server.kill_nine();
+    assert_eq!(records(&home)[2], 8, "four sessions with their plans");
     let mut server = ahead.by(LASTS_SECONDS + 1, home.start()).ready().await;
     assert_eq!(total(&server).await, 0);
     let (socket, _) = Socket::joined(server.port(), "opened", &ben).await;
     socket.send_bytes(Vec::new());
+    support::until("ben to have left", async || {
+        let list = active(&server, "?document_id=opened", &ben).await.ok();
+        (list["pagination"]["total"] == 0).then_some(())
+    })
+    .await;
     server.ask_to_stop();
     assert_eq!(server.wait().await.code(), Some(0));
+    assert_eq!(records(&home)[2], 2, "the names of the written ones' sessions");
     let server = home.start().ready().await;
     assert_eq!(total(&server).await, 0);
     created(&server, &ben, &plan("unopened")).await;

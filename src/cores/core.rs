@@ -367,6 +367,7 @@ impl Core {
         let mut room = cell.room.borrow_mut();
         let store = &self.shared.store;
         let mut changes = 0;
+        let is_written = room.document_exists();
         let records = room.take_records(|record| match record {
             Record::Change(change) => {
                 changes += 1;
@@ -375,7 +376,7 @@ impl Core {
             Record::Session(session) => {
                 batch.push(store.encode_session(session));
                 batch.push(store.encode_plan(session));
-                self.note_session(session);
+                self.note_session(session, is_written);
             }
             Record::SessionEnded => {
                 store.encode_session_end(&cell.document_id).into_iter().for_each(|record| batch.push(record));
@@ -383,7 +384,10 @@ impl Core {
             }
             Record::Save(save) => batch.push(store.encode_save(&cell.document_id, save)),
             Record::SaveForgotten(version) => batch.push(store.encode_save_end(&cell.document_id, version)),
-            Record::Entry(entry) => batch.push(store.encode_entry(&cell.document_id, entry)),
+            Record::Entry(entry) => {
+                batch.push(store.encode_entry(&cell.document_id, entry));
+                self.note_written(&cell.document_id);
+            }
             Record::Deletion(entry) => {
                 let records = store.encode_deletion(&cell.document_id, entry);
                 records.into_iter().for_each(|record| batch.push(record));

@@ -18,7 +18,14 @@ use super::rooms::{RoomCell, Slot};
 const PLANNED_SESSIONS_MAX: usize = 10_000;
 
 /// The sessions of a core that were planned.
-pub(super) type PlannedSessions = HashMap<DocumentId, Session>;
+pub(super) type PlannedSessions = HashMap<DocumentId, Planned>;
+
+/// A session that was planned.
+pub(super) struct Planned {
+    session: Session,
+    /// Whether its document exists: only of one that does a session is kept which nobody plans or is in.
+    is_written: bool,
+}
 
 /// A list that shows what is not on the disk yet.
 pub(super) struct WaitingList {
@@ -46,7 +53,10 @@ impl Core {
         let is_own = |id: &DocumentId| self.shared.core_of(id) == self.index;
         match self.shared.store.load_planned_sessions(is_own) {
             Ok(sessions) => {
-                let known = sessions.into_iter().map(|session| (session.document_id.clone(), session));
+                let known = sessions.into_iter().map(|session| {
+                    let is_written = self.is_written(&session.document_id);
+                    (session.document_id.clone(), Planned { session, is_written })
+                });
                 self.planned_sessions.borrow_mut().extend(known);
             }
             Err(error) => {
@@ -55,19 +65,34 @@ impl Core {
         }
     }
 
+    /// Whether a document exists, as far as the disk says.
+    fn is_written(&self, document_id: &DocumentId) -> bool {
+        let entry = self.shared.store.load_entry(document_id).unwrap_or_else(|error| {
+            tracing::error!(document = %document_id, %error, "what is known of a document cannot be read");
+            None
+        });
+        entry.is_some_and(|entry| entry.exists)
+    }
+
     /// Whether one more can be planned.
     pub(super) fn has_room_for_session(&self) -> bool {
         self.planned_sessions.borrow().len() < PLANNED_SESSIONS_MAX.div_ceil(self.shared.inboxes.len())
     }
 
-    /// A session is stored as it is by now.
-    pub(super) fn note_session(&self, session: &Session) {
+    /// A session is stored as it is by now, of a document that exists or does not.
+    pub(super) fn note_session(&self, session: &Session, is_written: bool) {
         let mut planned = self.planned_sessions.borrow_mut();
         if session.plan.is_some() {
-            planned.insert(session.document_id.clone(), session.clone());
+            planned.insert(session.document_id.clone(), Planned { session: session.clone(), is_written });
         } else {
             planned.remove(&session.document_id);
         }
+    }
+
+    /// A document exists from now on, if it did not.
+    pub(super) fn note_written(&self, document_id: &DocumentId) {
+        let mut planned = self.planned_sessions.borrow_mut();
+        planned.get_mut(document_id).into_iter().for_each(|planned| planned.is_written = true);
     }
 
     /// A document has no session any more.
@@ -75,23 +100,31 @@ impl Core {
         self.planned_sessions.borrow_mut().remove(document_id);
     }
 
-    /// Ends the plans whose time is over of documents that are not open; an open one sees to it itself.
+    /// Ends the plans whose time is over of documents that are not open, and with them the sessions of those that nobody
+    /// has changed; an open one sees to it itself.
     pub(super) fn expire_sessions(&self) {
         let now = now();
         let slots = self.slots.borrow();
-        let is_over = |session: &Session| session.plan.as_ref().is_none_or(|plan| plan.expires_at <= now);
-        let over: Vec<Session> = self
+        let is_over = |planned: &Planned| planned.session.plan.as_ref().is_none_or(|plan| plan.expires_at <= now);
+        let over: Vec<Planned> = self
             .planned_sessions
             .borrow_mut()
-            .extract_if(|id, session| is_over(session) && !slots.contains_key(id))
-            .map(|(_, session)| Session { plan: None, ..session })
+            .extract_if(|id, planned| is_over(planned) && !slots.contains_key(id))
+            .map(|(_, planned)| planned)
             .collect();
         drop(slots);
         if over.is_empty() || self.shared.store.poisoned() {
             return;
         }
         let mut batch = self.batch.borrow_mut();
-        over.iter().for_each(|session| batch.push(self.shared.store.encode_plan(session)));
+        let store = &self.shared.store;
+        for Planned { session, is_written } in over {
+            if is_written {
+                batch.push(store.encode_plan(&Session { plan: None, ..session }));
+            } else {
+                store.encode_session_end(&session.document_id).into_iter().for_each(|record| batch.push(record));
+            }
+        }
         let submitted = batch.submit();
         drop(batch);
         if submitted.is_err() {
@@ -153,7 +186,7 @@ impl Core {
         let planned = self.planned_sessions.borrow();
         let is_closed = |id: &DocumentId| !matches!(slots.get(id), Some(Slot::Open(_) | Slot::Leaving(..)));
         let closed = planned.iter().filter(|(id, _)| is_closed(id));
-        let listed = closed.filter_map(|(id, session)| of_closed(session, now, filter).filter(|_| covers(id)));
+        let listed = closed.filter_map(|(id, planned)| of_closed(&planned.session, now, filter).filter(|_| covers(id)));
         sessions.extend(listed);
         sessions
     }
