@@ -41,16 +41,25 @@ impl UnixMillis {
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// As HTTP says it (RFC 9110, section 5.6.7): `Sun, 21 Sep 2025 12:45:30 GMT`.
+    #[must_use]
+    pub fn to_http_date(self) -> String {
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        // It fails for years of more than four digits only, and there are none.
+        printer.timestamp_to_rfc9110_string(&self.timestamp()).unwrap_or_default()
+    }
+
+    fn timestamp(self) -> jiff::Timestamp {
+        let moment = i64::try_from(self.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        moment.unwrap_or(jiff::Timestamp::MAX)
+    }
 }
 
 impl fmt::Display for UnixMillis {
     /// RFC 3339 in UTC with milliseconds: `2025-09-21T12:45:30.123Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = i64::try_from(self.0)
-            .ok()
-            .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-            .unwrap_or(jiff::Timestamp::MAX);
-        write!(f, "{moment:.3}")
+        write!(f, "{:.3}", self.timestamp())
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
     SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
 };
 use jddb_core::ids::{UnixMillis, Version};
@@ -137,6 +137,9 @@ impl HttpError {
         headers.insert(CONTENT_TYPE, response::JSON);
         headers.insert(CONTENT_LENGTH, body.len().into());
         response::guard(&mut headers);
+        // Elsewhere hyper says it. Digits and English names are always fit for a header.
+        let date = HeaderValue::from_str(&UnixMillis(clock::now_unix_ms()).to_http_date());
+        date.into_iter().for_each(|date| drop(headers.insert(DATE, date)));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         let reason = self.status.canonical_reason().unwrap_or_default();
         let mut answer = format!("HTTP/1.1 {} {reason}\r\n{}: {request_id}\r\n", self.status.as_str(), ids::REQUEST_ID);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::header::{EXPECT, HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 
@@ -31,13 +31,15 @@ use super::route::{self, Endpoint};
 use super::sessions;
 use super::site::Site;
 use super::slots::Slot;
-use super::upgrade;
+use super::upgrade::{self, UpgradeOffer};
 use super::watch;
 use crate::clock;
 use crate::logging::redact_query;
 
 /// Headers of a request; of HTTP/1.1 hyper takes no more either.
 const FIELDS_MAX: usize = 100;
+/// What a client may expect of us.
+const CONTINUE: &str = "100-continue";
 /// What each header counts beside its name and its value.
 const FIELD_BYTES_EXTRA: usize = 32;
 
@@ -64,6 +66,7 @@ pub(super) async fn answer(
         parts.extensions.insert(asker);
     }
     let wants_gzip = gzip::is_wanted(&parts.headers);
+    let offer = UpgradeOffer::of(&parts, slot.as_ref());
     let result = dispatch(&site, slot, parts, body).await;
     let result = result.map(|answer| gzip::compress(answer, wants_gzip, &site.answers));
     // What had an effect is answered, or it would be asked for once more; and a probe is, which takes next to nothing.
@@ -88,6 +91,9 @@ pub(super) async fn answer(
     }
     page.tell(headers);
     response::guard(headers);
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        offer.into_iter().for_each(UpgradeOffer::refuse);
+    }
     tracing::debug!(
         %method,
         target = %redact_query(&uri.to_string()),
@@ -107,6 +113,7 @@ async fn dispatch(
 ) -> Result<HttpResponse, HttpError> {
     let slot = slot.ok_or_else(HttpError::at_capacity)?;
     check_head(&parts, site.shared.config.http.header_bytes)?;
+    check_expectations(&parts)?;
     let origins = &site.shared.config.http.allowed_origins;
     if parts.method == Method::OPTIONS {
         quota::check(&parts)?;
@@ -167,6 +174,16 @@ fn check_head(parts: &Parts, bytes_max: usize) -> Result<(), HttpError> {
         return Err(parse_error::error_for(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
     }
     Ok(())
+}
+
+/// Whatever else than to go on is expected of us we cannot do (RFC 9110, section 10.1.1).
+fn check_expectations(parts: &Parts) -> Result<(), HttpError> {
+    let is_known = |member: &str| member.is_empty() || member.eq_ignore_ascii_case(CONTINUE);
+    let are_known = |line: &HeaderValue| line.to_str().is_ok_and(|line| line.split(',').map(str::trim).all(is_known));
+    if parts.headers.get_all(EXPECT).iter().all(are_known) {
+        return Ok(());
+    }
+    Err(HttpError::invalid("Expect", "100-continue, or no such header").with_status(StatusCode::EXPECTATION_FAILED))
 }
 
 /// A request names its host once (RFC 9112, section 3.2): with HTTP/2 as `:authority`, which `Host` may repeat (RFC 9113,

@@ -19,6 +19,7 @@ use super::caller::{authenticate_socket, document_id};
 use super::error::HttpError;
 use super::handshake::Handshake;
 use super::ids;
+use super::linger;
 use super::query::{BadParameter, Query};
 use super::refusal;
 use super::response::HttpResponse;
@@ -197,6 +198,33 @@ pub(super) async fn reserve(site: &Site, entrant: Entrant) -> Result<Place, Join
             tracing::error!(%document_id, "a core let go of a reservation without an answer");
             Err(refusal::internal())
         }
+    }
+}
+
+/// A client's offer to speak something else on its connection, whatever that is.
+pub(super) struct UpgradeOffer {
+    upgraded: OnUpgrade,
+    slot: Option<Rc<Slot>>,
+}
+
+impl UpgradeOffer {
+    /// What a request offers.
+    pub(super) fn of(request: &Parts, slot: Option<&Rc<Slot>>) -> Option<Self> {
+        let upgraded = request.extensions.get::<OnUpgrade>()?.clone();
+        Some(Self { upgraded, slot: slot.map(Rc::clone) })
+    }
+
+    /// It is not taken. When the connection is over hyper gives it away all the same, and whoever just drops it takes
+    /// back the answer where some of the request's body is unread.
+    pub(super) fn refuse(self) {
+        let Self { upgraded, slot } = self;
+        spawn_local(async move {
+            // There is none where the connection has failed, or has made another offer since.
+            if let Some((transport, _)) = upgraded.await.ok().and_then(take_apart) {
+                linger::close(transport, &[]).await;
+            }
+            drop(slot);
+        });
     }
 }
 

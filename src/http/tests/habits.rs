@@ -114,6 +114,30 @@ fn who_asks_whether_to_go_on_is_told_so_or_refused_at_once() {
     );
 }
 
+#[test]
+fn what_nobody_can_do_is_not_expected_in_silence() {
+    run(
+        |_| {},
+        async |front| {
+            // Without a core nothing can come to pass.
+            let body = r#"{"changes":[]}"#;
+            let token = front.token("document:write", &[]);
+            let post = format!("POST /api/documents/jd_1/changes?token={token}");
+            let length = format!("Content-Length: {}\r\n", body.len());
+            for expected in ["200-ok", "100-continue, x", "100-continue;q=1", "x\r\nExpect: 100-continue", "é"] {
+                for (line, headers, body) in [("GET /healthz", "", ""), (&*post, &*length, body)] {
+                    let reply = front.request(line, &format!("Expect: {expected}\r\n{headers}"), body).await;
+                    assert_eq!((reply.status, &*reply.error_code()), (417, "VALIDATION_ERROR"), "{expected:?}");
+                    assert_eq!(reply.json()["error"]["details"]["field"], "Expect");
+                }
+            }
+            for expected in ["100-continue", "100-Continue", "100-continue,, 100-continue", ""] {
+                assert_eq!(front.request("GET /healthz", &format!("Expect: {expected}\r\n"), "").await.status, 200);
+            }
+        },
+    );
+}
+
 /// RFC 9112, section 6.1: whoever has two opinions on where a request ends gets one answer, and no second request through.
 #[test]
 fn nothing_is_smuggled_behind_a_request_with_two_lengths() {
@@ -153,6 +177,9 @@ fn every_answer_guards_itself() {
                 // A 404 could be kept otherwise (RFC 9111, section 4.2.2).
                 assert_eq!(reply.header("cache-control"), Some("no-store"), "{reply:?}");
                 assert!(reply.header("x-request-id").is_some(), "{reply:?}");
+                // RFC 9110, section 6.6.1, and 5.6.7 for its form.
+                let date = reply.header("date").unwrap_or_else(|| panic!("{reply:?}"));
+                assert!(date.len() == 29 && date.ends_with(" GMT") && date.get(3..5) == Some(", "), "{date}");
             }
         },
     );

@@ -115,6 +115,27 @@ fn socket_of(adopt: Adopt) -> (Transport, Bytes, Seat) {
     }
 }
 
+/// A connection on which an upgrade was offered ends as any other: its end must not take back the answer.
+#[test]
+fn a_refused_offer_is_answered_whatever_is_sent_behind_it() {
+    run(
+        |_| {},
+        async |front| {
+            let token = front.token("document:write", &[]);
+            let body = "x".repeat(200_000);
+            let length = format!("Content-Length: {}\r\n", body.len());
+            let socket =
+                format!("GET /ws/document/jd_1?token={token} HTTP/1.1\r\nHost: a\r\n{HANDSHAKE}{length}\r\n{body}");
+            let h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+            let changes = format!("POST /api/documents/jd_1/changes HTTP/1.1\r\nHost: a\r\n{h2c}{length}\r\n{body}");
+            for (request, status) in [(socket, 400), (changes, 401)] {
+                // It reads when it has sent all, and finds an end and no reset.
+                assert_eq!(front.send(request).await.status, status);
+            }
+        },
+    );
+}
+
 #[test]
 fn what_follows_the_request_at_once_goes_with_the_socket() {
     run(

@@ -35,7 +35,7 @@ fn every_answer_says_what_it_says_over_http_1_1() {
             let token = front.token("document:read document:write", &[]);
             let bearer = format!("Bearer {token}");
             let client = Client::connect(&front).await;
-            let requests: [(&str, &str, &[(&str, &str)], &str); 19] = [
+            let requests: [(&str, &str, &[(&str, &str)], &str); 20] = [
                 ("GET", "/healthz", &[], ""),
                 ("HEAD", "/healthz", &[], ""),
                 ("GET", "/openapi.json", &[], ""),
@@ -70,6 +70,7 @@ fn every_answer_says_what_it_says_over_http_1_1() {
                 ),
                 ("DELETE", "/healthz", &[], ""),
                 ("GET", "/nowhere", &[("x-request-id", "mine/1")], ""),
+                ("GET", "/healthz", &[("expect", "what nobody can do")], ""),
             ];
             for (method, target, headers, body) in requests {
                 let mut lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
