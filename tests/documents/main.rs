@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 mod support;
 
+mod changes;
 mod deletion;
 mod history;
 mod kills;

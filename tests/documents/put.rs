@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::home::Home;
 use crate::support::http;
+use crate::support::server::Server;
 use crate::support::socket::Socket;
 use crate::{ask, insertion, put};
 
@@ -82,6 +83,43 @@ async fn a_put_that_is_sent_again_is_done_once() {
     let server = home.start().ready().await;
     assert_eq!(put(server.port(), "jd_1", &token, headers, "two").await.ok()["version"], 2, "nor after a crash");
     assert_eq!(http::state(server.port(), "jd_1", &token).await, (2, json!({"body": "two"})));
+}
+
+#[tokio::test]
+async fn a_resend_is_answered_as_the_first_was() {
+    let home = Home::new();
+    let mut server = home.start().ready().await;
+    let (token, admin) = (home.token("ada"), home.token_with("root", "document:admin", &[]));
+    let key = "Idempotency-Key: k\r\n";
+    let create = async |server: &Server| {
+        let answer = put(server.port(), "jd_1", &token, key, "one").await;
+        (
+            answer.status,
+            answer.header("etag").map(str::to_owned),
+            answer.header("location").map(str::to_owned),
+            answer.json(),
+        )
+    };
+    for begins_with in [1, 3] {
+        let first = create(&server).await;
+        let json = json!({"document_id": "jd_1", "version": begins_with, "created": true});
+        let location = Some("/api/documents/jd_1/state".to_owned());
+        assert_eq!(first, (201, Some(format!("\"{begins_with}\"")), location, json));
+        assert_eq!(create(&server).await, first);
+        server.kill_nine();
+        server = home.start().ready().await;
+        assert_eq!(create(&server).await, first, "nor after a crash");
+        assert_eq!(http::state(server.port(), "jd_1", &token).await.0, begins_with);
+        // The next one begins after the number of the deletion.
+        ask(server.port(), "DELETE", ("jd_1", ""), &admin, "", None).await.ok();
+    }
+    // Whoever replaces what somebody typed has made nothing, and is told so each time.
+    ask(server.port(), "POST", ("jd_1", "/changes"), &token, "", Some(&insertion("typed"))).await.ok();
+    for _ in 0..2 {
+        let headers = format!("If-Match: *\r\n{key}");
+        let answer = put(server.port(), "jd_1", &token, &headers, "one").await;
+        assert_eq!((answer.header("location"), answer.ok()["created"].as_bool()), (None, Some(false)));
+    }
 }
 
 #[tokio::test]

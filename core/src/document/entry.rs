@@ -63,10 +63,13 @@ pub struct Properties(Vec<(Box<str>, Box<str>)>);
 
 /// Why a property is not taken: what was expected instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{expected}")]
-pub struct PropertyError {
-    /// What was expected.
-    pub expected: &'static str,
+pub enum PropertyError {
+    /// There is no property of that name, or it has no such value.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// There are as many as there may be.
+    #[error("at most 16 properties")]
+    TooMany,
 }
 
 impl Properties {
@@ -88,9 +91,7 @@ impl Properties {
         check_value(name, value)?;
         match self.0.binary_search_by(|(known, _)| (**known).cmp(name)) {
             Ok(index) => self.0[index].1 = value.into(),
-            Err(_) if self.0.len() >= PROPERTIES_MAX => {
-                return Err(PropertyError { expected: "at most 16 properties" });
-            }
+            Err(_) if self.0.len() >= PROPERTIES_MAX => return Err(PropertyError::TooMany),
             Err(index) => self.0.insert(index, (name.into(), value.into())),
         }
         Ok(())
@@ -105,7 +106,7 @@ impl Properties {
         let begins = bytes.next().is_some_and(|first| first.is_ascii_lowercase());
         let goes_on = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         let is_name = begins && goes_on && name.len() <= 64;
-        if is_name { Ok(()) } else { Err(PropertyError { expected: "names matching ^[a-z][a-z0-9_]{0,63}$" }) }
+        if is_name { Ok(()) } else { Err(PropertyError::Invalid("names matching ^[a-z][a-z0-9_]{0,63}$")) }
     }
 
     /// A property's value.
@@ -132,7 +133,7 @@ fn check_value(name: &str, value: &str) -> Result<(), PropertyError> {
             (is_short && !value.chars().any(char::is_control), "1 to 512 bytes without control characters")
         }
     };
-    if fits { Ok(()) } else { Err(PropertyError { expected }) }
+    if fits { Ok(()) } else { Err(PropertyError::Invalid(expected)) }
 }
 
 /// The shape of a tag of BCP 47; whether it is registered is not looked up.
@@ -186,7 +187,7 @@ mod tests {
         for number in (0..PROPERTIES_MAX).rev() {
             properties.set(&format!("p{number:02}"), "x").unwrap();
         }
-        assert!(properties.set("one_more", "x").is_err());
+        assert_eq!(properties.set("one_more", "x"), Err(PropertyError::TooMany));
         properties.set("p03", "y").unwrap();
         assert_eq!((properties.iter().count(), properties.get("p03")), (PROPERTIES_MAX, Some("y")));
         assert!(properties.iter().is_sorted());

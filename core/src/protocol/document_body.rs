@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::inbound::Parser;
 use super::message::InboundError;
-use crate::document::{PROPERTIES_MAX, Properties};
+use crate::document::{Properties, PropertyError};
 use crate::ids::{SectionName, Version};
 
 /// A document as somebody wants it to be.
@@ -117,9 +117,11 @@ fn read_properties(metadata: Fields<'_, '_>) -> Result<Properties, InboundError>
         let set =
             metadata.text(name)?.map_or_else(|| Properties::check_name(name), |value| properties.set(name, value));
         set.map_err(|error| {
-            let full = properties.iter().count() >= PROPERTIES_MAX;
-            let field = if full { metadata.path().to_owned() } else { metadata.name(name) };
-            InboundError::invalid(field, error.expected)
+            let field = match error {
+                PropertyError::TooMany => metadata.path().to_owned(),
+                PropertyError::Invalid(_) => metadata.name(name),
+            };
+            InboundError::invalid(field, error.to_string())
         })?;
     }
     Ok(properties)
@@ -205,7 +207,15 @@ mod tests {
         ] {
             check_refused(text, field);
         }
-        let many: Vec<String> = (0..17).map(|number| format!("\"p{number}\":\"x\"")).collect();
-        check_refused(&format!(r#"{{"sections":{{"a":""}},"metadata":{{{}}}}}"#, many.join(",")), "metadata");
+        let many: Vec<String> = (0..16).map(|number| format!("\"p{number}\":\"x\"")).collect();
+        for (last, field) in [
+            (r#""one_more":"x""#, "metadata"),
+            (r#""Title":"x""#, "metadata.Title"),
+            ("\"title\":\"\"", "metadata.title"),
+            (r#""language":"english please""#, "metadata.language"),
+        ] {
+            let text = format!(r#"{{"sections":{{"a":""}},"metadata":{{{},{last}}}}}"#, many.join(","));
+            check_refused(&text, field);
+        }
     }
 }

@@ -85,20 +85,20 @@ pub fn read_changes_body<T>(
     parser: &mut Parser,
     bytes: &mut [u8],
     changes_max: usize,
-    then: impl FnOnce(Inbound<'_>, &[&str]) -> Result<T, InboundError>,
+    then: impl FnOnce(Inbound<'_>, &[(usize, &str)]) -> Result<T, InboundError>,
 ) -> Result<T, InboundError> {
     parser.on_tape(bytes, |root| {
         let body = Fields::of(root, "")?;
         let changes = body.get("changes").and_then(elements).map(|(_, values)| values);
         let changes = body.required("changes", changes, "an array of changes")?;
         let change = read_change(body, changes_max)?;
-        let mut authors: SmallVec<[&str; 4]> = SmallVec::new();
+        let mut authors: SmallVec<[(usize, &str); 4]> = SmallVec::new();
         let mut origin = (None, None);
         for (index, value) in changes.enumerate() {
             let path = format!("changes[{index}].metadata");
             let Some(metadata) = Fields::of(value, "")?.get("metadata") else { continue };
             let metadata = Fields::of(metadata, &path)?;
-            authors.extend(metadata.text("user_id")?);
+            authors.extend(metadata.text("user_id")?.map(|author| (index, author)));
             origin.0 = origin.0.or(name_of(metadata, "client_id")?);
             origin.1 = origin.1.or(name_of(metadata, "correlation_id")?);
         }

@@ -177,9 +177,9 @@ pub(super) fn idempotency_key<'a>(caller: Caller<'a>) -> Result<Option<&'a str>,
 }
 
 /// The one author that the changes name: the caller, or anybody if an admin asks.
-fn author<'a>(caller: Caller<'a>, named: &[&'a str]) -> Result<&'a str, InboundError> {
-    let author = named.first().copied().unwrap_or(caller.user_id);
-    if named.iter().any(|name| *name != author) {
+fn author<'a>(caller: Caller<'a>, named: &[(usize, &'a str)]) -> Result<&'a str, InboundError> {
+    let (index, author) = named.first().copied().unwrap_or((0, caller.user_id));
+    if named.iter().any(|(_, name)| *name != author) {
         return Err(InboundError::invalid("changes".to_owned(), "one user_id in the metadata of all changes"));
     }
     if author != caller.user_id && !caller.is_admin {
@@ -187,7 +187,7 @@ fn author<'a>(caller: Caller<'a>, named: &[&'a str]) -> Result<&'a str, InboundE
             code: ErrorCode::Forbidden,
             message: "metadata.user_id names somebody else; leave it out, or use a token with document:admin"
                 .to_owned(),
-            field: Some("changes[0].metadata.user_id".to_owned()),
+            field: Some(format!("changes[{index}].metadata.user_id")),
             expected: Some("the user of the token".to_owned()),
             correlation_id: None,
         });

@@ -81,7 +81,6 @@ impl Room {
             texts: &rewriting.texts,
             also: &rewriting.kind.to_bytes(),
         };
-        let existed = self.entry.exists;
         if self.document.resent_rewrite(now, &sent).is_none() {
             self.check_rewriting(now, caller, &rewriting.kind)?;
         }
@@ -99,7 +98,7 @@ impl Room {
             Submitted::Duplicate { version, .. } => version,
         };
         let (created, restored_version) = match rewriting.kind {
-            RewriteKind::Put(_) => (Some(!existed), None),
+            RewriteKind::Put(_) => (Some(self.began_with(version)), None),
             RewriteKind::Restore(restored) => (None, Some(restored)),
         };
         let mut body = Vec::new();
@@ -109,6 +108,14 @@ impl Room {
         self.answers
             .push_back((self.records, Answer { request, body: Ok(body.into()), version: Some(version), created }));
         Ok(())
+    }
+
+    /// Whether the document came to be by that version, which need not be its newest: a resend is told what the first was.
+    fn began_with(&self, version: Version) -> bool {
+        let origin = self.entry.origin;
+        // Numbers may have been left out before the first; where it is not known any more they were most likely not.
+        let first = self.document.history().since(origin).ok().and_then(|mut changes| changes.next());
+        first.map_or_else(|| origin.next(), |first| first.version()) == version
     }
 
     fn check_rewriting(&self, now: UnixMillis, caller: Caller<'_>, kind: &RewriteKind) -> Result<(), InboundError> {
