@@ -18,8 +18,9 @@ use super::route;
 use crate::config::Origins;
 
 /// What a page may send.
-const REQUEST_HEADERS: HeaderValue =
-    HeaderValue::from_static("authorization, content-type, idempotency-key, if-match, last-event-id, x-request-id");
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, x-request-id",
+);
 /// What it may read, besides what it always may.
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
     "etag, location, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, x-ratelimit-retry-after, x-request-id",

@@ -63,9 +63,7 @@ pub(super) async fn between(site: &Site, request: &Parts, segment: &str) -> Resu
     let (from, to) = (query.version_named("from")?, query.version_named("to")?);
     let comparison = Comparison { from, to, encoding: query.position_encoding()? };
     // It may be as large as two states.
-    if site.answers.is_crowded() {
-        return Err(HttpError::at_capacity());
-    }
+    site.check_room()?;
     let id = document_id.clone();
     let compared = read_disk(site, move |store| compare(store, &id, comparison)).await?;
     if !compared.is_stored {

@@ -35,7 +35,7 @@ pub(super) async fn state(site: &Site, request: &Parts, segment: &str) -> Result
     let state = match query.version()? {
         None => ask_for_state(site, request, &document_id, current).await?,
         Some(version) => {
-            check_room(site)?;
+            site.check_room()?;
             let body = match stored::read(site, &document_id, version, with_metadata).await? {
                 Some(body) => body,
                 None => {
@@ -162,13 +162,8 @@ async fn ask_for_state(
 ) -> Result<Answered, HttpError> {
     let permit = timeout(site.answer_timeout, site.state_reads.acquire()).await;
     let _permit = permit.map_err(|_| HttpError::at_capacity())?.map_err(|_| HttpError::internal())?;
-    check_room(site)?;
+    site.check_room()?;
     ask(site, request, document_id, Ask::State(read)).await
-}
-
-/// Refuses what may be large while so much is held that there would most likely be no room for it.
-fn check_room(site: &Site) -> Result<(), HttpError> {
-    if site.answers.is_crowded() { Err(HttpError::at_capacity()) } else { Ok(()) }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<Box<str>>, HttpError> {

@@ -10,6 +10,7 @@ use jddb_core::room::JoinRefusal;
 use tokio::sync::{Semaphore, watch};
 
 use super::answers::AnswerBudget;
+use super::error::HttpError;
 use super::refusal;
 use crate::auth::RecentTokens;
 use crate::config::IdPattern;
@@ -94,6 +95,15 @@ impl Site {
         exceeded.into_iter().for_each(|limit| self.limits.count_connection(limit));
         let refused = |limit| refusal::too_many_connections(limit, max, limits.user_silence_seconds);
         taken.map(|(seat, _)| seat).map_err(refused)
+    }
+
+    /// Whether there is most likely room for an answer that may be large: where clients who do not read hold much already
+    /// it is not even made.
+    ///
+    /// # Errors
+    /// There is not.
+    pub(super) fn check_room(&self) -> Result<(), HttpError> {
+        if self.answers.is_crowded() { Err(HttpError::at_capacity()) } else { Ok(()) }
     }
 
     /// What this core counts.

@@ -30,8 +30,17 @@ fn every_page_may_ask_and_see_where_all_origins_are_allowed() {
                 let reply = from(&front, line, "https://any.example.org", headers).await;
                 assert_eq!(allowed(&reply), (status, Some("*"), None));
                 let exposed = reply.header("access-control-expose-headers").unwrap();
-                for name in ["x-ratelimit-remaining", "x-request-id", "etag", "retry-after"] {
-                    assert!(exposed.split(", ").any(|exposed| exposed == name), "{exposed}");
+                for name in [
+                    "etag",
+                    "location",
+                    "retry-after",
+                    "x-ratelimit-limit",
+                    "x-ratelimit-remaining",
+                    "x-ratelimit-reset",
+                    "x-ratelimit-retry-after",
+                    "x-request-id",
+                ] {
+                    assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}: {exposed}");
                 }
             }
             let reply = front.request(state, &token, "").await;
@@ -70,8 +79,16 @@ fn a_page_that_asks_beforehand_is_told_what_it_may_send() {
         assert_eq!(reply.header("access-control-max-age"), Some("7200"));
         assert!(reply.body.is_empty());
         let headers = reply.header("access-control-allow-headers").unwrap();
-        for name in ["authorization", "content-type", "if-match", "idempotency-key", "last-event-id", "x-request-id"] {
-            assert!(headers.split(", ").any(|header| header == name), "{headers}");
+        for name in [
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "if-match",
+            "if-none-match",
+            "last-event-id",
+            "x-request-id",
+        ] {
+            assert!(headers.split(", ").any(|header| header == name), "{name}: {headers}");
         }
         let plain = from(&front, "OPTIONS /api/documents/jd_1/changes", "https://app.example.org", "").await;
         assert_eq!(plain.header("access-control-allow-methods"), None, "it is no preflight");
