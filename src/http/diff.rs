@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use hyper::http::request::Parts;
-use jddb_core::document::{Difference, differences};
+use jddb_core::document::{ComparisonBudget, Difference, differences};
 use jddb_core::ids::{DocumentId, PositionEncoding, SectionName, Version};
 use jddb_core::protocol::outbound::write_json;
 use jddb_storage::Store;
@@ -91,12 +91,13 @@ fn compare(store: &Store, document_id: &DocumentId, comparison: Comparison) -> R
 
 fn write(document_id: &DocumentId, comparison: Comparison, before: &Texts, after: &Texts) -> Vec<u8> {
     let Comparison { from, to, encoding } = comparison;
-    let mut changes = Vec::new();
+    let (mut changes, mut budget) = (Vec::new(), ComparisonBudget::default());
     // Sections are never taken away and keep their order, so those of one version are the first ones of the other.
     for index in 0..before.len().max(after.len()) {
         match (before.get(index), after.get(index)) {
             (Some((name, before)), after) => {
-                add_changes(&mut changes, name, before, after.map_or("", |(_, text)| &**text), encoding);
+                let after = after.map_or("", |(_, text)| &**text);
+                add_changes(&mut changes, name, &differences(before, after, &mut budget), before, encoding);
             }
             (None, Some((name, after))) => changes.push(creation(name, after)),
             (None, None) => {}
@@ -115,12 +116,12 @@ fn creation<'a>(section: &'a SectionName, text: &'a str) -> DiffChange<'a> {
 fn add_changes<'a>(
     changes: &mut Vec<DiffChange<'a>>,
     section: &'a SectionName,
+    differences: &[Difference<'a>],
     before: &'a str,
-    after: &'a str,
     encoding: PositionEncoding,
 ) {
     let (mut position, mut counted) = (0, 0);
-    for Difference { offset, deleted, inserted } in differences(before, after) {
+    for &Difference { offset, deleted, inserted } in differences {
         position += encoding.length_of(&before[counted..offset]);
         counted = offset;
         let operation = match (deleted, inserted) {

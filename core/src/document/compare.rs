@@ -5,9 +5,22 @@ use std::ops::Range;
 
 use gix_imara_diff::{Algorithm, Diff, InternedInput};
 
-/// Words, or else lines, of a text that are compared, at most. What comparing costs grows faster than they do: for two texts
-/// that have nothing in common but their words it is some 300 steps a word here.
+/// Words, or else lines, that are compared of each version of a document, at most. What comparing costs grows faster than they
+/// do: for two texts that have nothing in common but their words it is some 300 steps a word here.
 const TOKENS_MAX: usize = 1 << 17;
+
+/// How much may still be compared of two versions, over all their texts: it bounds the time that takes, and how many differences
+/// are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ComparisonBudget {
+    tokens: usize,
+}
+
+impl Default for ComparisonBudget {
+    fn default() -> Self {
+        Self { tokens: TOKENS_MAX }
+    }
+}
 
 /// A place where two texts differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +36,12 @@ pub struct Difference<'a> {
 /// What makes `before` the text `after`, from its start to its end; something that is the same lies between any two.
 ///
 /// Texts with too many words in between what is the same at their ends are compared by lines, and those with too many lines
-/// differ once. So time and memory are bounded, whatever the texts are.
+/// differ once: `budget` says how many are too many, and has what is left of it after that. So time and memory are bounded,
+/// whatever the texts are.
 #[must_use]
-pub fn differences<'a>(before: &'a str, after: &'a str) -> Vec<Difference<'a>> {
-    differences_within(before, after, TOKENS_MAX)
-}
-
-fn differences_within<'a>(before: &'a str, after: &'a str, tokens_max: usize) -> Vec<Difference<'a>> {
+pub fn differences<'a>(before: &'a str, after: &'a str, budget: &mut ComparisonBudget) -> Vec<Difference<'a>> {
     let whole = Difference { offset: 0, deleted: before, inserted: after }.trimmed();
-    let by = |token: Tokenizer| compare(whole, token, tokens_max);
-    let found = by(word).or_else(|| by(line)).unwrap_or_else(|| vec![whole]);
+    let found = compare(whole, word, budget).or_else(|| compare(whole, line, budget)).unwrap_or_else(|| vec![whole]);
     found.into_iter().filter(|one| !(one.deleted.is_empty() && one.inserted.is_empty())).collect()
 }
 
@@ -104,9 +113,11 @@ fn starts(text: &str, token: Tokenizer, tokens_max: usize) -> Option<Vec<usize>>
 }
 
 /// What differs within a difference, token by token; `None` if they are too many.
-fn compare<'a>(whole: Difference<'a>, token: Tokenizer, tokens_max: usize) -> Option<Vec<Difference<'a>>> {
+fn compare<'a>(whole: Difference<'a>, token: Tokenizer, budget: &mut ComparisonBudget) -> Option<Vec<Difference<'a>>> {
     let Difference { offset, deleted: before, inserted: after } = whole;
-    let (before_starts, after_starts) = (starts(before, token, tokens_max)?, starts(after, token, tokens_max)?);
+    let starts = |text| starts(text, token, budget.tokens);
+    let (before_starts, after_starts) = (starts(before)?, starts(after)?);
+    budget.tokens -= (before_starts.len() - 1).max(after_starts.len() - 1);
     let mut input = InternedInput::default();
     input.update_before(tokens(before, token));
     input.update_after(tokens(after, token));
@@ -155,8 +166,10 @@ mod tests {
 
         #[test]
         fn they_make_the_one_text_of_the_other(before in any_text(), after in any_text(), tokens_max in 0_usize..30) {
-            let found = differences_within(&before, &after, tokens_max);
+            let mut budget = ComparisonBudget { tokens: tokens_max };
+            let found = differences(&before, &after, &mut budget);
             check(&before, &after, &found);
+            prop_assert!(found.len() <= tokens_max - budget.tokens + 1, "{} with {:?}", found.len(), budget);
             prop_assert_eq!(found.is_empty(), before == after);
         }
 
@@ -174,13 +187,13 @@ mod tests {
                 words.splice(at..end, fresh.by_ref().take(inserted));
             }
             let after: String = words.iter().collect();
-            let size = check(&before, &after, &differences(&before, &after));
+            let size = check(&before, &after, &differences(&before, &after, &mut ComparisonBudget::default()));
             prop_assert!(size <= touched, "{} bytes differ, {} were touched", size, touched);
         }
     }
 
     fn listed<'a>(before: &'a str, after: &'a str) -> Vec<(usize, &'a str, &'a str)> {
-        let found = differences(before, after);
+        let found = differences(before, after, &mut ComparisonBudget::default());
         check(before, after, &found);
         found.iter().map(|one| (one.offset, one.deleted, one.inserted)).collect()
     }
@@ -202,11 +215,20 @@ mod tests {
         let text = |first: &str, last: &str| format!("{first}\n{}{last}\n", "a b\n".repeat(9));
         let (before, after) = (text("one", "two"), text("three", "four"));
         let count = |tokens_max| {
-            let found = differences_within(&before, &after, tokens_max);
+            let found = differences(&before, &after, &mut ComparisonBudget { tokens: tokens_max });
             check(&before, &after, &found);
             found.len()
         };
         assert_eq!([count(100), count(12), count(5)], [2, 2, 1]);
+    }
+
+    #[test]
+    fn of_many_texts_no_more_is_compared_than_of_one() {
+        let (before, after) = ("a b c d e f", "a B c D e F");
+        // Each has nine tokens between what is the same at its ends, or a line.
+        let mut budget = ComparisonBudget { tokens: 20 };
+        let found: Vec<usize> = (0..5).map(|_| differences(before, after, &mut budget).len()).collect();
+        assert_eq!((found, budget), (vec![3, 3, 1, 1, 1], ComparisonBudget { tokens: 0 }));
     }
 
     /// Texts as large as a section may be, of few words in any order: nothing is harder to compare.
@@ -223,7 +245,7 @@ mod tests {
         };
         for words in [TOKENS_MAX / 2 - 1, TOKENS_MAX / 2 + 1, 2_000_000] {
             let (before, after) = (text(words), text(words));
-            let found = differences(&before, &after);
+            let found = differences(&before, &after, &mut ComparisonBudget::default());
             check(&before, &after, &found);
             assert!(found.len() <= TOKENS_MAX, "{} differences", found.len());
         }
