@@ -119,6 +119,43 @@ mod tests {
         assert_eq!(said, Message::TYPES.into_iter().collect());
     }
 
+    /// The places in a body at which something may be left out, and may not be `null`.
+    fn places_without_null(openapi: &Value, schema: &Value, at: &str, found: &mut Vec<String>) {
+        const WHAT: [&str; 5] = ["type", "enum", "anyOf", "oneOf", "const"];
+        if let Some(reference) = schema["$ref"].as_str() {
+            let name = reference.rsplit('/').next().unwrap();
+            return places_without_null(openapi, &openapi["components"]["schemas"][name], name, found);
+        }
+        let choices = ["oneOf", "anyOf", "allOf"].iter().flat_map(|kind| schema[kind].as_array().into_iter().flatten());
+        choices.chain(schema.get("items")).for_each(|part| places_without_null(openapi, part, at, found));
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let is_null = |value: &Value| value.is_null() || value == "null" || value["type"] == "null";
+            let takes_null = |what: &&str| match &property[what] {
+                Value::Array(choices) => choices.iter().any(is_null),
+                one => one == "null",
+            };
+            let is_required = schema["required"].as_array().into_iter().flatten().any(|required| required == name);
+            let is_anything = property["$ref"].is_null() && WHAT.iter().all(|what| property[what].is_null());
+            if !is_required && !is_anything && !WHAT.iter().any(|what| takes_null(&what)) {
+                found.push(format!("{at}.{name}"));
+            }
+            places_without_null(openapi, property, &format!("{at}.{name}"), found);
+        }
+    }
+
+    #[test]
+    fn whatever_may_be_left_out_of_a_body_may_be_null() {
+        let openapi = described(OPENAPI);
+        let (mut found, mut bodies) = (Vec::new(), 0);
+        for operation in openapi["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap()) {
+            let schema = &operation.1["requestBody"]["content"]["application/json"]["schema"];
+            bodies += usize::from(!schema.is_null());
+            places_without_null(&openapi, schema, operation.0, &mut found);
+        }
+        assert!(bodies > 5, "{bodies} bodies");
+        assert!(found.is_empty(), "{found:?}");
+    }
+
     #[test]
     fn the_page_asks_for_nothing_from_elsewhere() {
         for text in [PAGE, SCRIPT, STYLE] {
