@@ -169,11 +169,14 @@ async fn ask_for_state(
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<Box<str>>, HttpError> {
     let mut lines = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(line) = lines.next() else { return Ok(None) };
-    let key = line.to_str().unwrap_or_default();
-    if lines.next().is_some() || !(1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) {
+    let is_key = |key: &&str| {
+        (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let key = line.to_str().ok().filter(is_key);
+    let Some(key) = key.filter(|_| lines.next().is_none()) else {
         let expected = format!("1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters, once");
         return Err(HttpError::invalid("Idempotency-Key", expected));
-    }
+    };
     Ok(Some(key.into()))
 }
 
@@ -198,6 +201,8 @@ mod tests {
         check(&[&"x".repeat(129)], None);
         check(&[""], None);
         check(&["é"], None);
+        check(&["a b"], None);
+        check(&["a\tb"], None);
         check(&["a", "a"], None);
     }
 }
