@@ -134,7 +134,10 @@ fn write(document: &Document, entry: &Entry, with_metadata: bool) -> Bytes {
 pub(super) fn unreadable(error: &LoadError) -> HttpError {
     tracing::error!(%error, "an old version cannot be read");
     match error {
-        LoadError::Unreadable { .. } | LoadError::Catalogue { .. } | LoadError::Logins { .. } => {
+        LoadError::Unreadable { .. }
+        | LoadError::Catalogue { .. }
+        | LoadError::Logins { .. }
+        | LoadError::Translations { .. } => {
             HttpError::new(ErrorCode::StorageUnavailable, "the server cannot read from its disk: retry later")
         }
         LoadError::Corrupt { .. } | LoadError::NewerFormat { .. } => HttpError::internal(),

@@ -132,6 +132,12 @@ pub enum LoadError {
         /// What was found.
         reason: String,
     },
+    /// The translation memory could not be read.
+    #[error("the translation memory cannot be read: {reason}; check the disk")]
+    Translations {
+        /// What RocksDB said.
+        reason: String,
+    },
     /// The disk did not answer. Trying again may help.
     #[error("{family} of document {document} cannot be read: {reason}; check the disk")]
     Unreadable {

@@ -18,14 +18,24 @@ pub enum Family {
     Catalogue,
     /// What is known of refresh tokens, and what was revoked. Key: 16 bytes that name a login or a user without telling who.
     Logins,
+    /// The entries of the translation memory. Key: the entry's number (8 bytes, big endian).
+    Translations,
     /// What is true of the whole store. Key: a name.
     Meta,
 }
 
 impl Family {
     /// All kinds.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Journal, Self::Snapshots, Self::Sessions, Self::Saves, Self::Catalogue, Self::Logins, Self::Meta];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Journal,
+        Self::Snapshots,
+        Self::Sessions,
+        Self::Saves,
+        Self::Catalogue,
+        Self::Logins,
+        Self::Translations,
+        Self::Meta,
+    ];
 
     /// The name of the column family. It is on disk: never change one.
     #[must_use]
@@ -37,6 +47,7 @@ impl Family {
             Self::Saves => "saves",
             Self::Catalogue => "catalogue",
             Self::Logins => "logins",
+            Self::Translations => "translations",
             Self::Meta => "meta",
         }
     }

@@ -14,7 +14,8 @@
 //! 2. `record`: what the bytes of each kind of record are, and how damage is found.
 //! 3. [`StoreOptions`] and the column families: how RocksDB is set up, and why.
 //! 4. [`Store`]: opening, epochs, encoding; `load`: reading a document back; `catalogue`: which there are;
-//!    `history`: what was done to one; `logins`: what is known of tokens.
+//!    `history`: what was done to one; `logins`: what is known of tokens;
+//!    `translations`: the translation memory.
 //! 5. [`Committer`]: one thread that makes what all cores submit durable.
 //! 6. [`Snapshotter`]: one thread that shortens what the next load has to read.
 
@@ -35,6 +36,7 @@ mod options;
 mod record;
 mod snapshotter;
 mod store;
+mod translations;
 
 pub use catalogue::{Listed, Listing};
 pub use commit::{

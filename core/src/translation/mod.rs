@@ -28,9 +28,11 @@
 
 mod alphabet;
 mod bounds;
+mod entry;
 mod fold;
 mod hits;
 mod index;
+mod language;
 mod levenshtein;
 mod matching;
 mod placeables;
@@ -38,9 +40,11 @@ mod sealed;
 #[cfg(test)]
 mod tests;
 
+pub use entry::{CONTRIBUTORS_MAX, Context, Entry, EntryId, ProjectId, Rating, Ratings, Scope, Status, Submission};
 pub use fold::{Folded, TextError};
 pub use hits::Hit;
 pub use index::{Index, IndexError, Merge, Merged};
+pub use language::{Language, LanguagePair};
 pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};
 pub use placeables::substitute;
 

@@ -12,6 +12,7 @@ mod plan;
 mod save;
 mod session;
 mod snapshot;
+mod translation;
 
 use rkyv::Portable;
 use rkyv::api::high::{HighSerializer, HighValidator};
@@ -28,6 +29,7 @@ pub(crate) use plan::{ArchivedPlanRecord, PlanRecord};
 pub(crate) use save::{ArchivedSaveRecord, SaveRecord};
 pub(crate) use session::{ArchivedSessionRecord, SessionRecord};
 pub(crate) use snapshot::{ArchivedSnapshotRecord, SnapshotRecord};
+pub(crate) use translation::{ArchivedTranslationRecord, TranslationRecord};
 
 /// The format that is written. Older ones that are still read would be listed beside it.
 pub(crate) const FORMAT: u8 = 1;

@@ -6,8 +6,10 @@ use jddb_core::document::{
 };
 use jddb_core::ids::{DocumentId, SectionName, UnixMillis, Version};
 use jddb_core::ot::OperationBuilder;
+use jddb_core::translation;
 
 use super::*;
+use crate::logins::LoginEntry;
 
 const KEY: &[u8] = b"jd_12345\0\0\0\0\0\0\0\0\x2a";
 
@@ -94,6 +96,29 @@ fn entry() -> Entry {
     Entry { exists: true, origin: Version(43), properties, lock: Some(lock) }
 }
 
+fn translation() -> translation::Entry {
+    let submission = translation::Submission {
+        scope: translation::Scope::Project(translation::ProjectId::new("hr").unwrap()),
+        pair: translation::LanguagePair::new(translation::Language::ENGLISH, translation::Language::FRENCH).unwrap(),
+        source_text: "The incumbent".into(),
+        translated_text: "Le ou la titulaire 😀".into(),
+        context: translation::Context {
+            document_id: Some("jd_12345".into()),
+            document_type: Some("job_description".into()),
+            section: Some("general_accountability".into()),
+            domain: None,
+            previous: Some("Before it".into()),
+            next: None,
+        },
+        rating: translation::Rating::new(4),
+        reviewed: true,
+        user_id: "translator_456".into(),
+    };
+    let mut entry = translation::Entry::new(translation::EntryId(98_765), submission, UnixMillis(1_758_458_730_123));
+    entry.use_once(UnixMillis(1_758_458_740_000));
+    entry
+}
+
 /// Compares a value with the file of that name; writes it instead where the environment asks for that.
 fn check_fixture(name: &str, value: &[u8]) -> Vec<u8> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
@@ -130,6 +155,16 @@ fn records_of_format_1_are_read_and_written_as_ever() {
     let stored = check_fixture("entry-1.bin", &encode(b"jd_12345", &EntryRecord::new(&entry(), 3)));
     let read = access::<ArchivedEntryRecord<'_>>(b"jd_12345", &stored).unwrap();
     assert_eq!((read.epoch(), read.to_entry().unwrap()), (3, entry()));
+
+    let login = LoginEntry::Family { generation: 7, ends_at: 1_758_458_730 };
+    let stored = check_fixture("login-1.bin", &encode(&[7; 16], &LoginRecord::new(login)));
+    let read = access::<ArchivedLoginRecord>(&[7; 16], &stored).unwrap();
+    assert_eq!(read.to_entry().unwrap(), login);
+
+    let key = 98_765_u64.to_be_bytes();
+    let stored = check_fixture("translation-1.bin", &encode(&key, &TranslationRecord::new(&translation())));
+    let read = access::<ArchivedTranslationRecord<'_>>(&key, &stored).unwrap();
+    assert_eq!(read.to_entry(translation::EntryId(98_765)).unwrap(), translation());
 
     let stored = check_fixture("meta-1.bin", &encode_plain(b"epoch", &7_u32.to_le_bytes()));
     assert_eq!(open(b"epoch", &stored).unwrap(), 7_u32.to_le_bytes());

@@ -14,3 +14,4 @@ mod logins;
 mod power;
 mod snapshots;
 mod support;
+mod translations;

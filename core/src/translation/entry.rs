@@ -1,0 +1,393 @@
+//! What a memory is made of: a text and its translation, and what is known of both.
+
+use std::fmt;
+
+use super::LanguagePair;
+use crate::ids::{InvalidName, UnixMillis};
+
+/// The most people named as contributors of one entry; those who came later are not.
+pub const CONTRIBUTORS_MAX: usize = 16;
+/// From this rating on, a translation that nobody has reviewed needs no review either.
+const RATING_WITHOUT_REVIEW: u8 = 4;
+
+/// The name of a translation project: as that of a document by default.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProjectId(Box<str>);
+
+impl ProjectId {
+    /// The pattern of a project's name.
+    pub const PATTERN: &'static str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$";
+
+    /// Takes a project's name.
+    ///
+    /// # Errors
+    /// It does not match [`Self::PATTERN`].
+    pub fn new(name: &str) -> Result<Self, InvalidName> {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if begins && name.len() <= 128 && name.bytes().all(inner) {
+            Ok(Self(name.into()))
+        } else {
+            Err(InvalidName { expected: Self::PATTERN })
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The number of an entry; none is used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub u64);
+
+impl EntryId {
+    const PREFIX: &'static str = "trans_";
+
+    /// The entry of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let digits = name.strip_prefix(Self::PREFIX)?;
+        let is_number = digits == "0" || (!digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()));
+        digits.parse().ok().filter(|_| is_number).map(Self)
+    }
+}
+
+impl fmt::Display for EntryId {
+    /// `trans_98765`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", Self::PREFIX, self.0)
+    }
+}
+
+/// Where an entry is found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// By everybody, in every project.
+    #[default]
+    Shared,
+    /// By those of a project.
+    Project(ProjectId),
+}
+
+impl Scope {
+    /// The project, if it is one's.
+    #[must_use]
+    pub const fn project(&self) -> Option<&ProjectId> {
+        match self {
+            Self::Shared => None,
+            Self::Project(project) => Some(project),
+        }
+    }
+}
+
+/// Where a text stands. What is not known is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The document it is in.
+    pub document_id: Option<Box<str>>,
+    /// What kind of document that is, such as `job_description`.
+    pub document_type: Option<Box<str>>,
+    /// The section of the document.
+    pub section: Option<Box<str>>,
+    /// What it is about, such as `government`.
+    pub domain: Option<Box<str>>,
+    /// The segment before it.
+    pub previous: Option<Box<str>>,
+    /// The segment after it.
+    pub next: Option<Box<str>>,
+}
+
+/// How good somebody finds a translation: 1 to 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rating(u8);
+
+impl Rating {
+    /// A rating; `None` if it is out of range.
+    #[must_use]
+    pub fn new(stars: u64) -> Option<Self> {
+        u8::try_from(stars).ok().filter(|stars| (1..=5).contains(stars)).map(Self)
+    }
+}
+
+/// All ratings of an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ratings {
+    /// How many there are.
+    pub count: u32,
+    /// Their sum.
+    pub sum: u32,
+}
+
+impl Ratings {
+    fn add(&mut self, rating: Rating) {
+        // What was rated four thousand million times keeps what it has.
+        if let Some(sum) = self.sum.checked_add(rating.0.into()) {
+            (self.count, self.sum) = (self.count + 1, sum);
+        }
+    }
+
+    /// Their mean, 1 to 5; `None` without any.
+    #[must_use]
+    pub fn mean(self) -> Option<f64> {
+        (self.count > 0).then(|| f64::from(self.sum) / f64::from(self.count))
+    }
+}
+
+/// Whether an entry is to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is.
+    Accepted,
+    /// Somebody should look at it first.
+    Pending,
+    /// It is not.
+    Rejected,
+}
+
+impl Status {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Pending => "pending",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// A translation that somebody hands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// Where it is to be found.
+    pub scope: Scope,
+    /// From which language into which.
+    pub pair: LanguagePair,
+    /// The text.
+    pub source_text: Box<str>,
+    /// Its translation.
+    pub translated_text: Box<str>,
+    /// Where the text stands.
+    pub context: Context,
+    /// How good it is said to be.
+    pub rating: Option<Rating>,
+    /// It was reviewed.
+    pub reviewed: bool,
+    /// Who hands it in.
+    pub user_id: Box<str>,
+}
+
+/// A text, one translation of it, and what is known of both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub id: EntryId,
+    /// Where it is found.
+    pub scope: Scope,
+    /// From which language into which.
+    pub pair: LanguagePair,
+    /// The text.
+    pub source_text: Box<str>,
+    /// Its translation.
+    pub translated_text: Box<str>,
+    /// Where the text stood when it was handed in last.
+    pub context: Context,
+    /// Whether it is to be used.
+    pub status: Status,
+    /// Whether somebody has reviewed it.
+    pub reviewed: bool,
+    /// How good it was found.
+    pub ratings: Ratings,
+    /// How often it was used.
+    pub usage_count: u32,
+    /// When it was handed in first.
+    pub created_at: UnixMillis,
+    /// When it was used or handed in last.
+    pub last_used_at: UnixMillis,
+    /// Who has handed it in, the first one first; at most [`CONTRIBUTORS_MAX`].
+    pub contributors: Vec<Box<str>>,
+}
+
+impl Entry {
+    /// What is new.
+    #[must_use]
+    pub fn new(id: EntryId, submission: Submission, now: UnixMillis) -> Self {
+        let Submission { scope, pair, source_text, translated_text, context, rating, reviewed, user_id } = submission;
+        let mut entry = Self {
+            id,
+            scope,
+            pair,
+            source_text,
+            translated_text,
+            context,
+            status: Status::Pending,
+            reviewed,
+            ratings: Ratings::default(),
+            usage_count: 0,
+            created_at: now,
+            last_used_at: now,
+            contributors: vec![user_id],
+        };
+        rating.into_iter().for_each(|rating| entry.ratings.add(rating));
+        entry.settle();
+        entry
+    }
+
+    /// Whether a submission is of this text and this translation, letter for letter.
+    #[must_use]
+    pub fn is_of(&self, submission: &Submission) -> bool {
+        (&self.scope, self.pair) == (&submission.scope, submission.pair)
+            && self.source_text == submission.source_text
+            && self.translated_text == submission.translated_text
+    }
+
+    /// It is handed in once more, which is a use of it. One that was rejected is looked at anew.
+    pub fn submit_again(&mut self, submission: Submission, now: UnixMillis) {
+        self.context = submission.context;
+        self.reviewed |= submission.reviewed;
+        submission.rating.into_iter().for_each(|rating| self.ratings.add(rating));
+        let is_known = self.contributors.contains(&submission.user_id);
+        if !is_known && self.contributors.len() < CONTRIBUTORS_MAX {
+            self.contributors.push(submission.user_id);
+        }
+        if self.status == Status::Rejected {
+            self.status = Status::Pending;
+        }
+        self.use_once(now);
+        self.settle();
+    }
+
+    /// Somebody has used it.
+    pub fn use_once(&mut self, now: UnixMillis) {
+        self.usage_count = self.usage_count.saturating_add(1);
+        self.last_used_at = self.last_used_at.max(now);
+    }
+
+    /// Somebody says how good it is.
+    pub fn rate(&mut self, rating: Rating) {
+        self.ratings.add(rating);
+        if self.status == Status::Pending {
+            self.settle();
+        }
+    }
+
+    /// Somebody should look at it: nobody has, and it was not found good either.
+    #[must_use]
+    pub fn requires_review(&self) -> bool {
+        self.status == Status::Pending
+    }
+
+    /// It is accepted if it is reviewed, or was found good.
+    fn settle(&mut self) {
+        let is_good = self.ratings.mean().is_some_and(|mean| mean >= f64::from(RATING_WITHOUT_REVIEW));
+        if self.reviewed || is_good {
+            self.status = Status::Accepted;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translation::Language;
+
+    fn submission(user_id: &str, rating: Option<u64>, reviewed: bool) -> Submission {
+        Submission {
+            scope: Scope::Project(ProjectId::new("hr").unwrap()),
+            pair: LanguagePair::new(Language::ENGLISH, Language::FRENCH).unwrap(),
+            source_text: "The incumbent".into(),
+            translated_text: "Le titulaire".into(),
+            context: Context::default(),
+            rating: rating.map(|stars| Rating::new(stars).unwrap()),
+            reviewed,
+            user_id: user_id.into(),
+        }
+    }
+
+    fn entry(rating: Option<u64>, reviewed: bool) -> Entry {
+        Entry::new(EntryId(7), submission("ann", rating, reviewed), UnixMillis(1_000))
+    }
+
+    #[test]
+    fn names_are_checked() {
+        for name in ["hr", "9", "a.b_c-D", &"x".repeat(128)] {
+            assert_eq!(ProjectId::new(name).unwrap().as_str(), name);
+        }
+        for name in ["", "_a", "a b", "a/b", "é", "a\n", &"x".repeat(129)] {
+            assert!(ProjectId::new(name).is_err(), "{name:?}");
+        }
+        for number in [0, 1, 98_765, u64::MAX] {
+            assert_eq!(EntryId::from_name(&EntryId(number).to_string()), Some(EntryId(number)));
+        }
+        for name in ["", "trans_", "98765", "trans_01", "trans_+1", "trans_1 ", "Trans_1", "trans_18446744073709551616"]
+        {
+            assert_eq!(EntryId::from_name(name), None, "{name:?}");
+        }
+        assert_eq!([0, 1, 5, 6, 256 + 1].map(|stars| Rating::new(stars).is_some()), [false, true, true, false, false]);
+    }
+
+    #[test]
+    fn what_is_reviewed_or_found_good_is_accepted() {
+        for (rating, reviewed, expected) in [
+            (None, false, Status::Pending),
+            (Some(3), false, Status::Pending),
+            (Some(4), false, Status::Accepted),
+            (None, true, Status::Accepted),
+            (Some(1), true, Status::Accepted),
+        ] {
+            let entry = entry(rating, reviewed);
+            assert_eq!(entry.status, expected, "{rating:?} {reviewed}");
+            assert_eq!(entry.requires_review(), expected == Status::Pending);
+        }
+        let mut entry = entry(Some(3), false);
+        entry.rate(Rating::new(5).unwrap());
+        assert_eq!((entry.status, entry.ratings.mean()), (Status::Accepted, Some(4.0)));
+        // What was accepted once is taken back by somebody, not by a number.
+        entry.rate(Rating::new(1).unwrap());
+        assert_eq!((entry.status, entry.ratings.mean()), (Status::Accepted, Some(3.0)));
+    }
+
+    #[test]
+    fn what_is_handed_in_again_is_used_once_more() {
+        let mut entry = entry(None, false);
+        assert!(entry.is_of(&submission("bob", Some(5), true)));
+        entry.submit_again(submission("bob", Some(5), false), UnixMillis(3_000));
+        entry.submit_again(submission("ann", None, false), UnixMillis(2_000));
+        assert_eq!(
+            (entry.usage_count, entry.created_at, entry.last_used_at),
+            (2, UnixMillis(1_000), UnixMillis(3_000))
+        );
+        assert_eq!(entry.contributors, ["ann".into(), "bob".into()] as [Box<str>; 2]);
+        assert_eq!((entry.status, entry.ratings), (Status::Accepted, Ratings { count: 1, sum: 5 }));
+        for number in 0..100 {
+            entry.submit_again(submission(&format!("user_{number}"), None, false), UnixMillis(4_000));
+        }
+        assert_eq!((entry.contributors.len(), &*entry.contributors[0]), (CONTRIBUTORS_MAX, "ann"));
+    }
+
+    #[test]
+    fn what_was_rejected_is_looked_at_anew() {
+        let mut rejected = Entry { status: Status::Rejected, ..entry(Some(5), false) };
+        rejected.rate(Rating::new(5).unwrap());
+        assert_eq!(rejected.status, Status::Rejected);
+        rejected.submit_again(submission("bob", None, true), UnixMillis(2_000));
+        assert_eq!(rejected.status, Status::Accepted);
+    }
+
+    #[test]
+    fn another_text_is_another_entry() {
+        let known = entry(None, false);
+        let base = submission("ann", None, false);
+        for other in [
+            Submission { scope: Scope::Shared, ..base.clone() },
+            Submission { pair: LanguagePair::new(Language::FRENCH, Language::ENGLISH).unwrap(), ..base.clone() },
+            Submission { source_text: "the incumbent".into(), ..base.clone() },
+            Submission { translated_text: "La titulaire".into(), ..base.clone() },
+        ] {
+            assert!(!known.is_of(&other), "{other:?}");
+        }
+    }
+}
