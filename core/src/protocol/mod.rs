@@ -13,6 +13,7 @@ pub mod outbound;
 mod presence;
 mod revocation_body;
 mod session_body;
+mod translation_body;
 
 pub use document_body::{DocumentBody, LockRequest, read_document_body, read_lock_body, read_restore_body};
 pub use error::{ErrorCode, Severity};
@@ -25,3 +26,4 @@ pub use outbound::write_message;
 pub use presence::{ACTIVITY_BYTES_MAX, PresenceUpdate, read_presence_body};
 pub use revocation_body::{RevocationRequest, read_revocation_body};
 pub use session_body::{PARTICIPANTS_MAX, SESSION_TYPE, SessionBody, read_session_body};
+pub use translation_body::{SUGGESTIONS_MAX, SubmitBody, SuggestionsBody, read_submit_body, read_suggestions_body};

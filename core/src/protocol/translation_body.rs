@@ -1,0 +1,309 @@
+//! Reading what is asked of the translation memory: `POST /api/translation/suggestions` and `…/submit`.
+
+use simd_json::{Node, StaticNode};
+
+use super::fields::Fields;
+use super::inbound::Parser;
+use super::message::InboundError;
+use crate::translation::{Context, Language, ProjectId, Rating, TEXT_CHARS_MAX};
+
+/// The most suggestions that may be asked for.
+pub const SUGGESTIONS_MAX: usize = 50;
+/// How many suggestions are given to whoever does not say.
+const SUGGESTIONS_DEFAULT: usize = 5;
+/// The confidence below which nothing is suggested to whoever does not say.
+const MIN_CONFIDENCE_DEFAULT: f64 = 0.7;
+/// The longest value of a context's field, but for the segments around, in bytes.
+const CONTEXT_BYTES_MAX: usize = 256;
+
+/// What to translate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SuggestionsBody {
+    /// The text.
+    pub source_text: Box<str>,
+    /// The language it is in, and the one that is wanted; what is left out is known from elsewhere, or missing.
+    pub languages: [Option<Language>; 2],
+    /// In which project besides the shared memory.
+    pub project_id: Option<ProjectId>,
+    /// Where the text stands.
+    pub context: Context,
+    /// The most suggestions, 1 to [`SUGGESTIONS_MAX`].
+    pub max_suggestions: usize,
+    /// The confidence below which nothing is suggested, 0 to 1.
+    pub min_confidence: f64,
+    /// Nothing is to be passed over, however long that takes.
+    pub exhaustive: bool,
+    /// What a confidence is made of is wanted too.
+    pub explain: bool,
+}
+
+/// A translation that is handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubmitBody {
+    /// The text.
+    pub source_text: Box<str>,
+    /// Its translation.
+    pub translated_text: Box<str>,
+    /// The languages of both, as in [`SuggestionsBody`].
+    pub languages: [Option<Language>; 2],
+    /// Whose it is to be, if not everybody's.
+    pub project_id: Option<ProjectId>,
+    /// Where the text stands.
+    pub context: Context,
+    /// How good it is said to be.
+    pub rating: Option<Rating>,
+    /// It was reviewed.
+    pub reviewed: bool,
+}
+
+/// Reads what to translate. The bytes are garbled by reading.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_suggestions_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<SuggestionsBody, InboundError> {
+    parser.on_tape(bytes, |root| {
+        let body = Fields::of(root, "")?;
+        let max = body.unsigned("max_suggestions")?.map_or(Some(SUGGESTIONS_DEFAULT), |max| usize::try_from(max).ok());
+        let max = max.filter(|max| (1..=SUGGESTIONS_MAX).contains(max));
+        Ok(SuggestionsBody {
+            source_text: text_of(body, "source_text", required_text(body, "source_text")?)?,
+            languages: languages_of(body)?,
+            project_id: project_of(body)?,
+            context: context_of(body)?,
+            max_suggestions: max.ok_or_else(|| {
+                InboundError::invalid("max_suggestions".to_owned(), format!("1 to {SUGGESTIONS_MAX} suggestions"))
+            })?,
+            min_confidence: fraction(body, "min_confidence")?.unwrap_or(MIN_CONFIDENCE_DEFAULT),
+            exhaustive: match body.text("mode")? {
+                None | Some("fast") => false,
+                Some("exhaustive") => true,
+                Some(_) => return Err(InboundError::invalid("mode".to_owned(), "fast or exhaustive")),
+            },
+            explain: body.boolean("explain")?.unwrap_or(false),
+        })
+    })
+}
+
+/// Reads a translation that is handed in; it may be in `translated_text`, or in `text` as messages have it. The bytes are
+/// garbled by reading.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_submit_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<SubmitBody, InboundError> {
+    parser.on_tape(bytes, |root| {
+        let body = Fields::of(root, "")?;
+        let translated_text = match (body.text("translated_text")?, body.text("text")?) {
+            (Some(_), Some(_)) => {
+                return Err(InboundError::invalid("text".to_owned(), "the translation in one field only"));
+            }
+            (None, Some(text)) => text_of(body, "text", text)?,
+            (Some(text), None) => text_of(body, "translated_text", text)?,
+            (None, None) => return Err(InboundError::missing("translated_text".to_owned(), "the translation")),
+        };
+        let rating = body.unsigned("quality_rating")?;
+        let stars = || InboundError::invalid("quality_rating".to_owned(), "a whole number from 1 to 5");
+        Ok(SubmitBody {
+            source_text: text_of(body, "source_text", required_text(body, "source_text")?)?,
+            translated_text,
+            languages: languages_of(body)?,
+            project_id: project_of(body)?,
+            context: context_of(body)?,
+            rating: rating.map(|rating| Rating::new(rating).ok_or_else(stars)).transpose()?,
+            reviewed: body.boolean("reviewed")?.unwrap_or(false),
+        })
+    })
+}
+
+fn required_text<'i>(body: Fields<'_, 'i>, key: &str) -> Result<&'i str, InboundError> {
+    body.required(key, body.text(key)?, "a text")
+}
+
+/// A text that can be looked for: there is something in it, and not too much.
+fn text_of(fields: Fields<'_, '_>, key: &str, text: &str) -> Result<Box<str>, InboundError> {
+    // What takes most bytes is four times as long.
+    let fits = !text.trim().is_empty() && text.len() <= 4 * TEXT_CHARS_MAX && text.chars().count() <= TEXT_CHARS_MAX;
+    if fits {
+        return Ok(text.into());
+    }
+    let expected =
+        format!("1 to {TEXT_CHARS_MAX} characters that are not all white space: send longer texts in segments");
+    Err(InboundError::invalid(fields.name(key), expected))
+}
+
+fn languages_of(body: Fields<'_, '_>) -> Result<[Option<Language>; 2], InboundError> {
+    let language = |key: &str| {
+        let tag = body.text(key)?;
+        let expected = || InboundError::invalid(body.name(key), "a language such as en, fr or fr-CA");
+        tag.map(|tag| Language::of_tag(tag).map_err(|_| expected())).transpose()
+    };
+    Ok([language("source_language")?, language("target_language")?])
+}
+
+fn project_of(body: Fields<'_, '_>) -> Result<Option<ProjectId>, InboundError> {
+    let wrong = || InboundError::invalid("project_id".to_owned(), format!("a name matching {}", ProjectId::PATTERN));
+    body.text("project_id")?.map(|name| ProjectId::new(name).map_err(|_| wrong())).transpose()
+}
+
+fn context_of(body: Fields<'_, '_>) -> Result<Context, InboundError> {
+    let Some(value) = body.get("context") else { return Ok(Context::default()) };
+    let fields = Fields::of(value, "context")?;
+    let name = |key: &str| {
+        let fits = |text: &&str| (1..=CONTEXT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+        let expected = format!("1 to {CONTEXT_BYTES_MAX} bytes without control characters");
+        let text = fields.text(key)?;
+        text.map(|text| Some(text).filter(fits).ok_or_else(|| InboundError::invalid(fields.name(key), expected)))
+            .transpose()
+            .map(|text| text.map(Box::<str>::from))
+    };
+    let segment = |key: &str| fields.text(key)?.map(|text| text_of(fields, key, text)).transpose();
+    Ok(Context {
+        document_id: name("document_id")?,
+        document_type: name("document_type")?,
+        section: name("section")?,
+        domain: name("domain")?,
+        previous: segment("previous")?,
+        next: segment("next")?,
+    })
+}
+
+/// A number from 0 to 1.
+fn fraction(fields: Fields<'_, '_>, key: &str) -> Result<Option<f64>, InboundError> {
+    let number = match fields.get(key) {
+        None => return Ok(None),
+        Some([Node::Static(StaticNode::F64(number))]) => Some(*number),
+        Some([Node::Static(StaticNode::U64(number))]) => u32::try_from(*number).ok().map(f64::from),
+        Some([Node::Static(StaticNode::I64(0))]) => Some(0.0),
+        Some(_) => None,
+    };
+    let fits = number.filter(|number| (0.0..=1.0).contains(number));
+    fits.map(Some).ok_or_else(|| InboundError::invalid(fields.name(key), "a number from 0 to 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(text: &str) -> Result<SuggestionsBody, String> {
+        let read = read_suggestions_body(&mut Parser::default(), &mut text.as_bytes().to_vec());
+        read.map_err(|error| error.field.unwrap_or_default())
+    }
+
+    fn submitted(text: &str) -> Result<SubmitBody, String> {
+        let read = read_submit_body(&mut Parser::default(), &mut text.as_bytes().to_vec());
+        read.map_err(|error| error.field.unwrap_or_default())
+    }
+
+    const EXAMPLE: &str = r#"{
+        "source_text": "The incumbent is responsible for strategic planning",
+        "source_language": "en",
+        "target_language": "fr",
+        "context": {
+            "document_type": "job_description",
+            "section": "general_accountability",
+            "domain": "government"
+        },
+        "max_suggestions": 5,
+        "min_confidence": 0.7
+    }"#;
+
+    #[test]
+    fn what_is_wanted_is_read() {
+        let body = wanted(EXAMPLE).unwrap();
+        assert_eq!(&*body.source_text, "The incumbent is responsible for strategic planning");
+        assert_eq!(body.languages, [Some(Language::ENGLISH), Some(Language::FRENCH)]);
+        assert_eq!(body.context.section.as_deref(), Some("general_accountability"));
+        assert_eq!((body.max_suggestions, body.min_confidence), (5, 0.7));
+        assert_eq!((body.exhaustive, body.explain, body.project_id), (false, false, None));
+        let least = wanted(r#"{"source_text": "é", "mode": null, "context": null, "other": 1}"#).unwrap();
+        assert_eq!((least.languages, least.max_suggestions), ([None, None], SUGGESTIONS_DEFAULT));
+        assert_eq!((least.context, least.min_confidence), (Context::default(), MIN_CONFIDENCE_DEFAULT));
+        let most = r#"{"source_text": "a", "project_id": "hr", "max_suggestions": 50, "min_confidence": 1,
+            "mode": "exhaustive", "explain": true, "context": {"previous": "b", "next": "c"}}"#;
+        let most = wanted(most).unwrap();
+        assert_eq!((most.max_suggestions, most.min_confidence, most.exhaustive, most.explain), (50, 1.0, true, true));
+        assert_eq!(most.project_id.unwrap().as_str(), "hr");
+        assert_eq!((most.context.previous.as_deref(), most.context.next.as_deref()), (Some("b"), Some("c")));
+    }
+
+    #[test]
+    fn a_translation_is_read() {
+        let text = r#"{"source_text": "The incumbent", "translated_text": "Le titulaire", "source_language": "en",
+            "target_language": "fr", "context": {"document_id": "jd_12345"}, "quality_rating": 5, "reviewed": true}"#;
+        let body = submitted(text).unwrap();
+        assert_eq!((&*body.source_text, &*body.translated_text), ("The incumbent", "Le titulaire"));
+        assert_eq!((body.rating, body.reviewed), (Rating::new(5), true));
+        assert_eq!(body.context.document_id.as_deref(), Some("jd_12345"));
+        let other = text.replace("translated_text", "text");
+        assert_eq!(submitted(&other), Ok(body));
+        let least = submitted(r#"{"source_text": "a", "text": "b"}"#).unwrap();
+        assert_eq!((least.rating, least.reviewed, least.project_id), (None, false, None));
+    }
+
+    /// `text` with a member more; of two with one name the later one is taken out first.
+    fn with(text: &str, key: &str, value: &str) -> String {
+        let mut object: serde_json::Value = serde_json::from_str(text).unwrap();
+        object[key] = serde_json::from_str(value).unwrap();
+        object.to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let long = format!("\"{}\"", "é".repeat(TEXT_CHARS_MAX + 1));
+        let just = format!("\"{}\"", "😀".repeat(TEXT_CHARS_MAX));
+        assert!(wanted(&with(EXAMPLE, "source_text", &just)).is_ok());
+        for (key, value) in [
+            ("source_text", "null"),
+            ("source_text", "7"),
+            ("source_text", r#""""#),
+            ("source_text", r#"" \n\u00a0\t""#),
+            ("source_text", &long),
+            ("source_language", r#""english""#),
+            ("target_language", "1"),
+            ("target_language", r#""f""#),
+            ("project_id", r#""a b""#),
+            ("project_id", r#""""#),
+            ("context", "[]"),
+            ("max_suggestions", "0"),
+            ("max_suggestions", "51"),
+            ("max_suggestions", "1.5"),
+            ("max_suggestions", "-1"),
+            ("min_confidence", "-0.1"),
+            ("min_confidence", "-1"),
+            ("min_confidence", "1.01"),
+            ("min_confidence", "18446744073709551615"),
+            ("min_confidence", r#""1""#),
+            ("mode", r#""slow""#),
+            ("explain", "1"),
+        ] {
+            assert_eq!(wanted(&with(EXAMPLE, key, value)), Err(key.to_owned()), "{key}: {value}");
+        }
+        let text = r#"{"source_text": "a", "translated_text": "b"}"#;
+        for (key, value) in [
+            ("source_text", "null"),
+            ("translated_text", "null"),
+            ("translated_text", r#"" ""#),
+            ("translated_text", &long),
+            ("text", r#""c""#),
+            ("quality_rating", "0"),
+            ("quality_rating", "6"),
+            ("quality_rating", "4.5"),
+            ("quality_rating", r#""5""#),
+            ("reviewed", r#""yes""#),
+            ("context", r#""here""#),
+        ] {
+            assert_eq!(submitted(&with(text, key, value)), Err(key.to_owned()), "{key}: {value}");
+        }
+        for key in ["document_id", "document_type", "section", "domain", "previous", "next"] {
+            for value in [r#""""#, "7", &long, r#"["a"]"#] {
+                let context = format!(r#"{{"{key}": {value}}}"#);
+                assert_eq!(wanted(&with(EXAMPLE, "context", &context)), Err(format!("context.{key}")), "{value}");
+            }
+        }
+        assert_eq!(
+            wanted(r#"{"source_text": "a", "context": {"section": "a\u0000"}}"#),
+            Err("context.section".to_owned())
+        );
+        assert_eq!(wanted("[]"), Err(String::new()));
+        assert_eq!(wanted(r#"{"source_text": "a", "source_text": "b"}"#), Err("source_text".to_owned()));
+    }
+}
