@@ -57,6 +57,9 @@ pub(crate) struct IdleArgs {
     /// Negotiate compression (permessage-deflate) on each connection
     #[arg(long)]
     compression: bool,
+    /// Encrypt each connection (TLS), without compression; needs --server-bin
+    #[arg(long, conflicts_with = "compression")]
+    tls: bool,
     /// Fail (exit code 1) if a connection costs the server more resident memory than this
     #[arg(long, value_name = "BYTES")]
     max_bytes_per_connection: Option<f64>,
@@ -109,7 +112,7 @@ pub(crate) fn run(args: &IdleArgs) -> Result<Report<IdleFigures>, Failure> {
             file_limit()
         )));
     }
-    let target = Target::open(&args.target)?;
+    let target = if args.tls { Target::open_encrypted(&args.target) } else { Target::open(&args.target) }?;
     let before = Reading::take(target.pid)?;
     let crowd = Rc::new(Crowd::new(args, &target)?);
     // Closes all connections at its end.
@@ -361,6 +364,13 @@ mod tests {
         let report = against(Fault::None, "--compression");
         assert_eq!(report.figures.connected, 0);
         assert!(report.complaints[0].contains("did not take the compression"), "{report:?}");
+    }
+
+    #[test]
+    fn encryption_needs_a_server_of_its_own() {
+        let line = "idle --url ws://127.0.0.1:1 --token t --tls";
+        let refused = run(&Line::parse_from(line.split_whitespace()).idle);
+        assert!(matches!(refused, Err(Failure::Usage(text)) if text.contains("--server-bin")));
     }
 
     #[test]

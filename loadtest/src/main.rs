@@ -6,6 +6,7 @@
 //! and [`follower`] its copy of a text, [`raw`] a bad one, [`bystander`] who suffers from it;
 //! [`stage`] is where they play, [`monitor`] and [`resident`] what the server says and takes meanwhile; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
 
+mod authority;
 mod bystander;
 mod cli;
 mod clock;

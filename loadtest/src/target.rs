@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use rustix::process::Pid;
 
+use crate::authority::CertificateFiles;
 use crate::failure::Failure;
 use crate::server::{ServerProcess, StartOptions};
 use crate::tls::Encryption;
@@ -98,15 +99,34 @@ impl Target {
         Self::open_with(args, &[])
     }
 
+    /// The same, with encrypted connections.
+    pub(crate) fn open_encrypted(args: &TargetArgs) -> Result<Self, Failure> {
+        let Some(binary) = &args.server_bin else {
+            let text = "--tls needs --server-bin PATH: the server is started with a certificate that is made for it";
+            return Err(Failure::Usage(text.to_owned()));
+        };
+        let files = CertificateFiles::new()?;
+        let (certificate, key) = (files.certificate(), files.key());
+        let settings = [("JDDB_TLS__CERTIFICATE", &certificate), ("JDDB_TLS__KEY", &key)];
+        let settings = settings.map(|(name, path)| (name, path.to_str().unwrap_or_default()));
+        // It has read them when it is ready.
+        Self::start(binary, args, &settings, Some(&files.encryption))
+    }
+
     /// The same; one that is started has these settings.
     pub(crate) fn open_with(args: &TargetArgs, settings: &[(&str, &str)]) -> Result<Self, Failure> {
         match &args.server_bin {
-            Some(binary) => Self::start(binary, args, settings),
+            Some(binary) => Self::start(binary, args, settings, None),
             None => Self::running(args),
         }
     }
 
-    fn start(binary: &Path, args: &TargetArgs, settings: &[(&str, &str)]) -> Result<Self, Failure> {
+    fn start(
+        binary: &Path,
+        args: &TargetArgs,
+        settings: &[(&str, &str)],
+        encryption: Option<&Encryption>,
+    ) -> Result<Self, Failure> {
         let server = ServerProcess::start(&StartOptions {
             binary,
             template: &args.server_args,
@@ -115,7 +135,7 @@ impl Target {
             cores: args.cores,
             pin_core: args.server_pin_core,
             data: args.data.as_deref(),
-            encryption: None,
+            encryption,
         })?;
         Ok(Self {
             endpoint: server.endpoint().clone(),

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
+use crate::authority::Authority;
 use crate::failure::Failure;
-use crate::tls::{Encryption, SERVER_NAME};
+use crate::tls::Encryption;
 use crate::token::Signer;
 
 /// What the server says when it has read its configuration.
@@ -18,7 +18,7 @@ pub(super) const READ: &str = "the configuration was read again";
 /// Files in a directory of their own, and who signs the certificates.
 pub(super) struct Files {
     directory: TempDir,
-    authority: CertifiedIssuer<'static, KeyPair>,
+    authority: Authority,
 }
 
 /// What is wrong with what the operator writes.
@@ -56,17 +56,13 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 impl Files {
     /// An authority, and no file yet.
     pub(super) fn new() -> Result<Self, Failure> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "jddb-loadtest");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().map_err(failed)?;
-        let authority = CertifiedIssuer::self_signed(params, key).map_err(failed)?;
-        Ok(Self { directory: TempDir::with_prefix("jddb-loadtest-").map_err(failed)?, authority })
+        let directory = TempDir::with_prefix("jddb-loadtest-").map_err(failed)?;
+        Ok(Self { directory, authority: Authority::new()? })
     }
 
     /// What clients encrypt with who trust the authority.
     pub(super) fn encryption(&self) -> Result<Encryption, Failure> {
-        Encryption::trusting(self.authority.der().clone()).map_err(failed)
+        self.authority.encryption()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -102,17 +98,10 @@ impl Files {
 
     /// Issues a certificate with a key of its own.
     pub(super) fn certify(&self) -> Result<CertificateDer<'static>, Failure> {
-        let (certificate, key) = self.issue()?;
+        let (certificate, key) = self.authority.issue()?;
         self.write("server-key.pem", &key.serialize_pem())?;
         self.write("server.pem", &certificate.pem())?;
         Ok(certificate.der().clone())
-    }
-
-    fn issue(&self) -> Result<(rcgen::Certificate, KeyPair), Failure> {
-        let mut params = CertificateParams::new([SERVER_NAME.to_owned()]).map_err(failed)?;
-        params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate().map_err(failed)?;
-        Ok((params.signed_by(&key, &self.authority).map_err(failed)?, key))
     }
 
     /// Makes a mistake; hands over what was in the file, to be put back.
@@ -120,7 +109,7 @@ impl Files {
         let (name, text) = match mistake {
             Mistake::Setting => ("server.toml", "[limits]\nsectoins = 5\n".to_owned()),
             Mistake::Syntax => ("server.toml", "[limits\n".to_owned()),
-            Mistake::HalfPair => ("server.pem", self.issue()?.0.pem()),
+            Mistake::HalfPair => ("server.pem", self.authority.issue()?.0.pem()),
             Mistake::NoCertificate => ("server.pem", "a certificate".to_owned()),
             Mistake::CutKeys => ("keys.json", "{\"keys\": [".to_owned()),
         };
