@@ -1,0 +1,294 @@
+//! All entries of a server, by their texts: what there is for a text, and what is new.
+//!
+//! One thread changes it, an entry at a time, when that is on disk. Whoever looks something up takes an [`Inquiry`] first, which
+//! shares the indices as they are, looks in those for as long as it takes, and then has what was found
+//! [resolved](Memory::resolve); so that neither waits for the other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::entry::{Entry, EntryId, ProjectId, Scope, Status, Submission};
+use super::{Folded, HITS_MAX, Index, IndexError, LanguagePair, Match, Merge, Merged, Mode, Query, SIMILARITY_MIN};
+use super::{Scratch, Search, SearchError, SourceId, TextError};
+use crate::ids::UnixMillis;
+
+/// The most translations of one text in one place; most texts have one.
+pub const TRANSLATIONS_MAX: usize = 64;
+
+/// Why something cannot be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MemoryError {
+    /// The text is none that can be looked for.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// There is no room for another text.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// There are [`TRANSLATIONS_MAX`] translations of it.
+    #[error("there are {TRANSLATIONS_MAX} translations of this text: reject or delete some of them")]
+    Translations,
+}
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub struct Memory {
+    shelves: HashMap<(Scope, LanguagePair), Shelf>,
+    entries: HashMap<EntryId, Arc<Entry>>,
+    /// The number of the next entry.
+    next: u64,
+}
+
+/// The entries of one scope and one pair of languages.
+#[derive(Debug, Default)]
+struct Shelf {
+    index: Index,
+    sources: HashMap<SourceId, Vec<Arc<Entry>>>,
+    next: u32,
+}
+
+/// What is looked for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// From which language into which.
+    pub pair: LanguagePair,
+    /// The project whose entries are looked at besides those that are shared.
+    pub project: Option<ProjectId>,
+    /// How thoroughly.
+    pub mode: Mode,
+    /// The least similarity of a text to be found.
+    pub min_similarity: f64,
+    /// How many texts at most are wanted of each scope.
+    pub texts: usize,
+}
+
+/// A text that is looked for, and the indices as they are now.
+#[derive(Debug)]
+pub struct Inquiry {
+    pair: LanguagePair,
+    search: Search,
+    places: Vec<(Scope, Index)>,
+}
+
+/// The texts that were found in one scope.
+#[derive(Debug)]
+struct InScope {
+    scope: Scope,
+    matches: Vec<Match>,
+}
+
+/// The texts that were found.
+#[derive(Debug)]
+pub struct Found {
+    pair: LanguagePair,
+    scopes: Vec<InScope>,
+}
+
+/// An entry that was found.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The entry.
+    pub entry: Arc<Entry>,
+    /// How its text is like the one that was looked for.
+    pub found: Match,
+}
+
+/// A large part of an index that is to be made anew; see [`Index::merge_due`].
+#[derive(Debug)]
+pub struct Upkeep {
+    place: (Scope, LanguagePair),
+    merge: Merge,
+}
+
+/// What was made anew.
+#[derive(Debug)]
+pub struct Kept {
+    place: (Scope, LanguagePair),
+    merged: Merged,
+}
+
+impl Inquiry {
+    /// Looks for the text in all of them.
+    #[must_use]
+    pub fn run(&self, query: &Query, scratch: &mut Scratch) -> Found {
+        let look = |(scope, index): &(Scope, Index)| InScope {
+            scope: scope.clone(),
+            matches: index.look_up(query, &self.search, scratch),
+        };
+        Found { pair: self.pair, scopes: self.places.iter().map(look).collect() }
+    }
+}
+
+impl Upkeep {
+    /// Makes it, which may take a second.
+    #[must_use]
+    pub fn run(self) -> Kept {
+        Kept { place: self.place, merged: self.merge.run() }
+    }
+}
+
+impl Memory {
+    /// What a server starts with. Entries whose text cannot be looked for are left out, and counted.
+    #[must_use]
+    pub fn load(entries: impl IntoIterator<Item = Entry>) -> (Self, u64) {
+        let mut memory = Self::default();
+        let mut texts: HashMap<(Scope, LanguagePair), HashMap<Folded, Vec<Arc<Entry>>>> = HashMap::new();
+        let mut left_out = 0;
+        for entry in entries {
+            memory.next = memory.next.max(entry.id.0.saturating_add(1));
+            let Ok(text) = Folded::new(&entry.source_text) else {
+                left_out += 1;
+                continue;
+            };
+            let entry = Arc::new(entry);
+            memory.entries.insert(entry.id, Arc::clone(&entry));
+            texts.entry((entry.scope.clone(), entry.pair)).or_default().entry(text).or_default().push(entry);
+        }
+        for (place, texts) in texts {
+            let (mut shelf, mut folded) = (Shelf::default(), Vec::with_capacity(texts.len()));
+            for (text, entries) in texts {
+                folded.push((SourceId(shelf.next), text));
+                shelf.sources.insert(SourceId(shelf.next), entries);
+                shelf.next += 1;
+            }
+            // Each text is there once, and an index holds more than there are numbers of entries in any memory.
+            shelf.index = Index::build(folded.iter().map(|(source, text)| (*source, text))).unwrap_or_default();
+            memory.shelves.insert(place, shelf);
+        }
+        (memory, left_out)
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entry of that number.
+    #[must_use]
+    pub fn entry(&self, id: EntryId) -> Option<&Arc<Entry>> {
+        self.entries.get(&id)
+    }
+
+    /// What an entry will be when this is handed in, and whether it is new. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// It cannot be remembered.
+    pub fn prepare(&self, submission: Submission, now: UnixMillis) -> Result<(Entry, bool), MemoryError> {
+        let text = Folded::new(&submission.source_text)?;
+        let known = self.of_text(&submission.scope, submission.pair, &text);
+        if let Some(entry) = known.iter().find(|entry| entry.is_of(&submission)) {
+            let mut entry = Entry::clone(entry);
+            entry.submit_again(submission, now);
+            return Ok((entry, false));
+        }
+        if known.len() >= TRANSLATIONS_MAX {
+            return Err(MemoryError::Translations);
+        }
+        Ok((Entry::new(EntryId(self.next), submission, now), true))
+    }
+
+    fn of_text(&self, scope: &Scope, pair: LanguagePair, text: &Folded) -> &[Arc<Entry>] {
+        let shelf = self.shelves.get(&(scope.clone(), pair));
+        let entries = shelf.and_then(|shelf| shelf.sources.get(&shelf.index.find(text)?));
+        entries.map_or(&[], Vec::as_slice)
+    }
+
+    /// Remembers an entry, instead of the one with its number.
+    ///
+    /// # Errors
+    /// There is no room for another text. Nothing has changed.
+    pub fn put(&mut self, entry: Entry) -> Result<Arc<Entry>, MemoryError> {
+        let text = Folded::new(&entry.source_text)?;
+        let shelf = self.shelves.entry((entry.scope.clone(), entry.pair)).or_default();
+        let source = match shelf.index.find(&text) {
+            Some(source) => source,
+            None => {
+                shelf.index.insert(SourceId(shelf.next), &text)?;
+                shelf.next += 1;
+                SourceId(shelf.next - 1)
+            }
+        };
+        let entry = Arc::new(entry);
+        let entries = shelf.sources.entry(source).or_default();
+        match entries.iter_mut().find(|other| other.id == entry.id) {
+            Some(other) => *other = Arc::clone(&entry),
+            None => entries.push(Arc::clone(&entry)),
+        }
+        self.next = self.next.max(entry.id.0.saturating_add(1));
+        self.entries.insert(entry.id, Arc::clone(&entry));
+        Ok(entry)
+    }
+
+    /// Forgets an entry.
+    pub fn remove(&mut self, id: EntryId) -> Option<Arc<Entry>> {
+        let entry = self.entries.remove(&id)?;
+        let place = (entry.scope.clone(), entry.pair);
+        let text = Folded::new(&entry.source_text).ok();
+        if let Some((shelf, text)) = self.shelves.get_mut(&place).zip(text)
+            && let Some(source) = shelf.index.find(&text)
+            && let Some(entries) = shelf.sources.get_mut(&source)
+        {
+            entries.retain(|other| other.id != id);
+            if entries.is_empty() {
+                shelf.sources.remove(&source);
+                shelf.index.remove(&text);
+            }
+            if shelf.sources.is_empty() {
+                self.shelves.remove(&place);
+            }
+        }
+        Some(entry)
+    }
+
+    /// What to look in for that.
+    ///
+    /// # Errors
+    /// A number is out of range.
+    pub fn inquire(&self, wanted: &Wanted) -> Result<Inquiry, SearchError> {
+        let min_similarity = wanted.min_similarity.max(SIMILARITY_MIN);
+        let search = Search::new(wanted.mode, min_similarity, wanted.texts.min(HITS_MAX))?;
+        let project = wanted.project.clone().map(Scope::Project);
+        let scopes = project.into_iter().chain([Scope::Shared]);
+        let places = scopes.filter_map(|scope| {
+            let shelf = self.shelves.get(&(scope.clone(), wanted.pair))?;
+            Some((scope, shelf.index.clone()))
+        });
+        Ok(Inquiry { pair: wanted.pair, search, places: places.collect() })
+    }
+
+    /// The entries of the texts that were found, as far as they are still there, and not rejected.
+    pub fn resolve(&self, found: &Found) -> impl Iterator<Item = Hit> {
+        let entries = |scope: &Scope, source| self.shelves.get(&(scope.clone(), found.pair))?.sources.get(&source);
+        let of_scope = move |in_scope: &InScope| {
+            let of_text = |found: &Match| {
+                let entries = entries(&in_scope.scope, found.hit.source).map_or(&[][..], Vec::as_slice);
+                let usable = entries.iter().filter(|entry| entry.status != Status::Rejected);
+                usable.map(|entry| Hit { entry: Arc::clone(entry), found: *found }).collect::<Vec<_>>()
+            };
+            in_scope.matches.iter().flat_map(of_text).collect::<Vec<_>>()
+        };
+        found.scopes.iter().flat_map(of_scope)
+    }
+
+    /// An index that should be tidied up, by whoever has the time.
+    #[must_use]
+    pub fn upkeep_due(&self) -> Option<Upkeep> {
+        let mut due = self.shelves.iter().filter_map(|(place, shelf)| {
+            shelf.index.merge_due().map(|merge| Upkeep { place: place.clone(), merge })
+        });
+        due.next()
+    }
+
+    /// Takes what was tidied up, if nothing has happened to it meanwhile.
+    pub fn install(&mut self, kept: Kept) {
+        if let Some(shelf) = self.shelves.get_mut(&kept.place) {
+            shelf.index.install(kept.merged);
+        }
+    }
+}
