@@ -15,9 +15,9 @@
 //! 4. [`document`]: sections, versions, history, exactly-once submission.
 //! 5. [`limits`]: how often a connection may speak.
 //! 6. [`websocket`]: RFC 6455 frames; independent of the others.
-//! 7. [`protocol`]: the messages of the wire, read and written.
-//! 8. [`room`]: the people in a document, and what each of them is sent.
-//! 9. [`translation`]: texts that are equal or similar to others; independent of the others.
+//! 7. [`translation`]: texts, their translations, and finding those that are equal or similar; uses [`ids`] alone.
+//! 8. [`protocol`]: the messages of the wire, read and written.
+//! 9. [`room`]: the people in a document, and what each of them is sent.
 //!
 //! With the feature `sim` there is also `sim`: whole lives of a document from a seed, for tests.
 

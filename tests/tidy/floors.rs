@@ -40,9 +40,9 @@ const CORE_USES: &[&str] = &[
 
 /// The modules of the core from the lowest to the highest; each may use those before it.
 const CORE_MODULES: &[&str] = &[
-    "websocket",   // independent of all the others
-    "translation", // independent too
+    "websocket", // independent of all the others
     "ids",
+    "translation",
     "limits",
     "text",
     "ot",

@@ -35,6 +35,7 @@ mod index;
 mod language;
 mod levenshtein;
 mod matching;
+mod memory;
 mod placeables;
 mod sealed;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use hits::Hit;
 pub use index::{Index, IndexError, Merge, Merged};
 pub use language::{Language, LanguagePair};
 pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};
+pub use memory::{Candidate, Found, Inquiry, Kept, Memory, MemoryError, TRANSLATIONS_MAX, Upkeep, Wanted};
 pub use placeables::substitute;
 
 /// The longest text that is indexed or looked up, in Unicode scalar values after folding.
