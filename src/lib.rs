@@ -12,6 +12,7 @@
 //! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core, over the
 //!    `transport` that was handed over.
 //! 5. [`tls`]: the certificate. [`auth`]: tokens, and who may do what. [`logins`]: which of them are good. [`metrics`]: what is counted.
+//! 6. [`translations`]: the translation memory, with threads of its own. `durable`: how a thread waits for the disk.
 
 pub mod auth;
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod clock;
 pub mod config;
 mod connection;
 pub mod cores;
+mod durable;
 pub mod http;
 mod jitter;
 pub mod listen;
@@ -32,6 +34,7 @@ pub mod request_rates;
 pub mod server;
 pub mod shared;
 pub mod tls;
+pub mod translations;
 pub mod transport;
 pub mod unfinished;
 pub mod visits;

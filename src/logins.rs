@@ -11,21 +11,18 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
-use crossbeam::sync::Parker;
-use jddb_storage::{CommitBatch, CommitHandle, EncodedRecord};
 use tokio::sync::{oneshot, watch};
 
 use crate::auth::{AuthError, Fingerprint, LoginRefusal, LoginTable, Pass, Revocation, Revoked, Rotation};
 use crate::clock;
 use crate::cores::Inbox;
+use crate::durable::{Unwritten, WaitingLane};
 use crate::shared::Shared;
 
 /// What waits for the thread, and what it decides at most before it waits for the disk.
 const JOBS_MAX: usize = 1_024;
 /// How often what has expired is forgotten.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-/// What is forgotten with one write.
-const RECORDS_PER_BATCH: usize = 10_000;
 
 /// What all threads see of logins.
 #[derive(Debug)]
@@ -169,19 +166,18 @@ pub struct LoginThread {
 }
 
 impl LoginThread {
-    /// Starts it. `commit` is its way to the disk, by which `parker` is woken.
+    /// Starts it. `lane` is its way to the disk.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(
+    pub(crate) fn start(
         queue: LoginQueue,
         table: LoginTable,
         shared: Arc<Shared>,
-        commit: CommitHandle,
-        parker: Parker,
+        lane: WaitingLane,
     ) -> io::Result<Self> {
         let work = shared.logins.work.clone();
-        let desk = Desk { table, shared, commit, parker, sequence: 0, sweep_interval: SWEEP_INTERVAL };
+        let desk = Desk { table, shared, lane, sweep_interval: SWEEP_INTERVAL };
         let thread = Builder::new().name("logins".to_owned()).spawn(move || desk.run(&queue.0))?;
         Ok(Self { thread, work })
     }
@@ -200,14 +196,9 @@ impl LoginThread {
 struct Desk {
     table: LoginTable,
     shared: Arc<Shared>,
-    commit: CommitHandle,
-    parker: Parker,
-    sequence: u64,
+    lane: WaitingLane,
     sweep_interval: Duration,
 }
-
-/// The disk takes no writes.
-struct Unwritten;
 
 impl Desk {
     fn run(mut self, queue: &Receiver<Work>) {
@@ -266,33 +257,13 @@ impl Desk {
 
     /// Makes durable what was decided.
     fn store(&mut self) -> Result<(), Unwritten> {
-        if self.commit.poisoned() {
-            return Err(Unwritten);
-        }
         let store = &self.shared.store;
         let encode = |(login, entry): (Fingerprint, Option<_>)| match entry {
             Some(entry) => store.encode_login(login.0, entry),
             None => store.encode_login_end(login.0),
         };
-        let mut records: Vec<EncodedRecord> = self.table.take_changes().into_iter().map(encode).collect();
-        while !records.is_empty() {
-            let rest = records.split_off(records.len().min(RECORDS_PER_BATCH));
-            self.commit_now(std::mem::replace(&mut records, rest))?;
-        }
-        Ok(())
-    }
-
-    fn commit_now(&mut self, records: Vec<EncodedRecord>) -> Result<(), Unwritten> {
-        self.sequence += 1;
-        // There is room: nothing of ours is under way.
-        self.commit.submit(CommitBatch { sequence: self.sequence, records }).map_err(|_| Unwritten)?;
-        while self.commit.durable() < self.sequence {
-            if self.commit.poisoned() {
-                return Err(Unwritten);
-            }
-            self.parker.park();
-        }
-        Ok(())
+        let records = self.table.take_changes().into_iter().map(encode).collect();
+        self.lane.write(records)
     }
 
     /// Lets all cores see what was revoked, and has them close who came with it.
@@ -316,9 +287,11 @@ impl Desk {
 mod tests {
     use std::task::{Context, Poll, Waker};
 
+    use crossbeam::sync::Parker;
     use jddb_storage::{Committer, LoginEntry};
 
     use super::*;
+    use crate::durable;
     use crate::http::tests::support::shared;
 
     /// Longer than anything here takes, but for what has gone wrong.
@@ -341,14 +314,13 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let shared = Arc::new(shared(&data, |_| {}).0);
         let parker = Parker::new();
-        let unparker = parker.unparker().clone();
-        let waker: jddb_storage::Waker = Box::new(move || unparker.unpark());
-        let (mut commits, committer) = Committer::start(Arc::clone(&shared.store), vec![waker], 4).unwrap();
+        let wakers = vec![durable::waker(&parker)];
+        let (mut commits, committer) = Committer::start(Arc::clone(&shared.store), wakers, 4).unwrap();
         let table = LoginTable::restore(entry.map(|entry| (LOGIN, entry)));
-        let commit = commits.remove(0);
-        let mut desk = Desk { table, shared: Arc::clone(&shared), commit, parker, sequence: 0, sweep_interval };
+        let lane = WaitingLane::new(commits.remove(0), parker);
+        let mut desk = Desk { table, shared: Arc::clone(&shared), lane, sweep_interval };
         if let Some(entry) = entry {
-            desk.commit_now(vec![shared.store.encode_login(LOGIN.0, entry)]).unwrap_or_else(|Unwritten| panic!());
+            desk.lane.write(vec![shared.store.encode_login(LOGIN.0, entry)]).unwrap_or_else(|Unwritten| panic!());
             desk.publish();
         }
         let (sender, queue) = bounded(JOBS_MAX);

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use crossbeam::sync::Parker;
 use crossbeam::utils::CachePadded;
 use jddb_core::document::{Document, DocumentLimits};
+use jddb_core::translation::Memory;
 use jddb_storage::{
     CommitHandle, Committer, DataDirectory, LoadError, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
 };
@@ -18,8 +19,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::auth::{Authority, Fingerprint, KeyError, LoginTable};
+use crate::clock;
 use crate::config::{self, Config, Sources};
 use crate::cores::{self, CORE_THREAD_PREFIX, CoreMessage, Inbox, Parts, Worker, WorkerError};
+use crate::durable::{self, WaitingLane};
 use crate::listen::{self, ListenError, Listeners};
 use crate::logging::FilterHandle;
 use crate::logins::{LoginThread, Logins};
@@ -28,6 +31,7 @@ use crate::reload::Reloader;
 use crate::request_rates::RequestRates;
 use crate::shared::Shared;
 use crate::tls::{Tls, TlsError};
+use crate::translations::{TranslationThreads, Translations};
 use crate::unfinished::Unfinished;
 use crate::visits::Visits;
 use crate::welcome;
@@ -44,9 +48,9 @@ pub enum ServeError {
     /// The documents cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// It is not known which tokens are good.
+    /// It is not known which tokens are good, or what was translated.
     #[error(transparent)]
-    Logins(#[from] LoadError),
+    Load(#[from] LoadError),
     /// There is no key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -106,6 +110,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let store = Store::open(&directory, store_options(&config), store_durability(&config))?;
     let logins = LoginTable::restore(store.load_logins()?.into_iter().map(|(key, entry)| (Fingerprint(key), entry)));
     let (known_logins, login_queue) = Logins::new(core_count, logins.revoked().clone());
+    let (translations, translation_queues) = Translations::new(load_translations(&store)?);
     let snapshotter = start_snapshots(&store, &config)?;
     let queue_batches = config.storage.commit_queue_batches;
     let mut reloader = Reloader::new(config.clone(), sources, log, listeners.iter().any(Listeners::is_reached));
@@ -115,6 +120,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
         tls,
         authority: ArcSwap::from_pointee(authority),
         logins: known_logins,
+        translations,
         store: Arc::clone(&store),
         snapshots: snapshotter.requests(),
         inboxes: (0..core_count).map(|_| Inbox::default()).collect(),
@@ -127,14 +133,18 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
         draining: AtomicBool::new(false),
         fronts: AtomicUsize::new(core_count),
     });
-    // The last lane is that of logins.
-    let parker = Parker::new();
-    let wakers = wakers(&shared).into_iter().chain([login_waker(&parker)]).collect();
+    // The last two lanes are those of logins and of translations.
+    let parkers = [Parker::new(), Parker::new()];
+    let wakers = wakers(&shared).into_iter().chain(parkers.iter().map(durable::waker)).collect();
     let (mut handles, committer) = Committer::start(Arc::clone(&store), wakers, queue_batches)
         .map_err(|error| ServeError::System { what: "start the commit thread", error })?;
-    let login_commits = handles.split_off(core_count).remove(0);
-    let logins = LoginThread::start(login_queue, logins, Arc::clone(&shared), login_commits, parker)
+    let [login_parker, translation_parker] = parkers;
+    let translation_lane = WaitingLane::new(handles.remove(core_count + 1), translation_parker);
+    let login_lane = WaitingLane::new(handles.remove(core_count), login_parker);
+    let logins = LoginThread::start(login_queue, logins, Arc::clone(&shared), login_lane)
         .map_err(|error| ServeError::System { what: "start the thread of logins", error })?;
+    let translation_threads = TranslationThreads::start(&translation_queues, &shared, translation_lane)
+        .map_err(|error| ServeError::System { what: "start the threads of the translation memory", error })?;
     let (drain, draining) = watch::channel(false);
     let workers = start_cores(&shared, listeners, handles, &draining)?;
     tracing::info!(%address, cores = core_count, keys = %shared.authority.load().keys(), "serving");
@@ -150,6 +160,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     shared.tell_cores(|| CoreMessage::ShutDown);
     let unsettled = workers.into_iter().map(Worker::join).filter(|is_durable| !is_durable).count();
     logins.stop();
+    translation_threads.stop();
     committer.stop();
     snapshotter.stop();
     if unsettled > 0 {
@@ -225,10 +236,20 @@ fn start_snapshots(store: &Arc<Store>, config: &Config) -> Result<Snapshotter, S
         .map_err(|error| ServeError::System { what: "start the snapshot thread", error })
 }
 
-/// What wakes the thread of logins then.
-fn login_waker(parker: &Parker) -> Waker {
-    let unparker = parker.unparker().clone();
-    Box::new(move || unparker.unpark())
+/// The translation memory, as it is on disk.
+fn load_translations(store: &Store) -> Result<Memory, LoadError> {
+    let began = clock::monotonic();
+    let mut entries = Vec::new();
+    let unreadable = store.load_translations(|entry| entries.push(entry))?;
+    let (memory, left_out) = Memory::load(entries);
+    if unreadable + left_out > 0 {
+        tracing::error!(unreadable, left_out, "entries of the translation memory are not used; they stay on disk");
+    }
+    if !memory.is_empty() {
+        let took = clock::monotonic().saturating_sub(began);
+        tracing::info!(entries = memory.len(), ?took, "the translation memory is loaded");
+    }
+    Ok(memory)
 }
 
 /// What wakes each core when something it submitted is durable.

@@ -17,6 +17,7 @@ use crate::metrics::CoreMetrics;
 use crate::occupancy::Occupancy;
 use crate::request_rates::RequestRates;
 use crate::tls::Tls;
+use crate::translations::Translations;
 use crate::unfinished::Unfinished;
 use crate::visits::Visits;
 
@@ -34,6 +35,8 @@ pub struct Shared {
     pub authority: ArcSwap<Authority>,
     /// Which refresh tokens are good, and what was revoked. Looking at that takes no lock either.
     pub logins: Logins,
+    /// The translation memory.
+    pub translations: Translations,
     /// The documents on disk.
     pub store: Arc<Store>,
     /// Where to ask for snapshots.

@@ -73,6 +73,8 @@ pub struct Config {
     pub http: Http,
     /// Whether connections are encrypted, and with what.
     pub tls: Tls,
+    /// How translations are looked up.
+    pub translation: Translation,
     /// Memory and disk figures of the database.
     pub storage: Storage,
     /// What is logged, and how.
@@ -98,9 +100,26 @@ impl Default for Config {
             presence: Presence::default(),
             http: Http::default(),
             tls: Tls::default(),
+            translation: Translation::default(),
             storage: Storage::default(),
             log: Log::default(),
         }
+    }
+}
+
+/// How translations are looked up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Translation {
+    /// Threads that look up, beside the cores, 1 to 64.
+    pub threads: usize,
+    /// Whether only what is accepted is suggested, and nothing that should be reviewed first.
+    pub approved_only: bool,
+}
+
+impl Default for Translation {
+    fn default() -> Self {
+        Self { threads: 1, approved_only: false }
     }
 }
 

@@ -126,6 +126,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("http.client_address_header", OneOf(&["x-forwarded-for", "forwarded"])),
     setting("tls.certificate", Text),
     setting("tls.key", Text),
+    integer("translation.threads", 1, 64),
+    setting("translation.approved_only", Boolean),
     integer("storage.wal_bytes", MIB, 64 * GIB),
     integer("storage.block_cache_bytes", MIB, TIB),
     integer("storage.write_buffer_bytes", MIB, 4 * GIB),

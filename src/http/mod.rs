@@ -54,6 +54,7 @@ mod site;
 mod slots;
 mod socket;
 mod stored;
+mod translation;
 mod upgrade;
 mod watch;
 

@@ -57,6 +57,10 @@ pub(super) enum Endpoint {
     History,
     /// What differs between two versions.
     Diff,
+    /// What the translation memory has for a text.
+    Suggestions,
+    /// A translation is handed in.
+    SubmitTranslation,
     /// New tokens for a refresh token.
     Refresh,
     /// Tokens are no longer accepted.
@@ -133,6 +137,8 @@ const ROUTES: &[Route] = &[
     plain("/api/sessions", &[(Method::POST, Endpoint::Sessions)]),
     plain("/api/sessions/active", &[(Method::GET, Endpoint::ActiveSessions)]),
     plain("/api/sessions/{session_id}", &[(Method::DELETE, Endpoint::Session)]),
+    plain("/api/translation/suggestions", &[(Method::POST, Endpoint::Suggestions)]),
+    plain("/api/translation/submit", &[(Method::POST, Endpoint::SubmitTranslation)]),
     plain("/api/auth/refresh", &[(Method::POST, Endpoint::Refresh)]),
     plain("/api/auth/revoke", &[(Method::POST, Endpoint::Revoke)]),
 ];

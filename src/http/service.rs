@@ -31,6 +31,7 @@ use super::route::{self, Endpoint};
 use super::sessions;
 use super::site::Site;
 use super::slots::Slot;
+use super::translation;
 use super::upgrade::{self, UpgradeOffer};
 use super::watch;
 use crate::clock;
@@ -151,6 +152,8 @@ async fn dispatch(
         Endpoint::History => history::list(site, &parts, segment).await,
         Endpoint::Diff => diff::between(site, &parts, segment).await,
         Endpoint::Restore => documents::restore(site, &parts, body, segment).await,
+        Endpoint::Suggestions => translation::suggestions(site, &parts, body).await,
+        Endpoint::SubmitTranslation => translation::submit(site, &parts, body).await,
         Endpoint::Refresh => logins::refresh(site, &parts).await,
         Endpoint::Revoke => logins::revoke(site, &parts, body).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,

@@ -185,8 +185,10 @@ impl InboundError {
         Self::about(field, expected.into(), "is not valid")
     }
 
-    pub(super) fn missing(field: String, expected: &str) -> Self {
-        Self::about(field, expected.to_owned(), "is missing")
+    /// A field that is not there.
+    #[must_use]
+    pub fn missing(field: String, expected: impl Into<String>) -> Self {
+        Self::about(field, expected.into(), "is missing")
     }
 
     fn about(field: String, expected: String, what: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::LanguagePair;
+use super::{ContextMatch, Evidence, LanguagePair, Level};
 use crate::ids::{InvalidName, UnixMillis};
 
 /// The most people named as contributors of one entry; those who came later are not.
@@ -271,6 +271,26 @@ impl Entry {
         self.ratings.add(rating);
         if self.status == Status::Pending {
             self.settle();
+        }
+    }
+
+    /// How much it can be relied on for its own text, in whatever context.
+    #[must_use]
+    pub fn confidence(&self) -> f64 {
+        self.evidence(Level::Raw, 1.0).confidence().value
+    }
+
+    /// What is known of it, beside how its text is like another one.
+    pub(super) fn evidence(&self, level: Level, similarity: f64) -> Evidence {
+        Evidence {
+            level,
+            similarity,
+            context: ContextMatch::None,
+            reviewed: self.reviewed,
+            rating: self.ratings.mean(),
+            usage_count: self.usage_count,
+            pending: self.status == Status::Pending,
+            shared: false,
         }
     }
 

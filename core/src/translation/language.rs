@@ -23,6 +23,9 @@ impl Language {
     /// French.
     pub const FRENCH: Self = Self { letters: *b"fr\0" };
 
+    /// Those that are translated from and into.
+    pub const SUPPORTED: [Self; 2] = [Self::ENGLISH, Self::FRENCH];
+
     /// The language of a tag such as `fr` or `en-CA`.
     ///
     /// # Errors

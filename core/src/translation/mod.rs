@@ -28,6 +28,7 @@
 
 mod alphabet;
 mod bounds;
+mod confidence;
 mod entry;
 mod fold;
 mod hits;
@@ -38,9 +39,11 @@ mod matching;
 mod memory;
 mod placeables;
 mod sealed;
+mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use confidence::{Confidence, ContextMatch, Evidence};
 pub use entry::{CONTRIBUTORS_MAX, Context, Entry, EntryId, ProjectId, Rating, Ratings, Scope, Status, Submission};
 pub use fold::{Folded, TextError};
 pub use hits::Hit;
@@ -49,6 +52,7 @@ pub use language::{Language, LanguagePair};
 pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};
 pub use memory::{Candidate, Found, Inquiry, Kept, Memory, MemoryError, TRANSLATIONS_MAX, Upkeep, Wanted};
 pub use placeables::substitute;
+pub use suggest::{Ranking, Suggestion, suggest};
 
 /// The longest text that is indexed or looked up, in Unicode scalar values after folding.
 pub const TEXT_CHARS_MAX: usize = 4096;

@@ -12,6 +12,7 @@ use crossbeam::utils::CachePadded;
 use jddb_core::ids::Version;
 use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::JoinRefusal;
+use jddb_core::translation::Memory;
 use jddb_core::websocket::CloseCode;
 use jddb_storage::{DataDirectory, Durability, Snapshotter, Store, StoreOptions};
 use serde_json::Value;
@@ -33,6 +34,7 @@ use crate::logins::{LoginQueue, Logins};
 use crate::occupancy::Occupancy;
 use crate::request_rates::RequestRates;
 use crate::shared::Shared;
+use crate::translations::Translations;
 use crate::unfinished::Unfinished;
 use crate::visits::Visits;
 
@@ -213,6 +215,7 @@ pub(crate) fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> (Shared, 
     let shared = Shared {
         authority: ArcSwap::from_pointee(Authority::open(&config).unwrap()),
         logins,
+        translations: Translations::new(Memory::new(1)).0,
         request_rates: Arc::new(RequestRates::new(&config.limits)),
         tls: None,
         config,

@@ -1,0 +1,59 @@
+//! The way to the disk of a thread that waits there for what it writes.
+
+use crossbeam::sync::Parker;
+use jddb_storage::{CommitBatch, CommitHandle, EncodedRecord, Waker};
+
+/// What is written at once; more is written in several steps.
+const RECORDS_PER_BATCH: usize = 10_000;
+
+/// The disk takes no writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unwritten;
+
+/// A lane of the commit thread whose owner waits until what it has written is on disk.
+pub(crate) struct WaitingLane {
+    commit: CommitHandle,
+    parker: Parker,
+    sequence: u64,
+}
+
+/// What wakes the owner of such a lane.
+pub(crate) fn waker(parker: &Parker) -> Waker {
+    let unparker = parker.unparker().clone();
+    Box::new(move || unparker.unpark())
+}
+
+impl WaitingLane {
+    /// Takes a lane over, whose [`waker`] wakes `parker`.
+    pub(crate) const fn new(commit: CommitHandle, parker: Parker) -> Self {
+        Self { commit, parker, sequence: 0 }
+    }
+
+    /// Writes all of it, and waits until it is on disk.
+    ///
+    /// # Errors
+    /// The disk takes no writes, now or any more; some of it may be there.
+    pub(crate) fn write(&mut self, mut records: Vec<EncodedRecord>) -> Result<(), Unwritten> {
+        if self.commit.poisoned() {
+            return Err(Unwritten);
+        }
+        while !records.is_empty() {
+            let rest = records.split_off(records.len().min(RECORDS_PER_BATCH));
+            self.write_batch(std::mem::replace(&mut records, rest))?;
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self, records: Vec<EncodedRecord>) -> Result<(), Unwritten> {
+        self.sequence += 1;
+        // There is room: nothing of ours is under way.
+        self.commit.submit(CommitBatch { sequence: self.sequence, records }).map_err(|_| Unwritten)?;
+        while self.commit.durable() < self.sequence {
+            if self.commit.poisoned() {
+                return Err(Unwritten);
+            }
+            self.parker.park();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! Suggestions from the translation memory, and translations that are handed in.
+
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use jddb_core::protocol::outbound::write_json;
+use jddb_core::protocol::{ErrorCode, InboundError, Parser, read_submit_body, read_suggestions_body};
+use jddb_core::translation::{
+    Language, LanguagePair, MemoryError, Mode, Ranking, Scope as Place, Submission, Suggestion, Wanted, suggest,
+};
+use serde::Serialize;
+use tokio::time::timeout;
+
+use super::ask::check_open;
+use super::body::read_json;
+use super::caller::authenticate;
+use super::error::HttpError;
+use super::response::{HttpResponse, json_of_now};
+use super::site::Site;
+use crate::auth::Scope;
+use crate::translations::{Asked, TranslationError};
+
+/// How many texts are looked at for each suggestion: of those whose translation is better one may be less similar.
+const TEXTS_PER_SUGGESTION: usize = 2;
+
+/// The answer of `POST /api/translation/suggestions`.
+#[derive(Serialize)]
+struct Suggestions<'a> {
+    suggestions: &'a [Suggestion],
+}
+
+/// The answer of `POST /api/translation/submit`.
+#[derive(Serialize)]
+struct Submitted {
+    translation_id: String,
+    status: &'static str,
+    added_to_memory: bool,
+    confidence_score: f64,
+    requires_review: bool,
+}
+
+/// `POST /api/translation/suggestions`.
+pub(super) async fn suggestions(site: &Site, request: &Parts, body: Incoming) -> Result<HttpResponse, HttpError> {
+    check_open(site)?;
+    authenticate(site, request)?.has(Scope::TranslationRead)?;
+    let mut body = read_json(&request.headers, body, site).await?;
+    let body = read_suggestions_body(&mut Parser::default(), &mut body)?;
+    check_open(site)?;
+    let of_project = body.project_id.is_some();
+    let wanted = Wanted {
+        pair: pair_of(body.languages)?,
+        project: body.project_id,
+        mode: if body.exhaustive { Mode::Exhaustive } else { Mode::Fast },
+        // What is not as similar is not as good either.
+        min_similarity: body.min_confidence,
+        texts: TEXTS_PER_SUGGESTION * body.max_suggestions,
+    };
+    let asked = Asked { text: body.source_text.clone(), wanted };
+    let candidates = timeout(site.answer_timeout, site.shared.translations.look_up(asked)).await;
+    let candidates = candidates.unwrap_or(Err(TranslationError::Busy))?;
+    let ranking = Ranking {
+        text: &body.source_text,
+        context: &body.context,
+        of_project,
+        approved_only: site.shared.config.translation.approved_only,
+        min_confidence: body.min_confidence,
+        max: body.max_suggestions,
+        explain: body.explain,
+    };
+    let mut answer = Vec::new();
+    write_json(&mut answer, &Suggestions { suggestions: &suggest(candidates, &ranking) });
+    Ok(json_of_now(StatusCode::OK, answer))
+}
+
+/// `POST /api/translation/submit`.
+pub(super) async fn submit(site: &Site, request: &Parts, body: Incoming) -> Result<HttpResponse, HttpError> {
+    check_open(site)?;
+    let identity = authenticate(site, request)?;
+    identity.has(Scope::TranslationWrite)?;
+    let mut body = read_json(&request.headers, body, site).await?;
+    let body = read_submit_body(&mut Parser::default(), &mut body)?;
+    check_open(site)?;
+    let submission = Submission {
+        scope: body.project_id.map_or(Place::Shared, Place::Project),
+        pair: pair_of(body.languages)?,
+        source_text: body.source_text,
+        translated_text: body.translated_text,
+        context: body.context,
+        rating: body.rating,
+        reviewed: body.reviewed,
+        user_id: identity.user_id.as_str().into(),
+    };
+    let submitted = timeout(site.answer_timeout, site.shared.translations.submit(submission)).await;
+    let entry = submitted.unwrap_or(Err(TranslationError::Busy))?.entry;
+    let answer = Submitted {
+        translation_id: entry.id.to_string(),
+        status: entry.status.name(),
+        added_to_memory: true,
+        confidence_score: entry.confidence(),
+        requires_review: entry.requires_review(),
+    };
+    let mut body = Vec::new();
+    write_json(&mut body, &answer);
+    Ok(json_of_now(StatusCode::OK, body))
+}
+
+/// The languages of a request, both of which have to be known.
+fn pair_of(languages: [Option<Language>; 2]) -> Result<LanguagePair, InboundError> {
+    let supported = || {
+        let names: Vec<&str> = Language::SUPPORTED.iter().map(Language::as_str).collect();
+        format!("one of {}", names.join(", "))
+    };
+    let check = |language: Option<Language>, field: &str| match language {
+        None => Err(InboundError::missing(field.to_owned(), supported())),
+        Some(language) if !Language::SUPPORTED.contains(&language) => {
+            Err(InboundError::invalid(field.to_owned(), supported()))
+        }
+        Some(language) => Ok(language),
+    };
+    let [source, target] = languages;
+    let (source, target) = (check(source, "source_language")?, check(target, "target_language")?);
+    let pair = LanguagePair::new(source, target);
+    pair.ok_or_else(|| InboundError::invalid("target_language".to_owned(), "another language than source_language"))
+}
+
+impl From<TranslationError> for HttpError {
+    fn from(error: TranslationError) -> Self {
+        let code = match error {
+            TranslationError::Memory(MemoryError::Text(_)) | TranslationError::Text(_) => {
+                return Self::invalid("source_text", error.to_string());
+            }
+            TranslationError::Memory(_) | TranslationError::Busy => ErrorCode::CapacityExceeded,
+            TranslationError::Storage => ErrorCode::StorageUnavailable,
+            TranslationError::Search(_) | TranslationError::Gone => return Self::internal(),
+        };
+        Self::new(code, error.to_string())
+    }
+}

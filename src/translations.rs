@@ -1,0 +1,255 @@
+//! The translation memory for all cores: looked up by threads of its own, changed by one.
+//!
+//! That one decides in the order in which it is asked, and answers when what it has decided is on disk; only then does anybody
+//! find it. Whoever looks something up shares the indices as they are, and waits for nobody but for what is found in the end.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use jddb_core::ids::UnixMillis;
+use jddb_core::translation::{
+    Candidate, Entry, Folded, Memory, MemoryError, Query, Scratch, SearchError, Submission, TextError, Wanted,
+};
+use parking_lot::RwLock;
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::durable::{Unwritten, WaitingLane};
+use crate::shared::Shared;
+
+/// What waits to be changed.
+const CHANGES_MAX: usize = 1_024;
+/// What waits to be looked up.
+const LOOK_UPS_MAX: usize = 1_024;
+
+/// The translation memory, as all threads see it.
+#[derive(Debug)]
+pub struct Translations {
+    memory: RwLock<Memory>,
+    changes: Sender<Change>,
+    look_ups: Sender<LookUp>,
+}
+
+/// What waits for the threads.
+#[derive(Debug)]
+pub struct TranslationQueues {
+    changes: Receiver<Change>,
+    look_ups: Receiver<LookUp>,
+}
+
+/// What waits for the one thread that changes.
+#[derive(Debug)]
+enum Change {
+    Submit(Box<Submission>, Reply<Submitted>),
+    Stop,
+}
+
+/// What waits for those that look up.
+#[derive(Debug)]
+enum LookUp {
+    Find(Box<Asked>, Reply<Vec<Candidate>>),
+    Stop,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, TranslationError>>;
+
+/// A text that is looked up.
+#[derive(Debug)]
+pub struct Asked {
+    /// The text.
+    pub text: Box<str>,
+    /// What is wanted of it.
+    pub wanted: Wanted,
+}
+
+/// What has become of what was handed in.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// The entry.
+    pub entry: Arc<Entry>,
+    /// There was none before.
+    pub is_new: bool,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TranslationError {
+    /// It cannot be remembered.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The text cannot be looked up.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// What is wanted of it is out of range.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// Too much waits already.
+    #[error("the translation memory has too much to do: retry in a moment")]
+    Busy,
+    /// Nothing can be written.
+    #[error(
+        "the server cannot write to its disk: the translation may be there or not when it is restarted; retry then"
+    )]
+    Storage,
+    /// The thread is gone.
+    #[error("the translation memory does not answer any more")]
+    Gone,
+}
+
+impl Translations {
+    /// What is known at the start of a server.
+    #[must_use]
+    pub fn new(memory: Memory) -> (Self, TranslationQueues) {
+        let (changes, changing) = bounded(CHANGES_MAX);
+        let (look_ups, looking) = bounded(LOOK_UPS_MAX);
+        let queues = TranslationQueues { changes: changing, look_ups: looking };
+        (Self { memory: RwLock::new(memory), changes, look_ups }, queues)
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.memory.read().len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Remembers a translation. It is on disk, and found by everybody, when this returns.
+    ///
+    /// # Errors
+    /// It cannot be remembered, or not be kept.
+    pub async fn submit(&self, submission: Submission) -> Result<Submitted, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.changes, Change::Submit(Box::new(submission), reply))?;
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
+    /// The entries of the texts that are like that one. Whoever stops waiting before it was begun has it left out.
+    ///
+    /// # Errors
+    /// It cannot be looked up, or not now.
+    pub async fn look_up(&self, asked: Asked) -> Result<Vec<Candidate>, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.look_ups, LookUp::Find(Box::new(asked), reply))?;
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+}
+
+fn send<T>(queue: &Sender<T>, job: T) -> Result<(), TranslationError> {
+    queue.try_send(job).map_err(|error| match error {
+        TrySendError::Full(_) => TranslationError::Busy,
+        TrySendError::Disconnected(_) => TranslationError::Gone,
+    })
+}
+
+/// The threads.
+#[derive(Debug)]
+pub struct TranslationThreads {
+    changing: JoinHandle<()>,
+    looking: Vec<JoinHandle<()>>,
+    changes: Sender<Change>,
+    look_ups: Sender<LookUp>,
+}
+
+impl TranslationThreads {
+    /// Starts one that changes, whose way to the disk is `lane`, and those that look up.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn start(queues: &TranslationQueues, shared: &Arc<Shared>, lane: WaitingLane) -> io::Result<Self> {
+        let desk = Desk { shared: Arc::clone(shared), lane };
+        let changes = queues.changes.clone();
+        let changing = Builder::new().name("translations".to_owned()).spawn(move || desk.run(&changes))?;
+        let look = |number: usize| {
+            let (shared, look_ups) = (Arc::clone(shared), queues.look_ups.clone());
+            Builder::new().name(format!("look-up-{number}")).spawn(move || look_up(&shared.translations, &look_ups))
+        };
+        Ok(Self {
+            changing,
+            looking: (0..shared.config.translation.threads).map(look).collect::<io::Result<_>>()?,
+            changes: shared.translations.changes.clone(),
+            look_ups: shared.translations.look_ups.clone(),
+        })
+    }
+
+    /// Does what waits, and ends them. Before the commit thread is.
+    pub fn stop(self) {
+        // Full queues empty; one that nobody reads is one whose threads are gone.
+        let _ = self.changes.send(Change::Stop);
+        self.looking.iter().for_each(|_| drop(self.look_ups.send(LookUp::Stop)));
+        let panicked = [self.changing].into_iter().chain(self.looking).filter_map(|thread| thread.join().err()).count();
+        if panicked > 0 {
+            tracing::error!(panicked, "threads of the translation memory panicked");
+        }
+    }
+}
+
+/// What the thread that changes owns.
+struct Desk {
+    shared: Arc<Shared>,
+    lane: WaitingLane,
+}
+
+impl Desk {
+    fn run(mut self, queue: &Receiver<Change>) {
+        for change in queue {
+            match change {
+                Change::Submit(submission, reply) => {
+                    // Whoever no longer waits is not told; what was decided holds.
+                    let _ = reply.send(self.submit(*submission));
+                }
+                Change::Stop => return,
+            }
+            if queue.is_empty() {
+                self.tidy();
+            }
+        }
+    }
+
+    fn submit(&mut self, submission: Submission) -> Result<Submitted, TranslationError> {
+        let now = UnixMillis(clock::now_unix_ms());
+        let Shared { translations, store, .. } = &*self.shared;
+        let (entry, is_new) = translations.memory.read().prepare(submission, now)?;
+        self.lane.write(vec![store.encode_translation(&entry)]).map_err(|Unwritten| TranslationError::Storage)?;
+        let entry = translations.memory.write().put(entry)?;
+        Ok(Submitted { entry, is_new })
+    }
+
+    /// What is tidied up is so for look-ups; nobody waits for it but for whoever comes next.
+    fn tidy(&self) {
+        let memory = &self.shared.translations.memory;
+        let due = memory.read().upkeep_due();
+        if let Some(upkeep) = due {
+            let kept = upkeep.run();
+            memory.write().install(kept);
+        }
+    }
+}
+
+/// Looks up what waits, until it is told to stop.
+fn look_up(translations: &Translations, queue: &Receiver<LookUp>) {
+    let mut scratch = Scratch::default();
+    for look_up in queue {
+        match look_up {
+            // Nobody waits for it any more.
+            LookUp::Find(_, reply) if reply.is_closed() => {}
+            LookUp::Find(asked, reply) => {
+                let _ = reply.send(find(translations, &asked, &mut scratch));
+            }
+            LookUp::Stop => return,
+        }
+    }
+}
+
+fn find(translations: &Translations, asked: &Asked, scratch: &mut Scratch) -> Result<Vec<Candidate>, TranslationError> {
+    let query = Query::new(Folded::new(&asked.text)?);
+    let inquiry = translations.memory.read().inquire(&asked.wanted)?;
+    let found = inquiry.run(&query, scratch);
+    Ok(translations.memory.read().resolve(&found).collect())
+}
