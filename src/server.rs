@@ -110,7 +110,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let store = Store::open(&directory, store_options(&config), store_durability(&config))?;
     let logins = LoginTable::restore(store.load_logins()?.into_iter().map(|(key, entry)| (Fingerprint(key), entry)));
     let (known_logins, login_queue) = Logins::new(core_count, logins.revoked().clone());
-    let (translations, translation_queues) = Translations::new(load_translations(&store)?);
+    let (translations, translation_queues) = Translations::new(load_translations(&store, config.translation.entries)?);
     let snapshotter = start_snapshots(&store, &config)?;
     let queue_batches = config.storage.commit_queue_batches;
     let mut reloader = Reloader::new(config.clone(), sources, log, listeners.iter().any(Listeners::is_reached));
@@ -237,11 +237,11 @@ fn start_snapshots(store: &Arc<Store>, config: &Config) -> Result<Snapshotter, S
 }
 
 /// The translation memory, as it is on disk.
-fn load_translations(store: &Store) -> Result<Memory, LoadError> {
+fn load_translations(store: &Store, entries_max: usize) -> Result<Memory, LoadError> {
     let began = clock::monotonic();
     let mut entries = Vec::new();
     let unreadable = store.load_translations(|entry| entries.push(entry))?;
-    let (memory, left_out) = Memory::load(entries);
+    let (memory, left_out) = Memory::load(entries, entries_max);
     if unreadable + left_out > 0 {
         tracing::error!(unreadable, left_out, "entries of the translation memory are not used; they stay on disk");
     }

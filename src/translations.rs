@@ -15,6 +15,7 @@ use jddb_core::translation::{
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
+use crate::auth::{AuthError, Pass};
 use crate::clock;
 use crate::durable::{Unwritten, WaitingLane};
 use crate::shared::Shared;
@@ -42,7 +43,7 @@ pub struct TranslationQueues {
 /// What waits for the one thread that changes.
 #[derive(Debug)]
 enum Change {
-    Submit(Box<Submission>, Reply<Submitted>),
+    Submit(Box<Submission>, Pass, Reply<Submitted>),
     Stop,
 }
 
@@ -85,6 +86,9 @@ pub enum TranslationError {
     /// What is wanted of it is out of range.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// Whoever asked has come with a token that is revoked by now.
+    #[error(transparent)]
+    Token(AuthError),
     /// Too much waits already.
     #[error("the translation memory has too much to do: retry in a moment")]
     Busy,
@@ -120,13 +124,13 @@ impl Translations {
         self.len() == 0
     }
 
-    /// Remembers a translation. It is on disk, and found by everybody, when this returns.
+    /// Remembers a translation, of somebody who came with that. It is on disk, and found by everybody, when this returns.
     ///
     /// # Errors
     /// It cannot be remembered, or not be kept.
-    pub async fn submit(&self, submission: Submission) -> Result<Submitted, TranslationError> {
+    pub async fn submit(&self, submission: Submission, pass: Pass) -> Result<Submitted, TranslationError> {
         let (reply, answer) = oneshot::channel();
-        send(&self.changes, Change::Submit(Box::new(submission), reply))?;
+        send(&self.changes, Change::Submit(Box::new(submission), pass, reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
@@ -200,9 +204,11 @@ impl Desk {
     fn run(mut self, queue: &Receiver<Change>) {
         for change in queue {
             match change {
-                Change::Submit(submission, reply) => {
-                    // Whoever no longer waits is not told; what was decided holds.
-                    let _ = reply.send(self.submit(*submission));
+                Change::Submit(submission, pass, reply) => {
+                    // What waited here may have been revoked meanwhile. Whoever no longer waits is not told; what was decided
+                    // holds.
+                    let admitted = self.shared.logins.check(&pass).map_err(TranslationError::Token);
+                    let _ = reply.send(admitted.and_then(|()| self.submit(*submission)));
                 }
                 Change::Stop => return,
             }

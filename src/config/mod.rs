@@ -113,13 +113,15 @@ impl Default for Config {
 pub struct Translation {
     /// Threads that look up, beside the cores, 1 to 64.
     pub threads: usize,
+    /// The most entries of the translation memory, 1 to 100,000,000. Each takes about a kilobyte of memory.
+    pub entries: usize,
     /// Whether only what is accepted is suggested, and nothing that should be reviewed first.
     pub approved_only: bool,
 }
 
 impl Default for Translation {
     fn default() -> Self {
-        Self { threads: 1, approved_only: false }
+        Self { threads: 1, entries: 2_000_000, approved_only: false }
     }
 }
 

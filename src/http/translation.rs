@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::ask::check_open;
 use super::body::read_json;
-use super::caller::authenticate;
+use super::caller::{authenticate, pass};
 use super::error::HttpError;
 use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
@@ -77,6 +77,7 @@ pub(super) async fn submit(site: &Site, request: &Parts, body: Incoming) -> Resu
     check_open(site)?;
     let identity = authenticate(site, request)?;
     identity.has(Scope::TranslationWrite)?;
+    let pass = pass(site, request)?;
     let mut body = read_json(&request.headers, body, site).await?;
     let body = read_submit_body(&mut Parser::default(), &mut body)?;
     check_open(site)?;
@@ -90,7 +91,7 @@ pub(super) async fn submit(site: &Site, request: &Parts, body: Incoming) -> Resu
         reviewed: body.reviewed,
         user_id: identity.user_id.as_str().into(),
     };
-    let submitted = timeout(site.answer_timeout, site.shared.translations.submit(submission)).await;
+    let submitted = timeout(site.answer_timeout, site.shared.translations.submit(submission, pass)).await;
     let entry = submitted.unwrap_or(Err(TranslationError::Busy))?.entry;
     let answer = Submitted {
         translation_id: entry.id.to_string(),
@@ -129,6 +130,7 @@ impl From<TranslationError> for HttpError {
             TranslationError::Memory(MemoryError::Text(_)) | TranslationError::Text(_) => {
                 return Self::invalid("source_text", error.to_string());
             }
+            TranslationError::Token(refused) => return refused.into(),
             TranslationError::Memory(_) | TranslationError::Busy => ErrorCode::CapacityExceeded,
             TranslationError::Storage => ErrorCode::StorageUnavailable,
             TranslationError::Search(_) | TranslationError::Gone => return Self::internal(),

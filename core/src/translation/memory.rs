@@ -24,19 +24,24 @@ pub enum MemoryError {
     /// There is no room for another text.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// There are as many entries as are wanted.
+    #[error("the translation memory is full: delete what is not needed, or have translation.entries raised")]
+    Full,
     /// There are [`TRANSLATIONS_MAX`] translations of it.
     #[error("there are {TRANSLATIONS_MAX} translations of this text: reject or delete some of them")]
     Translations,
 }
 
 /// What is remembered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
     shelves: HashMap<(Scope, LanguagePair), Shelf>,
     entries: HashMap<EntryId, Arc<Entry>>,
     /// The number of the next entry, unless the time is later: so none is used again after a restart either, whose entry is
     /// gone.
     next: u64,
+    /// The most entries.
+    entries_max: usize,
 }
 
 /// The entries of one scope and one pair of languages.
@@ -128,10 +133,17 @@ impl Upkeep {
 }
 
 impl Memory {
-    /// What a server starts with. Entries whose text cannot be looked for are left out, and counted.
+    /// A memory of nothing, for so many entries at most.
     #[must_use]
-    pub fn load(entries: impl IntoIterator<Item = Entry>) -> (Self, u64) {
-        let mut memory = Self::default();
+    pub fn new(entries_max: usize) -> Self {
+        Self { shelves: HashMap::new(), entries: HashMap::new(), next: 0, entries_max }
+    }
+
+    /// What a server starts with, whose bound holds for what comes later. Entries whose text cannot be looked for are left out,
+    /// and counted.
+    #[must_use]
+    pub fn load(entries: impl IntoIterator<Item = Entry>, entries_max: usize) -> (Self, u64) {
+        let mut memory = Self::new(entries_max);
         let mut texts: HashMap<(Scope, LanguagePair), HashMap<Folded, Vec<Arc<Entry>>>> = HashMap::new();
         let mut left_out = 0;
         for entry in entries {
@@ -190,6 +202,9 @@ impl Memory {
         }
         if known.len() >= TRANSLATIONS_MAX {
             return Err(MemoryError::Translations);
+        }
+        if self.entries.len() >= self.entries_max {
+            return Err(MemoryError::Full);
         }
         Ok((Entry::new(EntryId(self.next.max(now.0)), submission, now), true))
     }
@@ -347,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_text_has_several_translations_in_several_places() {
-        let mut memory = Memory::default();
+        let mut memory = Memory::new(1_000);
         let hr = Scope::Project(ProjectId::new("hr").unwrap());
         for (scope, text, translation) in [
             (&Scope::Shared, "The incumbent", "Le titulaire"),
@@ -377,7 +392,7 @@ mod tests {
 
     #[test]
     fn what_is_rejected_or_gone_is_not_found() {
-        let mut memory = Memory::default();
+        let mut memory = Memory::new(1_000);
         let (first, _) = submit(&mut memory, submission(&Scope::Shared, "The incumbent", "Le titulaire"));
         let (second, _) = submit(&mut memory, submission(&Scope::Shared, "The incumbent", "La titulaire"));
         memory.put(Entry { status: Status::Rejected, ..Entry::clone(&first) }).unwrap();
@@ -398,13 +413,16 @@ mod tests {
 
     #[test]
     fn translations_of_one_text_are_bounded() {
-        let mut memory = Memory::default();
+        let mut memory = Memory::new(1_000);
         for number in 0..TRANSLATIONS_MAX {
             submit(&mut memory, submission(&Scope::Shared, "a", &number.to_string()));
         }
         let more = memory.prepare(submission(&Scope::Shared, "A", "more"), UnixMillis(0));
         assert_eq!(more, Err(MemoryError::Translations));
         assert!(memory.prepare(submission(&Scope::Shared, "a", "7"), UnixMillis(0)).is_ok());
+        memory.entries_max = memory.len();
+        assert!(memory.prepare(submission(&Scope::Shared, "a", "7"), UnixMillis(0)).is_ok(), "it is there");
+        assert_eq!(memory.prepare(submission(&Scope::Shared, "b", "7"), UnixMillis(0)), Err(MemoryError::Full));
         let empty = memory.prepare(submission(&Scope::Shared, " ", "7"), UnixMillis(0));
         assert_eq!(empty, Err(MemoryError::Text(TextError::Empty)));
     }
@@ -442,7 +460,7 @@ mod tests {
         /// A list of entries that is gone through knows the same of each text, whatever happens.
         #[test]
         fn it_knows_what_a_list_knows(steps in prop::collection::vec(step(), 1..60)) {
-            let (mut memory, mut list) = (Memory::default(), Vec::<Entry>::new());
+            let (mut memory, mut list) = (Memory::new(1_000), Vec::<Entry>::new());
             let mut used = HashSet::new();
             for (step, now) in steps.into_iter().zip(1..) {
                 match step {
@@ -474,7 +492,7 @@ mod tests {
                         memory.install(upkeep.run());
                     },
                     Step::Restart => {
-                        let (loaded, left_out) = Memory::load(list.iter().cloned());
+                        let (loaded, left_out) = Memory::load(list.iter().cloned(), 1_000);
                         prop_assert_eq!(left_out, 0);
                         memory = loaded;
                     }
@@ -509,7 +527,7 @@ mod tests {
             handed.rating = Rating::new(5);
             Entry::new(EntryId(number), handed, UnixMillis(0))
         };
-        let (memory, left_out) = Memory::load([entry(3, "a"), entry(9, " ")]);
+        let (memory, left_out) = Memory::load([entry(3, "a"), entry(9, " ")], 1);
         assert_eq!((memory.len(), left_out, memory.next), (1, 1, 10));
         assert!(memory.entry(EntryId(3)).is_some() && memory.entry(EntryId(9)).is_none());
     }
