@@ -130,13 +130,13 @@ mod tests {
         choices.chain(schema.get("items")).for_each(|part| places_without_null(openapi, part, at, found));
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             let is_null = |value: &Value| value.is_null() || value == "null" || value["type"] == "null";
-            let takes_null = |what: &&str| match &property[what] {
+            let takes_null = |what: &str| match &property[what] {
                 Value::Array(choices) => choices.iter().any(is_null),
                 one => one == "null",
             };
             let is_required = schema["required"].as_array().into_iter().flatten().any(|required| required == name);
             let is_anything = property["$ref"].is_null() && WHAT.iter().all(|what| property[what].is_null());
-            if !is_required && !is_anything && !WHAT.iter().any(|what| takes_null(&what)) {
+            if !is_required && !is_anything && !WHAT.iter().any(|what| takes_null(what)) {
                 found.push(format!("{at}.{name}"));
             }
             places_without_null(openapi, property, &format!("{at}.{name}"), found);
