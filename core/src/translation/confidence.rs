@@ -1,125 +1,153 @@
-//! How much a suggestion can be relied on.
+//! Confidence: how far a suggestion can be trusted, from what is known of it.
+//!
+//! ```text
+//! confidence = similarity × quality - penalty, within 0 and 1, rounded to hundredths
+//!
+//! similarity     1       raw equal
+//!                0.995   folded equal: nobody sees the difference in two figures
+//!                0.98    equal but for numbers: what was put in has been seen by nobody
+//!                s       fuzzy, as it is but 0.97 at most, so that what was not translated never counts as if it was
+//!
+//! quality        1 - 0.15 × unreviewed × unrated × unused × out_of_context
+//!                0.15: what a translation is doubted by of which nothing is known; each fact takes a share of
+//!                the doubt that is left, so any number of good facts comes near 1 and none passes it
+//! unreviewed     1; reviewed 2/3
+//! unrated        1 without a rating and for 3 or less; a quarter less for each star above, 1/2 for 5
+//! unused         1 / (1 + uses / 7.5): 15 uses leave a third of the doubt, and more add ever less
+//! out_of_context 1; the same document or section 0.3; between the same neighbours 0.2
+//!
+//! penalty        what place and state cost (0.02 for what all share where a project is asked for, 0.1 for what
+//!                waits for a review), and 0.1 for each star below 3: use does not make good what a reader has called
+//!                bad
+//! ```
+//!
+//! With it come out the figures of the API's reference: an exact match, used 15 times, 0.95; a fuzzy one of similarity
+//! 0.92 that matches its context 0.88; a submission that is reviewed and rated 5, 0.95.
+
+use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use super::Level;
+use super::matching::Level;
 
-/// The quality of a translation of which nothing is known but that it was accepted.
-const BASE: f64 = 0.90;
-/// What somebody has reviewed is better by this.
-const REVIEWED: f64 = 0.03;
-/// For each star above three.
-const STAR_ABOVE: f64 = 0.01;
-/// For each star below three, less: a bad rating says more than a good one.
-const STAR_BELOW: f64 = 0.05;
-/// What was used [`USES_MAX`] times is better by this; what was used less often, by its part of it.
-const USED: f64 = 0.05;
-/// More uses than these tell nothing more.
-const USES_MAX: u32 = 15;
-/// The same section of the same kind of document.
-const SECTION: f64 = 0.055;
-/// The same segment before or after it.
-const NEIGHBOURS: f64 = 0.06;
-/// Somebody should look at it first.
-const PENDING: f64 = -0.10;
-/// It is everybody's, where a project was asked for.
-const SHARED: f64 = -0.02;
-/// Numbers were put in.
-const NUMBERS: f64 = -0.01;
+/// Doubts in a translation of which nothing is known.
+const DOUBT: f64 = 0.15;
 
-/// How well the context of an entry fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A rating of one to five stars, or the mean of several.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct MeanRating(f64);
+
+impl MeanRating {
+    /// A rating, if it is from 1 to 5.
+    #[must_use]
+    pub fn new(stars: f64) -> Option<Self> {
+        (1.0..=5.0).contains(&stars).then_some(Self(stars))
+    }
+
+    /// How many stars.
+    #[must_use]
+    pub const fn stars(self) -> f64 {
+        self.0
+    }
+}
+
+/// How what stands around a text is like what stood around the one that was translated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ContextMatch {
-    /// It does not, or is not known.
+    /// Not at all, or nothing is known of it.
+    #[default]
     None,
-    /// The same section, of the same document or kind of document.
+    /// The document or the section is the same.
     Section,
-    /// The same segment before or after it.
+    /// The segments before and after are the same.
     Neighbours,
 }
 
-/// All that the confidence in a suggestion is made of.
+/// What is known of a suggestion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evidence {
-    /// How its text is like the one that was looked up.
+    /// How its source is like the text.
     pub level: Level,
-    /// How similar both are, 0 to 1.
+    /// How similar both are, from 0 to 1; looked at where the level is [`Level::Fuzzy`].
     pub similarity: f64,
-    /// How well the context fits.
-    pub context: ContextMatch,
-    /// Somebody has reviewed it.
+    /// Whether a reviewer has accepted it.
     pub reviewed: bool,
-    /// The mean of its ratings, 1 to 5, if there are any.
-    pub rating: Option<f64>,
+    /// How good its readers call it.
+    pub rating: Option<MeanRating>,
     /// How often it was used.
-    pub usage_count: u32,
-    /// Somebody should look at it first.
-    pub pending: bool,
-    /// It is everybody's, where a project was asked for.
-    pub shared: bool,
+    pub uses: u32,
+    /// Whether it comes from a place like this.
+    pub context: ContextMatch,
+    /// What its place and its state cost, from 0 to 1: that it is everybody's, say, beside what is the project's.
+    pub penalty: f64,
 }
 
-/// How much a suggestion can be relied on, and why.
+/// A confidence with the parts it is made of, which is what `explain` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Confidence {
-    /// From 0 to 1, to two places; never above `similarity`.
+    /// The confidence, from 0 to 1 in hundredths.
     #[serde(skip)]
     pub value: f64,
-    /// How similar the texts are, 0 to 1.
+    /// What is counted of the similarity.
     pub similarity: f64,
-    /// The quality of what nothing else is known of.
-    pub base: f64,
-    /// What was added for having been reviewed.
-    pub reviewed: f64,
-    /// What was added or taken away for its ratings.
-    pub rating: f64,
-    /// What was added for having been used.
-    pub usage: f64,
-    /// What was added for its context.
-    pub context: f64,
-    /// What was taken away: it is pending, everybody's, or has had numbers put in.
-    pub penalties: f64,
+    /// 1 less the doubts that are left.
+    pub quality: f64,
+    /// The share of the doubts that the review leaves.
+    pub unreviewed: f64,
+    /// The share that the rating leaves.
+    pub unrated: f64,
+    /// The share that the uses leave.
+    pub unused: f64,
+    /// The share that the context leaves.
+    pub out_of_context: f64,
+    /// What is taken away in the end.
+    pub penalty: f64,
 }
 
-impl Evidence {
-    /// The confidence: `similarity × min(1, base + reviewed + rating + usage + context + penalties)`, to two places.
-    ///
-    /// | part | value |
-    /// |---|---|
-    /// | base | 0.90 |
-    /// | reviewed | 0.03 |
-    /// | rating | 0.01 for each star of the mean above 3, -0.05 for each below |
-    /// | usage | 0.05 for 15 uses or more, less in proportion |
-    /// | context | 0.055 for the same section, 0.06 for the same segment before or after |
-    /// | penalties | -0.10 pending, -0.02 everybody's where a project was asked for, -0.01 numbers were put in |
-    ///
-    /// So an exact text that was used 15 times has 0.95, one that was reviewed and rated 5 has 0.95, and a text that is
-    /// similar to 0.92, in the same section, 0.88. It never falls when a part gets better.
+impl Confidence {
+    /// What follows from all that is known. What is out of range counts as the end of the range that it is
+    /// beyond, and what is no number as the worst.
     #[must_use]
-    pub fn confidence(&self) -> Confidence {
-        let given = |is_so: bool, value: f64| if is_so { value } else { 0.0 };
-        let stars = self.rating.map_or(0.0, |mean| mean - 3.0);
-        let parts = Confidence {
-            value: 0.0,
-            similarity: self.similarity,
-            base: BASE,
-            reviewed: given(self.reviewed, REVIEWED),
-            rating: if stars < 0.0 { stars * STAR_BELOW } else { stars * STAR_ABOVE },
-            usage: USED * f64::from(self.usage_count.min(USES_MAX)) / f64::from(USES_MAX),
-            context: match self.context {
-                ContextMatch::None => 0.0,
-                ContextMatch::Section => SECTION,
-                ContextMatch::Neighbours => NEIGHBOURS,
-            },
-            penalties: given(self.pending, PENDING)
-                + given(self.shared, SHARED)
-                + given(self.level == Level::Numbers, NUMBERS),
+    pub fn new(evidence: &Evidence) -> Self {
+        let similarity = match evidence.level {
+            Level::Raw => 1.0,
+            Level::Folded => 0.995,
+            Level::Numbers => 0.98,
+            Level::Fuzzy => share(evidence.similarity, 0.0).min(0.97),
         };
-        let Confidence { base, reviewed, rating, usage, context, penalties, .. } = parts;
-        let quality = (base + reviewed + rating + usage + context + penalties).clamp(0.0, 1.0);
-        let rounded = (self.similarity * quality * 100.0).round() / 100.0;
-        Confidence { value: rounded.min(self.similarity), ..parts }
+        let stars = evidence.rating.map_or(3.0, MeanRating::stars);
+        let unreviewed = if evidence.reviewed { 2.0 / 3.0 } else { 1.0 };
+        let unrated = 1.0 - (stars - 3.0).max(0.0) / 4.0;
+        let unused = 1.0 / (1.0 + f64::from(evidence.uses) / 7.5);
+        let out_of_context = match evidence.context {
+            ContextMatch::None => 1.0,
+            ContextMatch::Section => 0.3,
+            ContextMatch::Neighbours => 0.2,
+        };
+        let quality = 1.0 - DOUBT * unreviewed * unrated * unused * out_of_context;
+        let penalty = share(evidence.penalty, 1.0) + (3.0 - stars).max(0.0) / 10.0;
+        let value = (similarity * quality - penalty).clamp(0.0, 1.0);
+        let value = (value * 100.0).round() / 100.0;
+        Self { value, similarity, quality, unreviewed, unrated, unused, out_of_context, penalty }
     }
+}
+
+/// A number from 0 to 1, whatever was given.
+const fn share(given: f64, worst: f64) -> f64 {
+    if given.is_nan() { worst } else { given.clamp(0.0, 1.0) }
+}
+
+/// The order of two suggestions, the better one first: by level, so that nothing lifts a fuzzy match above
+/// an exact one; then by confidence; then by what breaks ties: context, similarity, uses.
+#[must_use]
+pub fn compare(one: &Evidence, other: &Evidence) -> Ordering {
+    let better = |of: fn(&Evidence) -> f64| of(other).total_cmp(&of(one));
+    one.level
+        .cmp(&other.level)
+        .then_with(|| better(|evidence| Confidence::new(evidence).value))
+        .then_with(|| other.context.cmp(&one.context))
+        .then_with(|| better(|evidence| evidence.similarity))
+        .then_with(|| other.uses.cmp(&one.uses))
 }
 
 #[cfg(test)]
@@ -128,84 +156,118 @@ mod tests {
 
     use super::*;
 
-    const PLAIN: Evidence = Evidence {
+    const UNKNOWN: Evidence = Evidence {
         level: Level::Raw,
         similarity: 1.0,
-        context: ContextMatch::None,
         reviewed: false,
         rating: None,
-        usage_count: 0,
-        pending: false,
-        shared: false,
+        uses: 0,
+        context: ContextMatch::None,
+        penalty: 0.0,
     };
 
     fn check(evidence: Evidence, expected: f64) {
-        let value = evidence.confidence().value;
+        let value = Confidence::new(&evidence).value;
         assert!((value - expected).abs() < 1e-9, "{value} instead of {expected}: {evidence:?}");
     }
 
     #[test]
     fn the_figures_of_the_reference() {
-        check(Evidence { usage_count: 15, ..PLAIN }, 0.95);
-        let similar = Evidence { level: Level::Fuzzy, similarity: 0.92, context: ContextMatch::Section, ..PLAIN };
-        check(similar, 0.88);
-        check(Evidence { reviewed: true, rating: Some(5.0), ..PLAIN }, 0.95);
+        for level in [Level::Raw, Level::Folded] {
+            check(Evidence { level, uses: 15, ..UNKNOWN }, 0.95);
+            check(Evidence { level, reviewed: true, rating: MeanRating::new(5.0), ..UNKNOWN }, 0.95);
+        }
+        let fuzzy = Evidence { level: Level::Fuzzy, similarity: 0.92, ..UNKNOWN };
+        check(Evidence { context: ContextMatch::Section, ..fuzzy }, 0.88);
     }
 
     #[test]
-    fn the_best_and_the_worst() {
-        let best = Evidence {
-            context: ContextMatch::Neighbours,
-            reviewed: true,
-            rating: Some(5.0),
-            usage_count: u32::MAX,
-            ..PLAIN
-        };
-        check(best, 1.0);
-        check(Evidence { rating: Some(1.0), pending: true, shared: true, ..PLAIN }, 0.68);
-        check(Evidence { similarity: 0.0, ..best }, 0.0);
+    fn each_part_of_the_formula() {
+        check(UNKNOWN, 0.85);
+        check(Evidence { level: Level::Numbers, ..UNKNOWN }, 0.83);
+        check(Evidence { reviewed: true, ..UNKNOWN }, 0.9);
+        check(Evidence { rating: MeanRating::new(4.0), ..UNKNOWN }, 0.89);
+        check(Evidence { rating: MeanRating::new(3.0), ..UNKNOWN }, 0.85);
+        check(Evidence { rating: MeanRating::new(1.0), ..UNKNOWN }, 0.65);
+        check(Evidence { context: ContextMatch::Neighbours, ..UNKNOWN }, 0.97);
+        check(Evidence { penalty: 0.02, ..UNKNOWN }, 0.83);
+        check(Evidence { penalty: 7.0, ..UNKNOWN }, 0.0);
+        check(Evidence { penalty: f64::NAN, ..UNKNOWN }, 0.0);
+        let fuzzy = Evidence { level: Level::Fuzzy, ..UNKNOWN };
+        check(Evidence { uses: u32::MAX, ..fuzzy }, 0.97);
+        check(Evidence { similarity: f64::NAN, ..fuzzy }, 0.0);
+        check(Evidence { similarity: -1.0, ..fuzzy }, 0.0);
+    }
+
+    #[test]
+    fn ratings_have_one_to_five_stars() {
+        for wrong in [0.99, 5.01, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(MeanRating::new(wrong), None);
+        }
+        for right in [1.0, 4.5, 5.0] {
+            assert_eq!(MeanRating::new(right).map(MeanRating::stars), Some(right));
+        }
     }
 
     fn evidence() -> impl Strategy<Value = Evidence> {
-        let level = prop_oneof![Just(Level::Raw), Just(Level::Folded), Just(Level::Numbers), Just(Level::Fuzzy)];
-        let context =
-            prop_oneof![Just(ContextMatch::None), Just(ContextMatch::Section), Just(ContextMatch::Neighbours)];
-        let rating = prop::option::of(1.0..=5.0);
-        let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-        (level, 0.0..=1.0, context, rating, 0..40_u32, flags).prop_map(
-            |(level, similarity, context, rating, usage_count, (reviewed, pending, shared))| Evidence {
+        let level = prop::sample::select(vec![Level::Raw, Level::Folded, Level::Numbers, Level::Fuzzy]);
+        let context = prop::sample::select(vec![ContextMatch::None, ContextMatch::Section, ContextMatch::Neighbours]);
+        let rating = prop::option::of((1.0..=5.0).prop_map(|stars| MeanRating::new(stars).unwrap()));
+        let uses = prop_oneof![0_u32..40, any::<u32>()];
+        (level, 0.0..=1.0, any::<bool>(), rating, uses, context, 0.0..0.2_f64).prop_map(
+            |(level, similarity, reviewed, rating, uses, context, penalty)| Evidence {
                 level,
                 similarity,
-                context,
                 reviewed,
                 rating,
-                usage_count,
-                pending,
-                shared,
+                uses,
+                context,
+                penalty,
             },
         )
     }
 
     proptest! {
-        /// Whatever gets better, the confidence does not fall; and it is never above the similarity.
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// The better of two facts, all else equal, never gives less.
         #[test]
-        fn it_is_monotone(worse in evidence(), other in evidence()) {
-            let value = worse.confidence().value;
-            prop_assert!((0.0..=worse.similarity).contains(&value));
-            let better = [
-                Evidence { similarity: worse.similarity.max(other.similarity), ..worse },
-                Evidence { context: worse.context.max(other.context), ..worse },
-                Evidence { reviewed: true, ..worse },
-                Evidence { usage_count: worse.usage_count.max(other.usage_count), ..worse },
-                Evidence { pending: false, ..worse },
-                Evidence { shared: false, ..worse },
-                Evidence { rating: worse.rating.zip(other.rating).map(|(one, other)| one.max(other)), ..worse },
-                Evidence { level: if worse.level == Level::Numbers { Level::Folded } else { worse.level }, ..worse },
+        fn monotone_in_each(one in evidence(), other in evidence()) {
+            let value = |evidence: &Evidence| Confidence::new(evidence).value;
+            let stars = |rating: Option<MeanRating>| rating.map_or(3.0, MeanRating::stars);
+            let worse_rating = if stars(one.rating) <= stars(other.rating) { one.rating } else { other.rating };
+            let better_rating = if stars(one.rating) <= stars(other.rating) { other.rating } else { one.rating };
+            let pairs = [
+                (Evidence { level: one.level.max(other.level), ..one }, Evidence { level: one.level.min(other.level), ..one }),
+                (Evidence { similarity: one.similarity.min(other.similarity), ..one }, Evidence { similarity: one.similarity.max(other.similarity), ..one }),
+                (Evidence { reviewed: false, ..one }, Evidence { reviewed: true, ..one }),
+                (Evidence { rating: worse_rating, ..one }, Evidence { rating: better_rating, ..one }),
+                (Evidence { uses: one.uses.min(other.uses), ..one }, Evidence { uses: one.uses.max(other.uses), ..one }),
+                (Evidence { context: one.context.min(other.context), ..one }, Evidence { context: one.context.max(other.context), ..one }),
+                (Evidence { penalty: one.penalty.max(other.penalty), ..one }, Evidence { penalty: one.penalty.min(other.penalty), ..one }),
             ];
-            let rated = worse.rating.is_none() || other.rating.is_some();
-            for better in better.into_iter().filter(|better| rated || better.rating == worse.rating) {
-                prop_assert!(better.confidence().value >= value, "{better:?}");
+            for (worse, better) in pairs {
+                prop_assert!(value(&worse) <= value(&better), "{worse:?} {better:?}");
+                prop_assert_ne!(compare(&better, &worse), Ordering::Greater);
             }
+        }
+
+        /// What is explained is what was counted.
+        #[test]
+        fn the_parts_make_the_value(evidence in evidence()) {
+            let found = Confidence::new(&evidence);
+            let doubts = found.unreviewed * found.unrated * found.unused * found.out_of_context;
+            prop_assert!((found.quality - (1.0 - DOUBT * doubts)).abs() < 1e-9);
+            let value = (found.similarity * found.quality - found.penalty).clamp(0.0, 1.0);
+            prop_assert!((0.0..=1.0).contains(&found.value) && (found.value - value).abs() < 0.005 + 1e-9);
+        }
+
+        /// Suggestions have one order, in which no fuzzy one comes before an exact one.
+        #[test]
+        fn one_order(mut suggestions in prop::collection::vec(evidence(), 1..20)) {
+            suggestions.sort_by(compare);
+            prop_assert!(suggestions.is_sorted_by_key(|evidence| evidence.level));
+            prop_assert!(suggestions.is_sorted_by(|one, other| compare(one, other) != Ordering::Greater));
         }
     }
 }

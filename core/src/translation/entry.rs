@@ -2,13 +2,16 @@
 
 use std::fmt;
 
-use super::{ContextMatch, Evidence, LanguagePair, Level};
+use super::{Confidence, ContextMatch, Evidence, LanguagePair, Level, MeanRating};
 use crate::ids::{InvalidName, UnixMillis};
 
 /// The most people named as contributors of one entry; those who came later are not.
 pub const CONTRIBUTORS_MAX: usize = 16;
 /// From this rating on, a translation that nobody has reviewed needs no review either.
 const RATING_WITHOUT_REVIEW: u8 = 4;
+
+/// What it costs a translation that somebody should look at it first.
+const PENDING_PENALTY: f64 = 0.1;
 
 /// The name of a translation project: as that of a document by default.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -277,7 +280,7 @@ impl Entry {
     /// How much it can be relied on for its own text, in whatever context.
     #[must_use]
     pub fn confidence(&self) -> f64 {
-        self.evidence(Level::Raw, 1.0).confidence().value
+        Confidence::new(&self.evidence(Level::Raw, 1.0)).value
     }
 
     /// What is known of it, beside how its text is like another one.
@@ -287,10 +290,9 @@ impl Entry {
             similarity,
             context: ContextMatch::None,
             reviewed: self.reviewed,
-            rating: self.ratings.mean(),
-            usage_count: self.usage_count,
-            pending: self.status == Status::Pending,
-            shared: false,
+            rating: self.ratings.mean().and_then(MeanRating::new),
+            uses: self.usage_count,
+            penalty: if self.status == Status::Pending { PENDING_PENALTY } else { 0.0 },
         }
     }
 

@@ -25,6 +25,7 @@
 //! 3. `bounds`, `levenshtein`: how far two texts are at least, and how far exactly.
 //! 4. `sealed`, `index`: texts by length, in parts that never change.
 //! 5. `hits`, `matching`: looking up.
+//! 6. `confidence`: how far what is found can be trusted.
 
 mod alphabet;
 mod bounds;
@@ -43,7 +44,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-pub use confidence::{Confidence, ContextMatch, Evidence};
+pub use confidence::{Confidence, ContextMatch, Evidence, MeanRating, compare};
 pub use entry::{CONTRIBUTORS_MAX, Context, Entry, EntryId, ProjectId, Rating, Ratings, Scope, Status, Submission};
 pub use fold::{Folded, TextError};
 pub use hits::Hit;

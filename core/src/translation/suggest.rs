@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Candidate, Confidence, Context, ContextMatch, Entry, Evidence, Level, Scope, Status, substitute};
+use super::{Candidate, Confidence, Context, ContextMatch, Entry, Evidence, Level, Scope, Status, compare, substitute};
 use crate::ids::UnixMillis;
+
+/// What it costs a translation that it is everybody's, where a project is asked for.
+const SHARED_PENALTY: f64 = 0.02;
 
 /// What is suggested of what was found.
 #[derive(Clone, Copy, Debug)]
@@ -97,19 +100,16 @@ impl Ranked {
                 None => level = Level::Fuzzy,
             }
         }
-        let evidence = Evidence {
-            context: context_match(&entry.context, ranking.context),
-            shared: ranking.of_project && entry.scope == Scope::Shared,
-            ..entry.evidence(level, found.hit.similarity())
-        };
-        Self { evidence, confidence: evidence.confidence(), text, entry }
+        let known = entry.evidence(level, found.hit.similarity());
+        let is_elsewhere = ranking.of_project && entry.scope == Scope::Shared;
+        let penalty = known.penalty + if is_elsewhere { SHARED_PENALTY } else { 0.0 };
+        let evidence = Evidence { context: context_match(&entry.context, ranking.context), penalty, ..known };
+        Self { evidence, confidence: Confidence::new(&evidence), text, entry }
     }
 
     fn before(&self, other: &Self) -> Ordering {
         let newest = |ranked: &Self| Reverse((ranked.entry.last_used_at, ranked.entry.id));
-        let by_level = self.evidence.level.cmp(&other.evidence.level);
-        let by_confidence = other.confidence.value.total_cmp(&self.confidence.value);
-        by_level.then(by_confidence).then_with(|| newest(self).cmp(&newest(other)))
+        compare(&self.evidence, &other.evidence).then_with(|| newest(self).cmp(&newest(other)))
     }
 
     fn into_suggestion(self, explain: bool) -> Suggestion {

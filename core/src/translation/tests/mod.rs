@@ -5,6 +5,7 @@ mod updating;
 
 use proptest::prelude::*;
 
+use super::alphabet::class;
 use super::{Folded, SourceId};
 
 /// The Levenshtein distance by its definition.
@@ -36,10 +37,10 @@ fn similarity((distance, longer): (usize, usize)) -> f64 {
 }
 
 /// A text of some length that repeats a short piece, with changes: many of them are near each other.
-fn near(lengths: impl Strategy<Value = usize>, letters: &'static str) -> impl Strategy<Value = String> {
+fn near<L: Strategy<Value = usize>>(lengths: L, letters: &str) -> impl Strategy<Value = String> + use<L> {
     let letters: Vec<char> = letters.chars().collect();
     let letter = prop::sample::select(letters);
-    let changes = prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, letter), 0..8);
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, letter), 0..14);
     (lengths, 0..3_usize, changes).prop_map(|(length, start, changes)| {
         let mut text: Vec<char> = "the unit of a pay".chars().cycle().skip(start * 5).take(length).collect();
         for (place, kind, letter) in changes {
@@ -60,9 +61,15 @@ fn lengths() -> impl Strategy<Value = usize> {
     prop_oneof![1..12_usize, 28..36_usize, 60..70_usize, 125..132_usize, 158..162_usize]
 }
 
+/// Different characters of one class, which only comparing characters tells apart.
+fn of_one_class() -> String {
+    ('\u{4E00}'..'\u{9000}').filter(|&c| class(c) == class('\u{4E2D}')).take(4).collect()
+}
+
 /// Texts that are dense in edits, some of characters that share their class.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
+        2 => near(lengths(), &of_one_class()),
         6 => near(lengths(), "ab t0é"),
         2 => near(lengths(), "αβ\u{4E2D}\u{1F600}œ"),
         2 => "[ab]{1,9}",

@@ -1,0 +1,154 @@
+//! What a translator waits for: looking texts up among 121,000 real ones and a million made of them, beside
+//! rapidfuzz over all of them, with how many of the true answers are found.
+
+mod clock;
+mod data;
+
+use std::error::Error;
+use std::path::Path;
+
+use jddb_core::translation::{Folded, Hit, Index, Mode, Query, Scratch, Search, SourceId};
+use rapidfuzz::distance::levenshtein::{Args, BatchComparator};
+
+use clock::{Durations, timed};
+use data::{Asked, directory, queries, sources, splice};
+
+/// What the server is built with, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const WANTED: usize = 5;
+const MIN_SIMILARITY: f64 = 0.7;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let Some(directory) = directory() else {
+        println!("skipped: the translation data is not here; set JDDB_SHARED to its directory");
+        return Ok(());
+    };
+    // Without the flag of `cargo bench` it only has to run at all.
+    let whole = std::env::args().any(|argument| argument == "--bench");
+    memory(&directory, whole)
+}
+
+fn memory(directory: &Path, whole: bool) -> Result<(), Box<dyn Error>> {
+    let mut sources = sources(directory)?;
+    let asked = queries(directory)?;
+    if !whole {
+        sources.truncate(2_000);
+        Bench::new("2k", &sources)?.look_up(Mode::Fast, &asked[..20], &mut Scratch::default())?;
+        return Ok(());
+    }
+    let mut scratch = Scratch::default();
+    let real = Bench::new("121k", &sources)?;
+    for mode in [Mode::Fast, Mode::Exhaustive] {
+        let found = real.look_up(mode, &asked, &mut scratch)?;
+        let truth: Vec<Vec<f64>> =
+            asked.iter().map(|asked| asked.top5.iter().map(|best| best.similarity).collect()).collect();
+        recall("of the answers of queries.jsonl", &truth, &found);
+    }
+    real.brute_force(&asked[..60])?;
+    splice(&mut sources, 1_000_000);
+    let million = Bench::new("1m", &sources)?;
+    let fast = million.look_up(Mode::Fast, &asked, &mut scratch)?;
+    let every = |from: &[Vec<f64>], step: usize| from.iter().step_by(step).cloned().collect::<Vec<_>>();
+    let some: Vec<Asked> = asked.into_iter().step_by(4).collect();
+    let exhaustive = million.look_up(Mode::Exhaustive, &some, &mut scratch)?;
+    recall("of what exhaustive finds, by fast", &exhaustive, &every(&fast, 4));
+    let few: Vec<Asked> = some.into_iter().step_by(12).collect();
+    let truth = million.brute_force(&few)?;
+    recall("of what rapidfuzz finds, by exhaustive", &truth, &every(&exhaustive, 12));
+    recall("of what rapidfuzz finds, by fast", &truth, &every(&fast, 48));
+    Ok(())
+}
+
+/// An index of some texts.
+struct Bench {
+    name: &'static str,
+    folded: Vec<Folded>,
+    index: Index,
+}
+
+impl Bench {
+    /// Folds and indexes, as a server does that starts.
+    fn new(name: &'static str, sources: &[String]) -> Result<Self, Box<dyn Error>> {
+        let (built, duration) = timed(|| -> Result<_, Box<dyn Error>> {
+            let folded = sources.iter().map(|source| Folded::new(source)).collect::<Result<Vec<_>, _>>()?;
+            let index = Index::build((0..).map(SourceId).zip(&folded))?;
+            Ok((folded, index))
+        });
+        let (folded, index) = built?;
+        let bytes = index.bytes() / sources.len().max(1);
+        println!(
+            "translation_{name}_build: {} texts in {:.2} s, {bytes} bytes each besides the text",
+            sources.len(),
+            duration.as_secs_f64()
+        );
+        Ok(Self { name, folded, index })
+    }
+
+    /// The similarities that are found for each; the time is from the text as it was written.
+    fn look_up(&self, mode: Mode, asked: &[Asked], scratch: &mut Scratch) -> Result<Vec<Vec<f64>>, Box<dyn Error>> {
+        let search = Search::new(mode, MIN_SIMILARITY, WANTED)?;
+        let mut durations = Vec::new();
+        let mut found = Vec::new();
+        for asked in asked {
+            let (hits, duration) = timed(|| -> Result<_, Box<dyn Error>> {
+                let query = Query::new(Folded::new(&asked.text)?);
+                Ok(self.index.search(&query, &search, scratch))
+            });
+            found.push(hits?.iter().map(Hit::similarity).collect());
+            durations.push(duration);
+        }
+        self.report(&format!("{mode:?}").to_lowercase(), durations);
+        Ok(found)
+    }
+
+    /// rapidfuzz over all texts, with a threshold that rises as ours does.
+    fn brute_force(&self, asked: &[Asked]) -> Result<Vec<Vec<f64>>, Box<dyn Error>> {
+        let texts: Vec<Vec<char>> = self.folded.iter().map(|text| text.as_str().chars().collect()).collect();
+        let mut durations = Vec::new();
+        let mut found = Vec::new();
+        for asked in asked {
+            let folded = Folded::new(&asked.text)?;
+            let (best, duration) = timed(|| {
+                let comparator = BatchComparator::new(folded.as_str().chars());
+                let mut best: Vec<f64> = Vec::new();
+                for text in &texts {
+                    let threshold = if best.len() < WANTED { MIN_SIMILARITY } else { best[WANTED - 1] };
+                    let args = Args::default().score_cutoff(threshold);
+                    let similarity = comparator.normalized_similarity_with_args(text.iter().copied(), &args);
+                    if let Some(similarity) = similarity {
+                        best.insert(best.partition_point(|&other| other >= similarity), similarity);
+                        best.truncate(WANTED);
+                    }
+                }
+                best
+            });
+            found.push(best);
+            durations.push(duration);
+        }
+        self.report("rapidfuzz", durations);
+        Ok(found)
+    }
+
+    fn report(&self, what: &str, durations: Vec<std::time::Duration>) {
+        let count = durations.len();
+        let durations = Durations::new(durations);
+        let [half, nearly_all] = [50, 99].map(|percent| durations.percentile(percent));
+        println!("translation_{}_{what}: p50 {half:.3} ms, p99 {nearly_all:.3} ms ({count} texts)", self.name);
+    }
+}
+
+/// How many of the true answers are found, place by place; equal similarities may be exchanged.
+fn recall(what: &str, truth: &[Vec<f64>], found: &[Vec<f64>]) {
+    let answers = truth.iter().map(Vec::len).sum::<usize>();
+    let places = truth.iter().zip(found).flat_map(|(truth, found)| truth.iter().zip(found));
+    // The truth is written with six digits.
+    let right = places.filter(|(truth, found)| **found > **truth - 1e-6).count();
+    println!("  {right} of {answers} {what}: recall {:.4}", ratio(right, answers));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of answers")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole as f64
+}
