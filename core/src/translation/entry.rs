@@ -407,7 +407,7 @@ mod tests {
             Submission { scope: Scope::Shared, ..base.clone() },
             Submission { pair: LanguagePair::new(Language::FRENCH, Language::ENGLISH).unwrap(), ..base.clone() },
             Submission { source_text: "the incumbent".into(), ..base.clone() },
-            Submission { translated_text: "La titulaire".into(), ..base.clone() },
+            Submission { translated_text: "La titulaire".into(), ..base },
         ] {
             assert!(!known.is_of(&other), "{other:?}");
         }
