@@ -169,13 +169,8 @@ impl Front {
         // The limit may have become another one.
         self.slots.bound(connections_max(&self.site));
         let slot = self.slots.take().ok_or("HTTP connections")?;
-        let socket = SockRef::from(&stream);
         // Only a socket that is dead already refuses; reading will tell.
-        let options = socket
-            .set_tcp_nodelay(true)
-            .and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES))
-            .and_then(|()| socket.set_tcp_user_timeout(Some(self.silence)));
-        if let Err(error) = options {
+        if let Err(error) = set_options(&stream, self.silence) {
             tracing::debug!(%error, "a socket does not take its options");
         }
         let site = Rc::clone(&self.site);
@@ -185,6 +180,14 @@ impl Front {
         };
         Ok(())
     }
+}
+
+/// What is sent leaves at once, little of it waits in the system, and a peer that confirms none of it is gone after `silence`.
+fn set_options(stream: &TcpStream, silence: Duration) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    socket.set_tcp_user_timeout(Some(silence))
 }
 
 /// Errors of one connection, which was gone before it was accepted: the next one is not affected.
@@ -215,6 +218,20 @@ impl Occasionally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_socket_has_its_options() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (stream, _) = accepted.unwrap();
+        set_options(&stream, Duration::from_secs(70)).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_BYTES);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(70)));
+        drop(client);
+    }
 
     #[test]
     fn trouble_is_told_at_once_then_in_intervals() {

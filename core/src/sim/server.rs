@@ -68,6 +68,11 @@ pub(super) struct Server {
     connections: usize,
 }
 
+/// The clock that never goes back: nobody sets the wall clock here.
+const fn monotonic(now: UnixMillis) -> Duration {
+    Duration::from_millis(now.0)
+}
+
 impl Plan {
     const fn limits(&self) -> DocumentLimits {
         DocumentLimits {
@@ -79,7 +84,7 @@ impl Plan {
         }
     }
 
-    fn open(&self, disk: &mut Disk, snapshot: usize, before_max: usize) -> Checked<(Room, usize)> {
+    fn open(&self, now: UnixMillis, disk: &mut Disk, snapshot: usize, before_max: usize) -> Checked<(Room, usize)> {
         let Restored { mut document, kept } = disk.reopen(snapshot, before_max, self.limits())?;
         document.skip_versions(disk.skipped_versions);
         let Self { durability, outbound_bytes_max, .. } = *self;
@@ -92,15 +97,17 @@ impl Plan {
             limits: LIMITS,
             counters: Arc::default(),
         };
-        Ok((Room::new(document, disk.session.clone(), Rc::new(config)), kept))
+        let mut room = Room::new(document, disk.session.clone(), Rc::new(config));
+        room.tell_time(now, monotonic(now));
+        Ok((room, kept))
     }
 }
 
 impl Server {
     pub(super) fn new(plan: Plan) -> Checked<Self> {
         let mut disk = Disk::default();
-        let (room, _) = plan.open(&mut disk, 0, 0)?;
         let now = UnixMillis(1_758_458_730_123);
+        let (room, _) = plan.open(now, &mut disk, 0, 0)?;
         Ok(Self { room, disk, now, plan, parser: Parser::default(), sockets: Vec::new(), connections: 0 })
     }
 
@@ -225,7 +232,7 @@ impl Server {
     /// Time passes.
     pub(super) fn wait(&mut self, milliseconds: u64) {
         self.now = self.now.plus(milliseconds);
-        self.room.tend(self.now, Duration::from_millis(self.now.0));
+        self.room.tend(self.now, monotonic(self.now));
     }
 
     /// The disk has written the oldest batch; false if there was none.
@@ -290,7 +297,7 @@ impl Server {
     /// The document is read from the disk again: from a snapshot, or from none with 0. Nobody is connected.
     pub(super) fn reopen(&mut self, snapshot: usize, before_max: usize, mirror: &mut Mirror) -> Checked {
         self.sockets.clear();
-        let (room, kept) = self.plan.open(&mut self.disk, snapshot, before_max)?;
+        let (room, kept) = self.plan.open(self.now, &mut self.disk, snapshot, before_max)?;
         self.room = room;
         mirror.rewind(self.disk.version(), kept)?;
         self.check(mirror)
