@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{by_similarity, distance, folded, similarity, text};
+use super::{by_similarity, distance, folded, of_one_class, similarity, text};
 use crate::translation::{
     FAST_CHARS_MIN, Folded, HITS_MAX, Hit, Index, IndexError, Level, Mode, Query, Scratch, Search, SearchError,
     SourceId, TEXT_CHARS_MAX, TextError,
@@ -150,4 +150,26 @@ fn an_empty_index_finds_nothing() {
     let index = Index::default();
     assert_eq!(search(&index, &Folded::new("a").unwrap(), Mode::Exhaustive, 0.5, 5), []);
     assert!(index.is_empty());
+}
+
+/// Numbers are put in for one another, characters of one class are not.
+#[test]
+fn number_forms_are_of_characters() {
+    let letters: Vec<char> = of_one_class().chars().collect();
+    let text = |letter: char, number: u32| Folded::new(&format!("{letter}{number}")).unwrap();
+    let index = build(&[(SourceId(0), text(letters[0], 1)), (SourceId(1), text(letters[1], 1))]);
+    let look_up = Search::new(Mode::Fast, 0.5, 5).unwrap();
+    let found = index.look_up(&Query::new(text(letters[0], 2)), &look_up, &mut Scratch::default());
+    let found: Vec<_> = found.iter().map(|found| (found.hit.source, found.level)).collect();
+    assert_eq!(found, [(SourceId(0), Level::Numbers)]);
+}
+
+/// Single characters all over, which fast would not find in a longer text.
+#[test]
+fn fast_is_exhaustive_for_short_texts() {
+    let text = "abcdefghijklmnopqrstuvwxyz(;!)";
+    let changed: String = text.chars().enumerate().map(|(at, c)| if at % 3 == 1 { '_' } else { c }).collect();
+    let index = build(&[(SourceId(0), Folded::new(text).unwrap())]);
+    let found = search(&index, &Folded::new(&changed).unwrap(), Mode::Fast, 0.65, 5);
+    assert_eq!(found, [Hit { source: SourceId(0), distance: 10, longer: 30 }]);
 }
