@@ -204,7 +204,8 @@ async fn short_sittings_lead_to_a_snapshot() {
 
 /// How many snapshots there are, without disturbing the server whose database it is.
 fn snapshots(database: &Path) -> usize {
-    let families = ["default", "journal", "snapshots", "sessions", "saves", "catalogue", "logins", "meta"];
+    let families =
+        ["default", "journal", "snapshots", "sessions", "saves", "catalogue", "logins", "translations", "meta"];
     let Ok(db) = DB::open_cf_for_read_only(&Options::default(), database, families, false) else { return 0 };
     let family = db.cf_handle("snapshots").expect("the family of snapshots");
     db.iterator_cf(family, IteratorMode::Start).count()

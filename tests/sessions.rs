@@ -396,7 +396,8 @@ async fn put(server: &Server, document: &str, token: &str, body: &Value) -> Answ
 
 /// How many records of each kind there are of a server that has stopped, but for the catalogue and what is true of the store.
 fn records(home: &Home) -> [usize; 4] {
-    let families = ["default", "journal", "snapshots", "sessions", "saves", "catalogue", "logins", "meta"];
+    let families =
+        ["default", "journal", "snapshots", "sessions", "saves", "catalogue", "logins", "translations", "meta"];
     let db = DB::open_cf_for_read_only(&Options::default(), home.data().join("documents"), families, false);
     let db = db.expect("a store");
     ["journal", "snapshots", "sessions", "saves"].map(|name| {

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use jddb_core::document::{Change, Origin, SectionChange, Session};
 use jddb_core::ids::{DocumentId, SectionName, UnixMillis, Version};
 use jddb_core::ot::OperationBuilder;
-use jddb_storage::{CommitBatch, Committer, DataDirectory, Durability, EncodedRecord, Store, StoreOptions};
+use jddb_storage::{CommitBatch, Committer, DataDirectory, Durability, EncodedRecord, LockError, Store, StoreOptions};
 
 /// So small that logs, buffers and table files change all the time.
 pub(crate) const SMALL: StoreOptions =
@@ -20,7 +21,18 @@ pub(crate) fn id(name: &str) -> DocumentId {
 }
 
 pub(crate) fn open(path: &Path, durability: Durability) -> Arc<Store> {
-    Store::open(&DataDirectory::lock(path).unwrap(), SMALL, durability).unwrap()
+    Store::open(&lock(path), SMALL, durability).unwrap()
+}
+
+/// Locks a directory that was let go of. A program that another test starts at that moment has the lock too, until it runs.
+fn lock(path: &Path) -> DataDirectory {
+    for _ in 0..1_000 {
+        match DataDirectory::lock(path) {
+            Err(LockError::InUse { .. }) => std::thread::sleep(Duration::from_millis(5)),
+            locked => return locked.unwrap(),
+        }
+    }
+    DataDirectory::lock(path).unwrap()
 }
 
 /// The change of `version`, whose content follows from the document and the version.
