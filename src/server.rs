@@ -143,7 +143,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let login_lane = WaitingLane::new(handles.remove(core_count), login_parker);
     let logins = LoginThread::start(login_queue, logins, Arc::clone(&shared), login_lane)
         .map_err(|error| ServeError::System { what: "start the thread of logins", error })?;
-    let translation_threads = TranslationThreads::start(&translation_queues, &shared, translation_lane)
+    let translation_threads = TranslationThreads::start(translation_queues, &shared, translation_lane)
         .map_err(|error| ServeError::System { what: "start the threads of the translation memory", error })?;
     let (drain, draining) = watch::channel(false);
     let workers = start_cores(&shared, listeners, handles, &draining)?;

@@ -10,7 +10,8 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use jddb_core::ids::UnixMillis;
 use jddb_core::translation::{
-    Candidate, Entry, Folded, Memory, MemoryError, Query, Scratch, SearchError, Submission, TextError, Wanted,
+    Choice, Context, Entry, Folded, Memory, MemoryError, Query, Ranking, Scratch, SearchError, Submission, Suggestion,
+    TextError, Wanted, suggest,
 };
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
@@ -43,14 +44,14 @@ pub struct TranslationQueues {
 /// What waits for the one thread that changes.
 #[derive(Debug)]
 enum Change {
-    Submit(Box<Submission>, Pass, Reply<Submitted>),
+    Submit(Box<Submission>, Pass, Reply<Arc<Entry>>),
     Stop,
 }
 
 /// What waits for those that look up.
 #[derive(Debug)]
 enum LookUp {
-    Find(Box<Asked>, Reply<Vec<Candidate>>),
+    Find(Box<Asked>, Reply<Vec<Suggestion>>),
     Stop,
 }
 
@@ -61,17 +62,12 @@ type Reply<T> = oneshot::Sender<Result<T, TranslationError>>;
 pub struct Asked {
     /// The text.
     pub text: Box<str>,
+    /// Where it stands.
+    pub context: Context,
     /// What is wanted of it.
     pub wanted: Wanted,
-}
-
-/// What has become of what was handed in.
-#[derive(Clone, Debug)]
-pub struct Submitted {
-    /// The entry.
-    pub entry: Arc<Entry>,
-    /// There was none before.
-    pub is_new: bool,
+    /// What is suggested of what is found.
+    pub choice: Choice,
 }
 
 /// Why something was not done.
@@ -112,33 +108,22 @@ impl Translations {
         (Self { memory: RwLock::new(memory), changes, look_ups }, queues)
     }
 
-    /// How many entries there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.memory.read().len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Remembers a translation, of somebody who came with that. It is on disk, and found by everybody, when this returns.
     ///
     /// # Errors
     /// It cannot be remembered, or not be kept.
-    pub async fn submit(&self, submission: Submission, pass: Pass) -> Result<Submitted, TranslationError> {
+    pub async fn submit(&self, submission: Submission, pass: Pass) -> Result<Arc<Entry>, TranslationError> {
         let (reply, answer) = oneshot::channel();
         send(&self.changes, Change::Submit(Box::new(submission), pass, reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
-    /// The entries of the texts that are like that one. Whoever stops waiting before it was begun has it left out.
+    /// What is suggested for a text, by what is known of those that are like it. Whoever stops waiting before it was begun has
+    /// it left out.
     ///
     /// # Errors
     /// It cannot be looked up, or not now.
-    pub async fn look_up(&self, asked: Asked) -> Result<Vec<Candidate>, TranslationError> {
+    pub async fn look_up(&self, asked: Asked) -> Result<Vec<Suggestion>, TranslationError> {
         let (reply, answer) = oneshot::channel();
         send(&self.look_ups, LookUp::Find(Box::new(asked), reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
@@ -166,12 +151,13 @@ impl TranslationThreads {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(crate) fn start(queues: &TranslationQueues, shared: &Arc<Shared>, lane: WaitingLane) -> io::Result<Self> {
+    pub(crate) fn start(queues: TranslationQueues, shared: &Arc<Shared>, lane: WaitingLane) -> io::Result<Self> {
         let desk = Desk { shared: Arc::clone(shared), lane };
-        let changes = queues.changes.clone();
+        // The threads alone receive: whoever sends to one that is gone is told so, and waits for nobody.
+        let TranslationQueues { changes, look_ups } = queues;
         let changing = Builder::new().name("translations".to_owned()).spawn(move || desk.run(&changes))?;
         let look = |number: usize| {
-            let (shared, look_ups) = (Arc::clone(shared), queues.look_ups.clone());
+            let (shared, look_ups) = (Arc::clone(shared), look_ups.clone());
             Builder::new().name(format!("look-up-{number}")).spawn(move || look_up(&shared.translations, &look_ups))
         };
         Ok(Self {
@@ -218,13 +204,12 @@ impl Desk {
         }
     }
 
-    fn submit(&mut self, submission: Submission) -> Result<Submitted, TranslationError> {
+    fn submit(&mut self, submission: Submission) -> Result<Arc<Entry>, TranslationError> {
         let now = UnixMillis(clock::now_unix_ms());
         let Shared { translations, store, .. } = &*self.shared;
-        let (entry, is_new) = translations.memory.read().prepare(submission, now)?;
+        let (entry, _) = translations.memory.read().prepare(submission, now)?;
         self.lane.write(vec![store.encode_translation(&entry)]).map_err(|Unwritten| TranslationError::Storage)?;
-        let entry = translations.memory.write().put(entry)?;
-        Ok(Submitted { entry, is_new })
+        Ok(translations.memory.write().put(entry)?)
     }
 
     /// What is tidied up is so for look-ups; nobody waits for it but for whoever comes next.
@@ -253,9 +238,16 @@ fn look_up(translations: &Translations, queue: &Receiver<LookUp>) {
     }
 }
 
-fn find(translations: &Translations, asked: &Asked, scratch: &mut Scratch) -> Result<Vec<Candidate>, TranslationError> {
+fn find(
+    translations: &Translations,
+    asked: &Asked,
+    scratch: &mut Scratch,
+) -> Result<Vec<Suggestion>, TranslationError> {
     let query = Query::new(Folded::new(&asked.text)?);
     let inquiry = translations.memory.read().inquire(&asked.wanted)?;
     let found = inquiry.run(&query, scratch);
-    Ok(translations.memory.read().resolve(&found).collect())
+    let candidates = translations.memory.read().resolve(&found);
+    let of_project = asked.wanted.project.is_some();
+    let ranking = Ranking { text: &asked.text, context: &asked.context, of_project, choice: asked.choice };
+    Ok(suggest(candidates, &ranking))
 }

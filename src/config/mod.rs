@@ -113,7 +113,8 @@ impl Default for Config {
 pub struct Translation {
     /// Threads that look up, beside the cores, 1 to 64.
     pub threads: usize,
-    /// The most entries of the translation memory, 1 to 100,000,000. Each takes about two kilobytes of memory, if it is a sentence.
+    /// The most entries of the translation memory, 1 to 16,777,216. Each takes about two kilobytes of memory, if it is a
+    /// sentence.
     pub entries: usize,
     /// Whether only what is accepted is suggested, and nothing that should be reviewed first.
     pub approved_only: bool,

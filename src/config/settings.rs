@@ -127,7 +127,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("tls.certificate", Text),
     setting("tls.key", Text),
     integer("translation.threads", 1, 64),
-    integer("translation.entries", 1, 100_000_000),
+    integer("translation.entries", 1, 1 << 24),
     setting("translation.approved_only", Boolean),
     integer("storage.wal_bytes", MIB, 64 * GIB),
     integer("storage.block_cache_bytes", MIB, TIB),

@@ -6,7 +6,7 @@ use hyper::http::request::Parts;
 use jddb_core::protocol::outbound::write_json;
 use jddb_core::protocol::{ErrorCode, InboundError, Parser, read_submit_body, read_suggestions_body};
 use jddb_core::translation::{
-    Language, LanguagePair, MemoryError, Mode, Ranking, Scope as Place, Submission, Suggestion, Wanted, suggest,
+    Choice, Language, LanguagePair, MemoryError, Mode, Scope as Place, Submission, Suggestion, Wanted,
 };
 use serde::Serialize;
 use tokio::time::timeout;
@@ -25,8 +25,8 @@ const TEXTS_PER_SUGGESTION: usize = 2;
 
 /// The answer of `POST /api/translation/suggestions`.
 #[derive(Serialize)]
-struct Suggestions<'a> {
-    suggestions: &'a [Suggestion],
+struct Suggestions {
+    suggestions: Vec<Suggestion>,
 }
 
 /// The answer of `POST /api/translation/submit`.
@@ -46,7 +46,6 @@ pub(super) async fn suggestions(site: &Site, request: &Parts, body: Incoming) ->
     let mut body = read_json(&request.headers, body, site).await?;
     let body = read_suggestions_body(&mut Parser::default(), &mut body)?;
     check_open(site)?;
-    let of_project = body.project_id.is_some();
     let wanted = Wanted {
         pair: pair_of(body.languages)?,
         project: body.project_id,
@@ -55,20 +54,17 @@ pub(super) async fn suggestions(site: &Site, request: &Parts, body: Incoming) ->
         min_similarity: body.min_confidence,
         texts: TEXTS_PER_SUGGESTION * body.max_suggestions,
     };
-    let asked = Asked { text: body.source_text.clone(), wanted };
-    let candidates = timeout(site.answer_timeout, site.shared.translations.look_up(asked)).await;
-    let candidates = candidates.unwrap_or(Err(TranslationError::Busy))?;
-    let ranking = Ranking {
-        text: &body.source_text,
-        context: &body.context,
-        of_project,
+    let choice = Choice {
         approved_only: site.shared.config.translation.approved_only,
         min_confidence: body.min_confidence,
         max: body.max_suggestions,
         explain: body.explain,
     };
+    let asked = Asked { text: body.source_text, context: body.context, wanted, choice };
+    let suggestions = timeout(site.answer_timeout, site.shared.translations.look_up(asked)).await;
+    let suggestions = suggestions.unwrap_or(Err(TranslationError::Busy))?;
     let mut answer = Vec::new();
-    write_json(&mut answer, &Suggestions { suggestions: &suggest(candidates, &ranking) });
+    write_json(&mut answer, &Suggestions { suggestions });
     Ok(json_of_now(StatusCode::OK, answer))
 }
 
@@ -92,7 +88,7 @@ pub(super) async fn submit(site: &Site, request: &Parts, body: Incoming) -> Resu
         user_id: identity.user_id.as_str().into(),
     };
     let submitted = timeout(site.answer_timeout, site.shared.translations.submit(submission, pass)).await;
-    let entry = submitted.unwrap_or(Err(TranslationError::Busy))?.entry;
+    let entry = submitted.unwrap_or(Err(TranslationError::Busy))?;
     let answer = Submitted {
         translation_id: entry.id.to_string(),
         status: entry.status.name(),

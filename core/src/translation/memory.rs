@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::entry::{Entry, EntryId, ProjectId, Scope, Status, Submission};
-use super::{Folded, HITS_MAX, Index, IndexError, LanguagePair, Match, Merge, Merged, Mode, Query, SIMILARITY_MIN};
-use super::{Scratch, Search, SearchError, SourceId, TextError};
+use super::{Folded, HITS_MAX, Index, IndexError, LanguagePair, Match, Merge, Merged, Mode, Query};
+use super::{SEGMENTS_MAX, SIMILARITY_MIN, Scratch, Search, SearchError, SourceId, TextError};
 use crate::ids::UnixMillis;
 
 /// The most translations of one text in one place; most texts have one.
@@ -25,10 +25,10 @@ pub enum MemoryError {
     #[error(transparent)]
     Index(#[from] IndexError),
     /// There are as many entries as are wanted.
-    #[error("the translation memory is full: delete what is not needed, or have translation.entries raised")]
+    #[error("the translation memory is full: ask the operator to raise translation.entries")]
     Full,
     /// There are [`TRANSLATIONS_MAX`] translations of it.
-    #[error("there are {TRANSLATIONS_MAX} translations of this text: reject or delete some of them")]
+    #[error("there are {TRANSLATIONS_MAX} translations of this text, which is all that is kept: use one of them")]
     Translations,
 }
 
@@ -133,10 +133,11 @@ impl Upkeep {
 }
 
 impl Memory {
-    /// A memory of nothing, for so many entries at most.
+    /// A memory of nothing, for so many entries at most, and no more than [`SEGMENTS_MAX`]: so there is room in the index for
+    /// whatever was [prepared](Self::prepare).
     #[must_use]
     pub fn new(entries_max: usize) -> Self {
-        Self { shelves: HashMap::new(), entries: HashMap::new(), next: 0, entries_max }
+        Self { shelves: HashMap::new(), entries: HashMap::new(), next: 0, entries_max: entries_max.min(SEGMENTS_MAX) }
     }
 
     /// What a server starts with, whose bound holds for what comes later. Entries whose text cannot be looked for are left out,
@@ -279,17 +280,18 @@ impl Memory {
     }
 
     /// The entries of the texts that were found, as far as they are still there, and not rejected.
-    pub fn resolve(&self, found: &Found) -> impl Iterator<Item = Candidate> {
-        let entries = |scope: &Scope, source| self.shelves.get(&(scope.clone(), found.pair))?.sources.get(&source);
-        let of_scope = move |in_scope: &InScope| {
-            let of_text = |found: &Match| {
-                let entries = entries(&in_scope.scope, found.hit.source).map_or(&[][..], Vec::as_slice);
-                let usable = entries.iter().filter(|entry| entry.status != Status::Rejected);
-                usable.map(|entry| Candidate { entry: Arc::clone(entry), found: *found }).collect::<Vec<_>>()
-            };
-            in_scope.matches.iter().flat_map(of_text).collect::<Vec<_>>()
-        };
-        found.scopes.iter().flat_map(of_scope)
+    #[must_use]
+    pub fn resolve(&self, found: &Found) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for InScope { scope, matches } in &found.scopes {
+            let Some(shelf) = self.shelves.get(&(scope.clone(), found.pair)) else { continue };
+            for found in matches {
+                let entries = shelf.sources.get(&found.hit.source).into_iter().flatten();
+                let usable = entries.filter(|entry| entry.status != Status::Rejected);
+                candidates.extend(usable.map(|entry| Candidate { entry: Arc::clone(entry), found: *found }));
+            }
+        }
+        candidates
     }
 
     /// An index that should be tidied up, by whoever has the time.
@@ -353,7 +355,7 @@ mod tests {
         let wanted = Wanted { pair: pair(), project, mode: Mode::Exhaustive, min_similarity: 0.7, texts: 10 };
         let inquiry = memory.inquire(&wanted).unwrap();
         let found = inquiry.run(&Query::new(Folded::new(text).unwrap()), &mut Scratch::default());
-        memory.resolve(&found).collect()
+        memory.resolve(&found)
     }
 
     fn translations(memory: &Memory, project: Option<ProjectId>, text: &str) -> Vec<String> {
@@ -387,7 +389,7 @@ mod tests {
         };
         let found = memory.inquire(&other_way).unwrap();
         let found = found.run(&Query::new(Folded::new("The incumbent").unwrap()), &mut Scratch::default());
-        assert_eq!(memory.resolve(&found).count(), 0);
+        assert_eq!(memory.resolve(&found).len(), 0);
     }
 
     #[test]
@@ -402,7 +404,7 @@ mod tests {
         assert!(memory.remove(second.id).is_some() && memory.remove(second.id).is_none());
         // Whoever was looking meanwhile is not told of it either.
         let found = inquiry.run(&Query::new(Folded::new("The incumbent").unwrap()), &mut Scratch::default());
-        assert_eq!(memory.resolve(&found).count(), 0);
+        assert_eq!(memory.resolve(&found).len(), 0);
         memory.remove(first.id).unwrap();
         assert!(memory.is_empty() && memory.shelves.is_empty());
         // A number is not used again, after a restart neither.

@@ -53,7 +53,7 @@ pub use language::{Language, LanguagePair};
 pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};
 pub use memory::{Candidate, Found, Inquiry, Kept, Memory, MemoryError, TRANSLATIONS_MAX, Upkeep, Wanted};
 pub use placeables::substitute;
-pub use suggest::{Ranking, Suggestion, suggest};
+pub use suggest::{Choice, Ranking, Suggestion, suggest};
 
 /// The longest text that is indexed or looked up, in Unicode scalar values after folding.
 pub const TEXT_CHARS_MAX: usize = 4096;

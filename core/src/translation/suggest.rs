@@ -20,6 +20,13 @@ pub struct Ranking<'a> {
     pub context: &'a Context,
     /// A project was asked for, beside which what all share is less to the point.
     pub of_project: bool,
+    /// What of it is wanted.
+    pub choice: Choice,
+}
+
+/// How much is suggested, and of what.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
     /// Only what is accepted is suggested.
     pub approved_only: bool,
     /// The confidence below which nothing is suggested, 0 to 1.
@@ -63,19 +70,19 @@ pub struct Suggestion {
 /// The best of what was found: by level, then by confidence, then what was used last.
 #[must_use]
 pub fn suggest(candidates: impl IntoIterator<Item = Candidate>, ranking: &Ranking<'_>) -> Vec<Suggestion> {
-    let is_wanted = |candidate: &Candidate| !ranking.approved_only || candidate.entry.status == Status::Accepted;
+    let is_wanted = |candidate: &Candidate| !ranking.choice.approved_only || candidate.entry.status == Status::Accepted;
     let mut ranked: Vec<Ranked> =
         candidates.into_iter().filter(is_wanted).map(|candidate| Ranked::new(candidate, ranking)).collect();
-    ranked.retain(|ranked| ranked.confidence.value >= ranking.min_confidence);
+    ranked.retain(|ranked| ranked.confidence.value >= ranking.choice.min_confidence);
     ranked.sort_by(Ranked::before);
     // The same translation of texts that differ in what does not matter is suggested once.
     let mut suggestions: Vec<Suggestion> = Vec::new();
     for ranked in ranked {
-        if suggestions.len() == ranking.max {
+        if suggestions.len() == ranking.choice.max {
             break;
         }
         if suggestions.iter().all(|other| *other.translated_text != *ranked.text) {
-            suggestions.push(ranked.into_suggestion(ranking.explain));
+            suggestions.push(ranked.into_suggestion(ranking.choice.explain));
         }
     }
     suggestions
