@@ -3,22 +3,24 @@
 //! That one decides in the order in which it is asked, and answers when what it has decided is on disk; only then does anybody
 //! find it. Whoever looks something up shares the indices as they are, and waits for nobody but for what is found in the end.
 
+mod desk;
+mod error;
+mod look_up;
+
 use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use jddb_core::ids::UnixMillis;
-use jddb_core::translation::{
-    Choice, Context, Entry, Folded, Memory, MemoryError, Query, Ranking, Scratch, SearchError, Submission, Suggestion,
-    TextError, Wanted, suggest,
-};
+use jddb_core::translation::{Choice, Context, Entry, Memory, Submission, Suggestion, Wanted};
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
-use crate::auth::{AuthError, Pass};
-use crate::clock;
-use crate::durable::{Unwritten, WaitingLane};
+use desk::Desk;
+pub use error::TranslationError;
+
+use crate::auth::Pass;
+use crate::durable::WaitingLane;
 use crate::shared::Shared;
 
 /// What waits to be changed.
@@ -68,34 +70,6 @@ pub struct Asked {
     pub wanted: Wanted,
     /// What is suggested of what is found.
     pub choice: Choice,
-}
-
-/// Why something was not done.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum TranslationError {
-    /// It cannot be remembered.
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
-    /// The text cannot be looked up.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// What is wanted of it is out of range.
-    #[error(transparent)]
-    Search(#[from] SearchError),
-    /// Whoever asked has come with a token that is revoked by now.
-    #[error(transparent)]
-    Token(AuthError),
-    /// Too much waits already.
-    #[error("the translation memory has too much to do: retry in a moment")]
-    Busy,
-    /// Nothing can be written.
-    #[error(
-        "the server cannot write to its disk: the translation may be there or not when it is restarted; retry then"
-    )]
-    Storage,
-    /// The thread is gone.
-    #[error("the translation memory does not answer any more")]
-    Gone,
 }
 
 impl Translations {
@@ -158,7 +132,9 @@ impl TranslationThreads {
         let changing = Builder::new().name("translations".to_owned()).spawn(move || desk.run(&changes))?;
         let look = |number: usize| {
             let (shared, look_ups) = (Arc::clone(shared), look_ups.clone());
-            Builder::new().name(format!("look-up-{number}")).spawn(move || look_up(&shared.translations, &look_ups))
+            Builder::new()
+                .name(format!("look-up-{number}"))
+                .spawn(move || look_up::look_up(&shared.translations, &look_ups))
         };
         Ok(Self {
             changing,
@@ -178,76 +154,4 @@ impl TranslationThreads {
             tracing::error!(panicked, "threads of the translation memory panicked");
         }
     }
-}
-
-/// What the thread that changes owns.
-struct Desk {
-    shared: Arc<Shared>,
-    lane: WaitingLane,
-}
-
-impl Desk {
-    fn run(mut self, queue: &Receiver<Change>) {
-        for change in queue {
-            match change {
-                Change::Submit(submission, pass, reply) => {
-                    // What waited here may have been revoked meanwhile. Whoever no longer waits is not told; what was decided
-                    // holds.
-                    let admitted = self.shared.logins.check(&pass).map_err(TranslationError::Token);
-                    let _ = reply.send(admitted.and_then(|()| self.submit(*submission)));
-                }
-                Change::Stop => return,
-            }
-            if queue.is_empty() {
-                self.tidy();
-            }
-        }
-    }
-
-    fn submit(&mut self, submission: Submission) -> Result<Arc<Entry>, TranslationError> {
-        let now = UnixMillis(clock::now_unix_ms());
-        let Shared { translations, store, .. } = &*self.shared;
-        let (entry, _) = translations.memory.read().prepare(submission, now)?;
-        self.lane.write(vec![store.encode_translation(&entry)]).map_err(|Unwritten| TranslationError::Storage)?;
-        Ok(translations.memory.write().put(entry)?)
-    }
-
-    /// What is tidied up is so for look-ups; nobody waits for it but for whoever comes next.
-    fn tidy(&self) {
-        let memory = &self.shared.translations.memory;
-        let due = memory.read().upkeep_due();
-        if let Some(upkeep) = due {
-            let kept = upkeep.run();
-            memory.write().install(kept);
-        }
-    }
-}
-
-/// Looks up what waits, until it is told to stop.
-fn look_up(translations: &Translations, queue: &Receiver<LookUp>) {
-    let mut scratch = Scratch::default();
-    for look_up in queue {
-        match look_up {
-            // Nobody waits for it any more.
-            LookUp::Find(_, reply) if reply.is_closed() => {}
-            LookUp::Find(asked, reply) => {
-                let _ = reply.send(find(translations, &asked, &mut scratch));
-            }
-            LookUp::Stop => return,
-        }
-    }
-}
-
-fn find(
-    translations: &Translations,
-    asked: &Asked,
-    scratch: &mut Scratch,
-) -> Result<Vec<Suggestion>, TranslationError> {
-    let query = Query::new(Folded::new(&asked.text)?);
-    let inquiry = translations.memory.read().inquire(&asked.wanted)?;
-    let found = inquiry.run(&query, scratch);
-    let candidates = translations.memory.read().resolve(&found);
-    let of_project = asked.wanted.project.is_some();
-    let ranking = Ranking { text: &asked.text, context: &asked.context, of_project, choice: asked.choice };
-    Ok(suggest(candidates, &ranking))
 }
