@@ -23,9 +23,11 @@ impl Token {
         if text.len() > TOKEN_BYTES_MAX {
             return Err(AuthError::TooLong);
         }
-        let is_fit = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        // Each request is read so: without a branch a byte, several at once.
+        let is_fit = |b: u8| b.is_ascii_alphanumeric() | matches!(b, b'-' | b'_' | b'.');
+        let are_fit = text.bytes().fold(true, |fit, b| fit & is_fit(b));
         let dots = text.bytes().filter(|&b| b == b'.').count();
-        if dots != 2 || !text.bytes().all(is_fit) {
+        if dots != 2 || !are_fit {
             return Err(AuthError::Malformed);
         }
         Ok(Self(text.to_owned()))

@@ -25,6 +25,7 @@ mod connection;
 mod cors;
 mod diff;
 mod documents;
+mod entries;
 mod error;
 mod events;
 mod gzip;

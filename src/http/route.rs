@@ -61,6 +61,14 @@ pub(super) enum Endpoint {
     Suggestions,
     /// A translation is handed in.
     SubmitTranslation,
+    /// An entry of the translation memory.
+    Translation,
+    /// It is rewritten, accepted or rejected.
+    ReviseTranslation,
+    /// It is forgotten.
+    DeleteTranslation,
+    /// How it was found.
+    TranslationFeedback,
     /// New tokens for a refresh token.
     Refresh,
     /// Tokens are no longer accepted.
@@ -139,6 +147,15 @@ const ROUTES: &[Route] = &[
     plain("/api/sessions/{session_id}", &[(Method::DELETE, Endpoint::Session)]),
     plain("/api/translation/suggestions", &[(Method::POST, Endpoint::Suggestions)]),
     plain("/api/translation/submit", &[(Method::POST, Endpoint::SubmitTranslation)]),
+    plain(
+        "/api/translation/entries/{translation_id}",
+        &[
+            (Method::GET, Endpoint::Translation),
+            (Method::PATCH, Endpoint::ReviseTranslation),
+            (Method::DELETE, Endpoint::DeleteTranslation),
+        ],
+    ),
+    plain("/api/translation/entries/{translation_id}/feedback", &[(Method::POST, Endpoint::TranslationFeedback)]),
     plain("/api/auth/refresh", &[(Method::POST, Endpoint::Refresh)]),
     plain("/api/auth/revoke", &[(Method::POST, Endpoint::Revoke)]),
 ];

@@ -15,6 +15,7 @@ use super::catalogue;
 use super::cors::{self, Page};
 use super::diff;
 use super::documents;
+use super::entries;
 use super::error::HttpError;
 use super::events;
 use super::gzip;
@@ -154,6 +155,10 @@ async fn dispatch(
         Endpoint::Restore => documents::restore(site, &parts, body, segment).await,
         Endpoint::Suggestions => translation::suggestions(site, &parts, body).await,
         Endpoint::SubmitTranslation => translation::submit(site, &parts, body).await,
+        Endpoint::Translation => entries::get(site, &parts, segment),
+        Endpoint::ReviseTranslation => entries::revise(site, &parts, body, segment).await,
+        Endpoint::DeleteTranslation => entries::delete(site, &parts, segment).await,
+        Endpoint::TranslationFeedback => entries::feedback(site, &parts, body, segment).await,
         Endpoint::Refresh => logins::refresh(site, &parts).await,
         Endpoint::Revoke => logins::revoke(site, &parts, body).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,

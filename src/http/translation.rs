@@ -127,6 +127,11 @@ impl From<TranslationError> for HttpError {
                 return Self::invalid("source_text", error.to_string());
             }
             TranslationError::Token(refused) => return refused.into(),
+            TranslationError::Memory(MemoryError::Unknown(_)) => ErrorCode::NotFound,
+            TranslationError::Memory(MemoryError::OfOthers) => ErrorCode::Forbidden,
+            TranslationError::Memory(MemoryError::Known(_)) => {
+                return Self::invalid("translated_text", error.to_string());
+            }
             TranslationError::Memory(_) | TranslationError::Busy => ErrorCode::CapacityExceeded,
             TranslationError::Storage => ErrorCode::StorageUnavailable,
             TranslationError::Search(_) | TranslationError::Gone => return Self::internal(),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use crossbeam::channel::Receiver;
 use jddb_core::ids::UnixMillis;
-use jddb_core::translation::{Entry, Submission};
+use jddb_core::translation::{Entry, EntryId, MemoryError, Revision, Submission};
+use jddb_storage::EncodedRecord;
 
-use super::{Change, TranslationError};
+use super::{Author, Change, TranslationError};
+use crate::auth::Pass;
 use crate::clock;
 use crate::durable::{Unwritten, WaitingLane};
 use crate::shared::Shared;
@@ -22,11 +24,15 @@ impl Desk {
     pub(super) fn run(mut self, queue: &Receiver<Change>) {
         for change in queue {
             match change {
+                // Whoever no longer waits is not told; what was decided holds.
                 Change::Submit(submission, pass, reply) => {
-                    // What waited here may have been revoked meanwhile. Whoever no longer waits is not told; what was decided
-                    // holds.
-                    let admitted = self.shared.logins.check(&pass).map_err(TranslationError::Token);
-                    let _ = reply.send(admitted.and_then(|()| self.submit(*submission)));
+                    let _ = reply.send(self.admit(&pass).and_then(|()| self.submit(*submission)));
+                }
+                Change::Revise(id, revision, author, reply) => {
+                    let _ = reply.send(self.admit(&author.pass).and_then(|()| self.revise(id, *revision, author)));
+                }
+                Change::Remove(id, user_id, author, reply) => {
+                    let _ = reply.send(self.admit(&author.pass).and_then(|()| self.remove(id, &user_id, author)));
                 }
                 Change::Stop => return,
             }
@@ -36,12 +42,37 @@ impl Desk {
         }
     }
 
+    /// What waited here may have been revoked meanwhile.
+    fn admit(&self, pass: &Pass) -> Result<(), TranslationError> {
+        self.shared.logins.check(pass).map_err(TranslationError::Token)
+    }
+
     fn submit(&mut self, submission: Submission) -> Result<Arc<Entry>, TranslationError> {
         let now = UnixMillis(clock::now_unix_ms());
-        let Shared { translations, store, .. } = &*self.shared;
-        let (entry, _) = translations.memory.read().prepare(submission, now)?;
-        self.lane.write(vec![store.encode_translation(&entry)]).map_err(|Unwritten| TranslationError::Storage)?;
-        Ok(translations.memory.write().put(entry)?)
+        let (entry, _) = self.shared.translations.memory.read().prepare(submission, now)?;
+        self.keep(entry)
+    }
+
+    fn revise(&mut self, id: EntryId, revision: Revision, author: Author) -> Result<Arc<Entry>, TranslationError> {
+        let now = UnixMillis(clock::now_unix_ms());
+        let entry = self.shared.translations.memory.read().revise(id, revision, author.is_admin, now)?;
+        self.keep(entry)
+    }
+
+    fn remove(&mut self, id: EntryId, user_id: &str, author: Author) -> Result<Arc<Entry>, TranslationError> {
+        self.shared.translations.memory.read().check_removal(id, user_id, author.is_admin)?;
+        self.write(self.shared.store.encode_translation_end(id))?;
+        Ok(self.shared.translations.memory.write().remove(id).ok_or(MemoryError::Unknown(id))?)
+    }
+
+    /// Writes an entry, and lets it be found when it is on disk.
+    fn keep(&mut self, entry: Entry) -> Result<Arc<Entry>, TranslationError> {
+        self.write(self.shared.store.encode_translation(&entry))?;
+        Ok(self.shared.translations.memory.write().put(entry)?)
+    }
+
+    fn write(&mut self, record: EncodedRecord) -> Result<(), TranslationError> {
+        self.lane.write(vec![record]).map_err(|Unwritten| TranslationError::Storage)
     }
 
     /// What is tidied up is so for look-ups; nobody waits for it but for whoever comes next.

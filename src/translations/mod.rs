@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use jddb_core::translation::{Choice, Context, Entry, Memory, Submission, Suggestion, Wanted};
+use jddb_core::translation::{Choice, Context, Entry, EntryId, Memory, Revision, Submission, Suggestion, Wanted};
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
@@ -47,7 +47,18 @@ pub struct TranslationQueues {
 #[derive(Debug)]
 enum Change {
     Submit(Box<Submission>, Pass, Reply<Arc<Entry>>),
+    Revise(EntryId, Box<Revision>, Author, Reply<Arc<Entry>>),
+    Remove(EntryId, Box<str>, Author, Reply<Arc<Entry>>),
     Stop,
+}
+
+/// By what somebody may change what is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Author {
+    /// What they came with.
+    pub pass: Pass,
+    /// They may change what others made.
+    pub is_admin: bool,
 }
 
 /// What waits for those that look up.
@@ -90,6 +101,37 @@ impl Translations {
         let (reply, answer) = oneshot::channel();
         send(&self.changes, Change::Submit(Box::new(submission), pass, reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
+    /// Somebody has something to say of an entry. It is on disk, and known to everybody, when this returns.
+    ///
+    /// # Errors
+    /// There is no such entry, it is not for them to say, or it cannot be kept.
+    pub async fn revise(
+        &self,
+        id: EntryId,
+        revision: Revision,
+        author: Author,
+    ) -> Result<Arc<Entry>, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.changes, Change::Revise(id, Box::new(revision), author, reply))?;
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
+    /// Forgets an entry, for that user: it is gone from the disk, and found by nobody, when this returns.
+    ///
+    /// # Errors
+    /// There is no such entry, it is not for them to say, or the disk takes no writes.
+    pub async fn remove(&self, id: EntryId, user_id: Box<str>, author: Author) -> Result<Arc<Entry>, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.changes, Change::Remove(id, user_id, author, reply))?;
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
+    /// The entry of that number.
+    #[must_use]
+    pub fn entry(&self, id: EntryId) -> Option<Arc<Entry>> {
+        self.memory.read().entry(id).cloned()
     }
 
     /// What is suggested for a text, by what is known of those that are like it. Whoever stops waiting before it was begun has

@@ -5,7 +5,7 @@ use simd_json::{Node, StaticNode};
 use super::fields::Fields;
 use super::inbound::Parser;
 use super::message::InboundError;
-use crate::translation::{Context, Language, ProjectId, Rating, TEXT_CHARS_MAX};
+use crate::translation::{Context, Language, ProjectId, Rating, Status, TEXT_CHARS_MAX};
 
 /// The most suggestions that may be asked for.
 pub const SUGGESTIONS_MAX: usize = 50;
@@ -56,6 +56,24 @@ pub struct SubmitBody {
     pub reviewed: bool,
 }
 
+/// What somebody says of an entry: `PATCH …/entries/{translation_id}`. Something is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevisionBody {
+    /// A better translation.
+    pub translated_text: Option<Box<str>>,
+    /// Whether it is to be used.
+    pub status: Option<Status>,
+}
+
+/// How an entry was found: `POST …/entries/{translation_id}/feedback`. Something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedbackBody {
+    /// How good it is.
+    pub rating: Option<Rating>,
+    /// It was used.
+    pub used: bool,
+}
+
 /// Reads what to translate. The bytes are garbled by reading.
 ///
 /// # Errors
@@ -92,26 +110,69 @@ pub fn read_suggestions_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<Su
 pub fn read_submit_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<SubmitBody, InboundError> {
     parser.on_tape(bytes, |root| {
         let body = Fields::of(root, "")?;
-        let translated_text = match (body.text("translated_text")?, body.text("text")?) {
-            (Some(_), Some(_)) => {
-                return Err(InboundError::invalid("text".to_owned(), "the translation in one field only"));
-            }
-            (None, Some(text)) => text_of(body, "text", text)?,
-            (Some(text), None) => text_of(body, "translated_text", text)?,
-            (None, None) => return Err(InboundError::missing("translated_text".to_owned(), "the translation")),
-        };
-        let rating = body.unsigned("quality_rating")?;
-        let stars = || InboundError::invalid("quality_rating".to_owned(), "a whole number from 1 to 5");
+        let translated_text = translated_text_of(body)?;
         Ok(SubmitBody {
             source_text: text_of(body, "source_text", required_text(body, "source_text")?)?,
-            translated_text,
+            translated_text: body.required("translated_text", translated_text, "the translation")?,
             languages: languages_of(body)?,
             project_id: project_of(body)?,
             context: context_of(body)?,
-            rating: rating.map(|rating| Rating::new(rating).ok_or_else(stars)).transpose()?,
+            rating: rating_of(body)?,
             reviewed: body.boolean("reviewed")?.unwrap_or(false),
         })
     })
+}
+
+/// Reads what somebody says of an entry. The bytes are garbled by reading.
+///
+/// # Errors
+/// What is wrong with it, or nothing is said.
+pub fn read_revision_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<RevisionBody, InboundError> {
+    parser.on_tape(bytes, |root| {
+        let body = Fields::of(root, "")?;
+        let status = body.text("status")?;
+        let known = || InboundError::invalid("status".to_owned(), "accepted, pending or rejected");
+        let read = RevisionBody {
+            translated_text: translated_text_of(body)?,
+            status: status.map(|name| Status::of_name(name).ok_or_else(known)).transpose()?,
+        };
+        if read.translated_text.is_none() && read.status.is_none() {
+            return Err(InboundError::missing("translated_text".to_owned(), "translated_text, status or both"));
+        }
+        Ok(read)
+    })
+}
+
+/// Reads how an entry was found. The bytes are garbled by reading.
+///
+/// # Errors
+/// What is wrong with it, or nothing is said.
+pub fn read_feedback_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<FeedbackBody, InboundError> {
+    parser.on_tape(bytes, |root| feedback_of(Fields::of(root, "")?))
+}
+
+fn feedback_of(body: Fields<'_, '_>) -> Result<FeedbackBody, InboundError> {
+    let read = FeedbackBody { rating: rating_of(body)?, used: body.boolean("used")?.unwrap_or(false) };
+    if read.rating.is_none() && !read.used {
+        let expected = "a whole number from 1 to 5, or used: true, or both";
+        return Err(InboundError::missing("quality_rating".to_owned(), expected));
+    }
+    Ok(read)
+}
+
+fn rating_of(body: Fields<'_, '_>) -> Result<Option<Rating>, InboundError> {
+    let stars = || InboundError::invalid(body.name("quality_rating"), "a whole number from 1 to 5");
+    body.unsigned("quality_rating")?.map(|rating| Rating::new(rating).ok_or_else(stars)).transpose()
+}
+
+/// A translation, which is in `translated_text`, or in `text` as messages have it.
+fn translated_text_of(body: Fields<'_, '_>) -> Result<Option<Box<str>>, InboundError> {
+    match (body.text("translated_text")?, body.text("text")?) {
+        (Some(_), Some(_)) => Err(InboundError::invalid(body.name("text"), "the translation in one field only")),
+        (None, Some(text)) => text_of(body, "text", text).map(Some),
+        (Some(text), None) => text_of(body, "translated_text", text).map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
 fn required_text<'i>(body: Fields<'_, 'i>, key: &str) -> Result<&'i str, InboundError> {
@@ -237,6 +298,47 @@ mod tests {
         assert_eq!(submitted(&other), Ok(body));
         let least = submitted(r#"{"source_text": "a", "text": "b"}"#).unwrap();
         assert_eq!((least.rating, least.reviewed, least.project_id), (None, false, None));
+    }
+
+    fn revised(text: &str) -> Result<RevisionBody, String> {
+        let read = read_revision_body(&mut Parser::default(), &mut text.as_bytes().to_vec());
+        read.map_err(|error| error.field.unwrap_or_default())
+    }
+
+    fn found(text: &str) -> Result<FeedbackBody, String> {
+        let read = read_feedback_body(&mut Parser::default(), &mut text.as_bytes().to_vec());
+        read.map_err(|error| error.field.unwrap_or_default())
+    }
+
+    #[test]
+    fn what_is_said_of_an_entry_is_read() {
+        let both = revised(r#"{"translated_text": "b", "status": "accepted"}"#).unwrap();
+        assert_eq!((both.translated_text.as_deref(), both.status), (Some("b"), Some(Status::Accepted)));
+        assert_eq!(revised(r#"{"text": "b"}"#).unwrap().translated_text.as_deref(), Some("b"));
+        assert_eq!(revised(r#"{"status": "rejected"}"#).unwrap().status, Some(Status::Rejected));
+        for (text, field) in [
+            ("{}", "translated_text"),
+            (r#"{"status": null, "other": 1}"#, "translated_text"),
+            (r#"{"status": "Accepted"}"#, "status"),
+            (r#"{"status": 1}"#, "status"),
+            (r#"{"text": " "}"#, "text"),
+            (r#"{"text": "a", "translated_text": "a"}"#, "text"),
+        ] {
+            assert_eq!(revised(text), Err(field.to_owned()), "{text}");
+        }
+        let both = FeedbackBody { rating: Rating::new(1), used: true };
+        assert_eq!(found(r#"{"quality_rating": 1, "used": true}"#), Ok(both));
+        assert_eq!(found(r#"{"used": true}"#), Ok(FeedbackBody { rating: None, ..both }));
+        assert_eq!(found(r#"{"quality_rating": 1}"#), Ok(FeedbackBody { used: false, ..both }));
+        for (text, field) in [
+            ("{}", "quality_rating"),
+            (r#"{"used": false}"#, "quality_rating"),
+            (r#"{"quality_rating": 0}"#, "quality_rating"),
+            (r#"{"quality_rating": 6, "used": true}"#, "quality_rating"),
+            (r#"{"used": 1}"#, "used"),
+        ] {
+            assert_eq!(found(text), Err(field.to_owned()), "{text}");
+        }
     }
 
     /// `text` with a member more; of two with one name the later one is taken out first.

@@ -75,7 +75,7 @@ const STRETCH: usize = 256;
 
 /// Appends ASCII; does nothing, and says so, if it is none.
 fn push_ascii(units: &[u8], out: &mut String) -> bool {
-    let ascii = if units.is_ascii() { std::str::from_utf8(units).ok() } else { None };
+    let ascii = if units.is_ascii() { simdutf8::basic::from_utf8(units).ok() } else { None };
     ascii.map(|ascii| out.push_str(ascii)).is_some()
 }
 

@@ -7,6 +7,9 @@ use crate::ids::{InvalidName, UnixMillis};
 
 /// The most people named as contributors of one entry; those who came later are not.
 pub const CONTRIBUTORS_MAX: usize = 16;
+/// The most people whose ratings of one entry can be told apart, the last ones; what was rated before them counts on, and cannot
+/// be changed.
+pub const RATERS_MAX: usize = 16;
 /// From this rating on, a translation that nobody has reviewed needs no review either.
 const RATING_WITHOUT_REVIEW: u8 = 4;
 
@@ -113,28 +116,46 @@ impl Rating {
     pub fn new(stars: u64) -> Option<Self> {
         u8::try_from(stars).ok().filter(|stars| (1..=5).contains(stars)).map(Self)
     }
+
+    /// How many stars.
+    #[must_use]
+    pub const fn stars(self) -> u8 {
+        self.0
+    }
 }
 
-/// All ratings of an entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// All ratings of an entry: one of each person, as far as they are told apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ratings {
     /// How many there are.
     pub count: u32,
     /// Their sum.
     pub sum: u32,
+    /// Who rated it last, and how; at most [`RATERS_MAX`]. They are counted in both.
+    pub last: Vec<(Box<str>, Rating)>,
 }
 
 impl Ratings {
-    fn add(&mut self, rating: Rating) {
+    /// Somebody says how good it is, instead of what they said before.
+    fn add(&mut self, user_id: &str, rating: Rating) {
+        if let Some(known) = self.last.iter().position(|(rater, _)| **rater == *user_id) {
+            let (_, before) = self.last.remove(known);
+            self.count = self.count.saturating_sub(1);
+            self.sum = self.sum.saturating_sub(before.0.into());
+        }
         // What was rated four thousand million times keeps what it has.
-        if let Some(sum) = self.sum.checked_add(rating.0.into()) {
-            (self.count, self.sum) = (self.count + 1, sum);
+        if let Some((count, sum)) = self.count.checked_add(1).zip(self.sum.checked_add(rating.0.into())) {
+            (self.count, self.sum) = (count, sum);
+            self.last.push((user_id.into(), rating));
+            if self.last.len() > RATERS_MAX {
+                self.last.remove(0);
+            }
         }
     }
 
     /// Their mean, 1 to 5; `None` without any.
     #[must_use]
-    pub fn mean(self) -> Option<f64> {
+    pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| f64::from(self.sum) / f64::from(self.count))
     }
 }
@@ -160,6 +181,12 @@ impl Status {
             Self::Rejected => "rejected",
         }
     }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Accepted, Self::Pending, Self::Rejected].into_iter().find(|status| status.name() == name)
+    }
 }
 
 /// A translation that somebody hands in.
@@ -181,6 +208,29 @@ pub struct Submission {
     pub reviewed: bool,
     /// Who hands it in.
     pub user_id: Box<str>,
+}
+
+/// What somebody says of an entry that is there. What is `None` stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// Who says it.
+    pub user_id: Box<str>,
+    /// A better translation. What was said of the one before does not hold for it.
+    pub translated_text: Option<Box<str>>,
+    /// Whether it is to be used: what somebody accepts, they have reviewed.
+    pub status: Option<Status>,
+    /// How good it is.
+    pub rating: Option<Rating>,
+    /// It was used.
+    pub used: bool,
+}
+
+impl Revision {
+    /// Nothing yet, by that user.
+    #[must_use]
+    pub const fn by(user_id: Box<str>) -> Self {
+        Self { user_id, translated_text: None, status: None, rating: None, used: false }
+    }
 }
 
 /// A text, one translation of it, and what is known of both.
@@ -234,7 +284,7 @@ impl Entry {
             last_used_at: now,
             contributors: vec![user_id],
         };
-        rating.into_iter().for_each(|rating| entry.ratings.add(rating));
+        rating.into_iter().for_each(|rating| entry.ratings.add(&entry.contributors[0], rating));
         entry.settle();
         entry
     }
@@ -251,11 +301,8 @@ impl Entry {
     pub fn submit_again(&mut self, submission: Submission, now: UnixMillis) {
         self.context = submission.context;
         self.reviewed |= submission.reviewed;
-        submission.rating.into_iter().for_each(|rating| self.ratings.add(rating));
-        let is_known = self.contributors.contains(&submission.user_id);
-        if !is_known && self.contributors.len() < CONTRIBUTORS_MAX {
-            self.contributors.push(submission.user_id);
-        }
+        submission.rating.into_iter().for_each(|rating| self.ratings.add(&submission.user_id, rating));
+        self.credit(submission.user_id);
         if self.status == Status::Rejected {
             self.status = Status::Pending;
         }
@@ -263,18 +310,41 @@ impl Entry {
         self.settle();
     }
 
-    /// Somebody has used it.
-    pub fn use_once(&mut self, now: UnixMillis) {
-        self.usage_count = self.usage_count.saturating_add(1);
-        self.last_used_at = self.last_used_at.max(now);
+    /// Somebody has something to say of it.
+    pub fn revise(&mut self, revision: Revision, now: UnixMillis) {
+        let Revision { user_id, translated_text, status, rating, used } = revision;
+        if let Some(text) = translated_text.filter(|text| *text != self.translated_text) {
+            self.translated_text = text;
+            (self.status, self.reviewed, self.usage_count) = (Status::Pending, false, 0);
+            self.ratings = Ratings::default();
+            self.credit(user_id.clone());
+        }
+        if let Some(rating) = rating {
+            self.ratings.add(&user_id, rating);
+            // What was accepted once is taken back by somebody, and not by a number.
+            if self.status == Status::Pending {
+                self.settle();
+            }
+        }
+        if let Some(status) = status {
+            (self.status, self.reviewed) = (status, status == Status::Accepted);
+        }
+        if used {
+            self.use_once(now);
+        }
     }
 
-    /// Somebody says how good it is.
-    pub fn rate(&mut self, rating: Rating) {
-        self.ratings.add(rating);
-        if self.status == Status::Pending {
-            self.settle();
+    /// Somebody has had a part in it.
+    fn credit(&mut self, user_id: Box<str>) {
+        if !self.contributors.contains(&user_id) && self.contributors.len() < CONTRIBUTORS_MAX {
+            self.contributors.push(user_id);
         }
+    }
+
+    /// Somebody has used it.
+    fn use_once(&mut self, now: UnixMillis) {
+        self.usage_count = self.usage_count.saturating_add(1);
+        self.last_used_at = self.last_used_at.max(now);
     }
 
     /// How much it can be relied on for its own text, in whatever context.
@@ -365,11 +435,65 @@ mod tests {
             assert_eq!(entry.requires_review(), expected == Status::Pending);
         }
         let mut entry = entry(Some(3), false);
-        entry.rate(Rating::new(5).unwrap());
+        rate(&mut entry, "bob", 5);
         assert_eq!((entry.status, entry.ratings.mean()), (Status::Accepted, Some(4.0)));
-        // What was accepted once is taken back by somebody, not by a number.
-        entry.rate(Rating::new(1).unwrap());
+        rate(&mut entry, "eve", 1);
         assert_eq!((entry.status, entry.ratings.mean()), (Status::Accepted, Some(3.0)));
+    }
+
+    fn rate(entry: &mut Entry, user_id: &str, stars: u64) {
+        let rating = Some(Rating::new(stars).unwrap());
+        entry.revise(Revision { rating, ..Revision::by(user_id.into()) }, UnixMillis(9_000));
+    }
+
+    #[test]
+    fn everybody_has_one_rating() {
+        let mut entry = entry(Some(1), false);
+        for stars in [2, 5, 3] {
+            rate(&mut entry, "ann", stars);
+            rate(&mut entry, "bob", stars);
+        }
+        assert_eq!((entry.ratings.count, entry.ratings.sum), (2, 6));
+        for number in 0..100 {
+            rate(&mut entry, &format!("user_{number}"), 5);
+        }
+        assert_eq!((entry.ratings.count, entry.ratings.sum, entry.ratings.last.len()), (102, 506, RATERS_MAX));
+        // Whoever is forgotten counts once more, and what they said first counts on.
+        rate(&mut entry, "ann", 1);
+        assert_eq!((entry.ratings.count, entry.ratings.sum), (103, 507));
+        let full = Ratings { count: u32::MAX, sum: u32::MAX, last: Vec::new() };
+        let mut entry = Entry { ratings: full.clone(), ..entry };
+        rate(&mut entry, "ann", 5);
+        assert_eq!(entry.ratings, full);
+    }
+
+    #[test]
+    fn what_is_said_of_a_translation_does_not_hold_for_another() {
+        let mut entry = entry(Some(5), true);
+        let used = Revision { used: true, ..Revision::by("eve".into()) };
+        entry.revise(used, UnixMillis(2_000));
+        assert_eq!(
+            (entry.usage_count, entry.last_used_at, &entry.contributors[..]),
+            (1, UnixMillis(2_000), &["ann".into()][..])
+        );
+        let same = Revision { translated_text: Some("Le titulaire".into()), ..Revision::by("bob".into()) };
+        let before = entry.clone();
+        entry.revise(same.clone(), UnixMillis(3_000));
+        assert_eq!(entry, before);
+        entry.revise(Revision { translated_text: Some("La titulaire".into()), ..same }, UnixMillis(3_000));
+        assert_eq!((entry.status, entry.reviewed, entry.usage_count), (Status::Pending, false, 0));
+        assert_eq!((entry.ratings.count, &*entry.contributors[1], entry.last_used_at), (0, "bob", UnixMillis(2_000)));
+    }
+
+    #[test]
+    fn what_somebody_decides_holds() {
+        let mut entry = entry(None, false);
+        for (status, reviewed) in [(Status::Accepted, true), (Status::Rejected, false), (Status::Pending, false)] {
+            entry.revise(Revision { status: Some(status), ..Revision::by("bob".into()) }, UnixMillis(2_000));
+            assert_eq!((entry.status, entry.reviewed), (status, reviewed));
+            assert_eq!(Status::of_name(status.name()), Some(status));
+        }
+        assert_eq!(Status::of_name("Accepted"), None);
     }
 
     #[test]
@@ -383,7 +507,7 @@ mod tests {
             (2, UnixMillis(1_000), UnixMillis(3_000))
         );
         assert_eq!(entry.contributors, ["ann".into(), "bob".into()] as [Box<str>; 2]);
-        assert_eq!((entry.status, entry.ratings), (Status::Accepted, Ratings { count: 1, sum: 5 }));
+        assert_eq!((entry.status, entry.ratings.count, entry.ratings.sum), (Status::Accepted, 1, 5));
         for number in 0..100 {
             entry.submit_again(submission(&format!("user_{number}"), None, false), UnixMillis(4_000));
         }
@@ -393,7 +517,7 @@ mod tests {
     #[test]
     fn what_was_rejected_is_looked_at_anew() {
         let mut rejected = Entry { status: Status::Rejected, ..entry(Some(5), false) };
-        rejected.rate(Rating::new(5).unwrap());
+        rate(&mut rejected, "eve", 5);
         assert_eq!(rejected.status, Status::Rejected);
         rejected.submit_again(submission("bob", None, true), UnixMillis(2_000));
         assert_eq!(rejected.status, Status::Accepted);

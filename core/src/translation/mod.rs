@@ -40,12 +40,16 @@ mod matching;
 mod memory;
 mod placeables;
 mod sealed;
+mod shown;
 mod suggest;
 #[cfg(test)]
 mod tests;
 
 pub use confidence::{Confidence, ContextMatch, Evidence, MeanRating, compare};
-pub use entry::{CONTRIBUTORS_MAX, Context, Entry, EntryId, ProjectId, Rating, Ratings, Scope, Status, Submission};
+pub use entry::{
+    CONTRIBUTORS_MAX, Context, Entry, EntryId, ProjectId, RATERS_MAX, Rating, Ratings, Revision, Scope, Status,
+    Submission,
+};
 pub use fold::{Folded, TextError};
 pub use hits::Hit;
 pub use index::{Index, IndexError, Merge, Merged};
@@ -53,6 +57,7 @@ pub use language::{Language, LanguagePair};
 pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};
 pub use memory::{Candidate, Found, Inquiry, Kept, Memory, MemoryError, TRANSLATIONS_MAX, Upkeep, Wanted};
 pub use placeables::substitute;
+pub use shown::ShownEntry;
 pub use suggest::{Choice, Ranking, Suggestion, suggest};
 
 /// The longest text that is indexed or looked up, in Unicode scalar values after folding.

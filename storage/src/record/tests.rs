@@ -115,7 +115,9 @@ fn translation() -> translation::Entry {
         user_id: "translator_456".into(),
     };
     let mut entry = translation::Entry::new(translation::EntryId(98_765), submission, UnixMillis(1_758_458_730_123));
-    entry.use_once(UnixMillis(1_758_458_740_000));
+    let rating = translation::Rating::new(5);
+    let used = translation::Revision { used: true, rating, ..translation::Revision::by("eve".into()) };
+    entry.revise(used, UnixMillis(1_758_458_740_000));
     entry
 }
 

@@ -1,7 +1,10 @@
 //! An entry of the translation memory.
 
 use jddb_core::ids::UnixMillis;
-use jddb_core::translation::{Context, Entry, EntryId, Language, LanguagePair, ProjectId, Ratings, Scope, Status};
+use jddb_core::translation::{
+    Context, Entry, EntryId, Language, LanguagePair, ProjectId, Rating, Ratings, Scope, Status,
+};
+use rkyv::boxed::ArchivedBox;
 use rkyv::with::{InlineAsBox, Map};
 use rkyv::{Archive, Serialize};
 
@@ -44,6 +47,10 @@ pub(crate) struct TranslationRecord<'a> {
     next: Option<&'a str>,
     #[rkyv(with = Map<InlineAsBox>)]
     contributors: Vec<&'a str>,
+    #[rkyv(with = Map<InlineAsBox>)]
+    raters: Vec<&'a str>,
+    /// What each of them has said.
+    stars: Vec<u8>,
 }
 
 impl<'a> TranslationRecord<'a> {
@@ -74,6 +81,8 @@ impl<'a> TranslationRecord<'a> {
             previous: previous.as_deref(),
             next: next.as_deref(),
             contributors: entry.contributors.iter().map(|user_id| &**user_id).collect(),
+            raters: entry.ratings.last.iter().map(|(user_id, _)| &**user_id).collect(),
+            stars: entry.ratings.last.iter().map(|(_, rating)| rating.stars()).collect(),
         }
     }
 }
@@ -108,12 +117,25 @@ impl ArchivedTranslationRecord<'_> {
                 other => return Err(wrong("status", &other.to_string())),
             },
             reviewed: self.reviewed,
-            ratings: Ratings { count: self.ratings_count.to_native(), sum: self.ratings_sum.to_native() },
+            ratings: self.ratings()?,
             usage_count: self.usage_count.to_native(),
             created_at: UnixMillis(self.created_at.to_native()),
             last_used_at: UnixMillis(self.last_used_at.to_native()),
             contributors: self.contributors.iter().map(|user_id| (**user_id).into()).collect(),
         })
+    }
+
+    fn ratings(&self) -> Result<Ratings, Damage> {
+        if self.raters.len() != self.stars.len() {
+            return Err(wrong("ratings", &format!("{} of {} people", self.stars.len(), self.raters.len())));
+        }
+        let rating = |(user_id, &stars): (&_, &u8)| {
+            let user_id: &ArchivedBox<str> = user_id;
+            let rating = Rating::new(stars.into()).ok_or_else(|| wrong("rating", &stars.to_string()))?;
+            Ok(((**user_id).into(), rating))
+        };
+        let last: Result<_, Damage> = self.raters.iter().zip(self.stars.iter()).map(rating).collect();
+        Ok(Ratings { count: self.ratings_count.to_native(), sum: self.ratings_sum.to_native(), last: last? })
     }
 }
 

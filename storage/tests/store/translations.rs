@@ -2,7 +2,7 @@
 
 use jddb_core::ids::UnixMillis;
 use jddb_core::translation::{
-    Context, Entry, EntryId, Language, LanguagePair, ProjectId, Rating, Scope, Status, Submission,
+    Context, Entry, EntryId, Language, LanguagePair, ProjectId, Rating, Revision, Scope, Status, Submission,
 };
 use jddb_storage::Durability::Strict;
 use jddb_storage::Store;
@@ -36,7 +36,8 @@ fn the_newest_of_each_is_there_after_a_start() {
     let directory = tempfile::tempdir().unwrap();
     let mut changed = entry(1);
     changed.status = Status::Rejected;
-    changed.use_once(UnixMillis(1_758_458_740_000));
+    let used = Revision { used: true, rating: Rating::new(5), ..Revision::by("eve".into()) };
+    changed.revise(used, UnixMillis(1_758_458_740_000));
     {
         let store = open(directory.path(), Strict);
         assert_eq!(loaded(&store), (Vec::new(), 0));

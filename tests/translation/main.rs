@@ -1,7 +1,10 @@
 //! The translation memory on the real server: what is handed in is found, by all, at once and after any end of the server.
 
+#[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 mod support;
+
+mod entries;
 
 use serde_json::{Value, json};
 use support::home::{EDIT, Home, UNLIMITED};

@@ -4,13 +4,16 @@
 //! shares the indices as they are, looks in those for as long as it takes, and then has what was found
 //! [resolved](Memory::resolve); so that neither waits for the other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::entry::{Entry, EntryId, ProjectId, Scope, Status, Submission};
+use super::entry::{Entry, EntryId, ProjectId, Revision, Scope, Status, Submission};
 use super::{Folded, HITS_MAX, Index, IndexError, LanguagePair, Match, Merge, Merged, Mode, Query};
 use super::{SEGMENTS_MAX, SIMILARITY_MIN, Scratch, Search, SearchError, SourceId, TextError};
 use crate::ids::UnixMillis;
+
+#[cfg(test)]
+mod tests;
 
 /// The most translations of one text in one place; most texts have one.
 pub const TRANSLATIONS_MAX: usize = 64;
@@ -30,13 +33,22 @@ pub enum MemoryError {
     /// There are [`TRANSLATIONS_MAX`] translations of it.
     #[error("there are {TRANSLATIONS_MAX} translations of this text, which is all that is kept: use one of them")]
     Translations,
+    /// There is no such entry.
+    #[error("there is no translation {0}")]
+    Unknown(EntryId),
+    /// The new translation is that of another entry.
+    #[error("{0} has this translation of the text already: use that one")]
+    Known(EntryId),
+    /// What others made is not for everybody to change.
+    #[error("only who has handed a translation in may rewrite or delete it, or somebody with document:admin")]
+    OfOthers,
 }
 
 /// What is remembered.
 #[derive(Debug)]
 pub struct Memory {
     shelves: HashMap<(Scope, LanguagePair), Shelf>,
-    entries: HashMap<EntryId, Arc<Entry>>,
+    entries: BTreeMap<EntryId, Arc<Entry>>,
     /// The number of the next entry, unless the time is later: so none is used again after a restart either, whose entry is
     /// gone.
     next: u64,
@@ -137,7 +149,7 @@ impl Memory {
     /// whatever was [prepared](Self::prepare).
     #[must_use]
     pub fn new(entries_max: usize) -> Self {
-        Self { shelves: HashMap::new(), entries: HashMap::new(), next: 0, entries_max: entries_max.min(SEGMENTS_MAX) }
+        Self { shelves: HashMap::new(), entries: BTreeMap::new(), next: 0, entries_max: entries_max.min(SEGMENTS_MAX) }
     }
 
     /// What a server starts with, whose bound holds for what comes later. Entries whose text cannot be looked for are left out,
@@ -208,6 +220,41 @@ impl Memory {
             return Err(MemoryError::Full);
         }
         Ok((Entry::new(EntryId(self.next.max(now.0)), submission, now), true))
+    }
+
+    /// What an entry will be when this is said of it. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// There is no such entry, or it is not for its author to say.
+    pub fn revise(
+        &self,
+        id: EntryId,
+        revision: Revision,
+        is_admin: bool,
+        now: UnixMillis,
+    ) -> Result<Entry, MemoryError> {
+        let entry = self.entry(id).ok_or(MemoryError::Unknown(id))?;
+        if let Some(text) = revision.translated_text.as_ref().filter(|text| **text != entry.translated_text) {
+            check_maker(entry, &revision.user_id, is_admin)?;
+            let known = self.of_text(&entry.scope, entry.pair, &Folded::new(&entry.source_text)?);
+            let is_same =
+                |other: &&Arc<Entry>| other.source_text == entry.source_text && other.translated_text == *text;
+            if let Some(other) = known.iter().find(is_same) {
+                return Err(MemoryError::Known(other.id));
+            }
+        }
+        let mut entry = Entry::clone(entry);
+        entry.revise(revision, now);
+        Ok(entry)
+    }
+
+    /// Whether somebody may have an entry forgotten. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// There is no such entry, or it is not for them to say.
+    pub fn check_removal(&self, id: EntryId, user_id: &str, is_admin: bool) -> Result<(), MemoryError> {
+        let entry = self.entry(id).ok_or(MemoryError::Unknown(id))?;
+        check_maker(entry, user_id, is_admin)
     }
 
     fn of_text(&self, scope: &Scope, pair: LanguagePair, text: &Folded) -> &[Arc<Entry>] {
@@ -312,225 +359,7 @@ impl Memory {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::translation::{Context, Language, Level, Rating};
-
-    fn pair() -> LanguagePair {
-        LanguagePair::new(Language::ENGLISH, Language::FRENCH).unwrap()
-    }
-
-    fn submission(scope: &Scope, source_text: &str, translated_text: &str) -> Submission {
-        Submission {
-            scope: scope.clone(),
-            pair: pair(),
-            source_text: source_text.into(),
-            translated_text: translated_text.into(),
-            context: Context::default(),
-            rating: None,
-            reviewed: false,
-            user_id: "ann".into(),
-        }
-    }
-
-    fn submit(memory: &mut Memory, submission: Submission) -> (Arc<Entry>, bool) {
-        submit_at(memory, submission, 0)
-    }
-
-    fn submit_at(memory: &mut Memory, submission: Submission, now: u64) -> (Arc<Entry>, bool) {
-        let (entry, is_new) = memory.prepare(submission, UnixMillis(now)).unwrap();
-        (memory.put(entry).unwrap(), is_new)
-    }
-
-    fn project(name: &str) -> Option<ProjectId> {
-        Some(ProjectId::new(name).unwrap())
-    }
-
-    fn look_up(memory: &Memory, project: Option<ProjectId>, text: &str) -> Vec<Candidate> {
-        let wanted = Wanted { pair: pair(), project, mode: Mode::Exhaustive, min_similarity: 0.7, texts: 10 };
-        let inquiry = memory.inquire(&wanted).unwrap();
-        let found = inquiry.run(&Query::new(Folded::new(text).unwrap()), &mut Scratch::default());
-        memory.resolve(&found)
-    }
-
-    fn translations(memory: &Memory, project: Option<ProjectId>, text: &str) -> Vec<String> {
-        look_up(memory, project, text).iter().map(|found| found.entry.translated_text.to_string()).collect()
-    }
-
-    #[test]
-    fn a_text_has_several_translations_in_several_places() {
-        let mut memory = Memory::new(1_000);
-        let hr = Scope::Project(ProjectId::new("hr").unwrap());
-        for (scope, text, translation) in [
-            (&Scope::Shared, "The incumbent", "Le titulaire"),
-            (&Scope::Shared, "The incumbent", "La titulaire"),
-            (&hr, "the  incumbent", "Le ou la titulaire"),
-        ] {
-            assert!(submit(&mut memory, submission(scope, text, translation)).1);
-        }
-        let (again, is_new) = submit(&mut memory, submission(&Scope::Shared, "The incumbent", "La titulaire"));
-        assert_eq!((is_new, again.usage_count, again.id, memory.len()), (false, 1, EntryId(1), 3));
-        assert_eq!(translations(&memory, None, "THE INCUMBENT"), ["Le titulaire", "La titulaire"]);
-        let all = ["Le ou la titulaire", "Le titulaire", "La titulaire"];
-        assert_eq!(translations(&memory, project("hr"), "The incumbent"), all);
-        assert_eq!(translations(&memory, project("other"), "The incumbents"), all[1..]);
-        assert_eq!(look_up(&memory, None, "The incumbents")[0].found.level, Level::Fuzzy);
-        let other_way = Wanted {
-            pair: LanguagePair::new(Language::FRENCH, Language::ENGLISH).unwrap(),
-            project: None,
-            mode: Mode::Fast,
-            min_similarity: 0.0,
-            texts: 1_000,
-        };
-        let found = memory.inquire(&other_way).unwrap();
-        let found = found.run(&Query::new(Folded::new("The incumbent").unwrap()), &mut Scratch::default());
-        assert_eq!(memory.resolve(&found).len(), 0);
-    }
-
-    #[test]
-    fn what_is_rejected_or_gone_is_not_found() {
-        let mut memory = Memory::new(1_000);
-        let (first, _) = submit(&mut memory, submission(&Scope::Shared, "The incumbent", "Le titulaire"));
-        let (second, _) = submit(&mut memory, submission(&Scope::Shared, "The incumbent", "La titulaire"));
-        memory.put(Entry { status: Status::Rejected, ..Entry::clone(&first) }).unwrap();
-        assert_eq!(translations(&memory, None, "The incumbent"), ["La titulaire"]);
-        let wanted = Wanted { pair: pair(), project: None, mode: Mode::Fast, min_similarity: 0.7, texts: 1 };
-        let inquiry = memory.inquire(&wanted).unwrap();
-        assert!(memory.remove(second.id).is_some() && memory.remove(second.id).is_none());
-        // Whoever was looking meanwhile is not told of it either.
-        let found = inquiry.run(&Query::new(Folded::new("The incumbent").unwrap()), &mut Scratch::default());
-        assert_eq!(memory.resolve(&found).len(), 0);
-        memory.remove(first.id).unwrap();
-        assert!(memory.is_empty() && memory.shelves.is_empty());
-        // A number is not used again, after a restart neither.
-        assert_eq!(submit(&mut memory, submission(&Scope::Shared, "a", "b")).0.id, EntryId(2));
-        assert_eq!(submit_at(&mut memory, submission(&Scope::Shared, "b", "b"), 1_000).0.id, EntryId(1_000));
-        assert_eq!(submit_at(&mut memory, submission(&Scope::Shared, "c", "b"), 900).0.id, EntryId(1_001));
-    }
-
-    #[test]
-    fn translations_of_one_text_are_bounded() {
-        let mut memory = Memory::new(1_000);
-        for number in 0..TRANSLATIONS_MAX {
-            submit(&mut memory, submission(&Scope::Shared, "a", &number.to_string()));
-        }
-        let more = memory.prepare(submission(&Scope::Shared, "A", "more"), UnixMillis(0));
-        assert_eq!(more, Err(MemoryError::Translations));
-        assert!(memory.prepare(submission(&Scope::Shared, "a", "7"), UnixMillis(0)).is_ok());
-        memory.entries_max = memory.len();
-        assert!(memory.prepare(submission(&Scope::Shared, "a", "7"), UnixMillis(0)).is_ok(), "it is there");
-        assert_eq!(memory.prepare(submission(&Scope::Shared, "b", "7"), UnixMillis(0)), Err(MemoryError::Full));
-        let empty = memory.prepare(submission(&Scope::Shared, " ", "7"), UnixMillis(0));
-        assert_eq!(empty, Err(MemoryError::Text(TextError::Empty)));
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Submit(u8, u8, u8),
-        Remove(u8),
-        Reject(u8),
-        Tidy,
-        Restart,
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            6 => (0..3_u8, 0..12_u8, 0..3_u8).prop_map(|(scope, text, translation)| Step::Submit(scope, text, translation)),
-            2 => (0..20_u8).prop_map(Step::Remove),
-            1 => (0..20_u8).prop_map(Step::Reject),
-            1 => Just(Step::Tidy),
-            1 => Just(Step::Restart),
-        ]
-    }
-
-    fn scope(number: u8) -> Scope {
-        if number == 0 { Scope::Shared } else { Scope::Project(ProjectId::new(&format!("p{number}")).unwrap()) }
-    }
-
-    /// Texts of which some fold to the same.
-    fn text(number: u8) -> String {
-        let text = format!("text {}", "ab".repeat(usize::from(number / 2)));
-        if number.is_multiple_of(2) { text } else { text.to_uppercase() }
-    }
-
-    proptest! {
-        /// A list of entries that is gone through knows the same of each text, whatever happens.
-        #[test]
-        fn it_knows_what_a_list_knows(steps in prop::collection::vec(step(), 1..60)) {
-            let (mut memory, mut list) = (Memory::new(1_000), Vec::<Entry>::new());
-            let mut used = HashSet::new();
-            for (step, now) in steps.into_iter().zip(1..) {
-                match step {
-                    Step::Submit(place, number, translation) => {
-                        let handed = submission(&scope(place), &text(number), &translation.to_string());
-                        let (entry, is_new) = submit_at(&mut memory, handed.clone(), now);
-                        let known = list.iter_mut().find(|entry| entry.is_of(&handed));
-                        prop_assert_eq!(known.is_none(), is_new);
-                        match known {
-                            Some(known) => known.submit_again(handed, UnixMillis(now)),
-                            None => {
-                                prop_assert!(used.insert(entry.id), "{} is used twice", entry.id);
-                                list.push(Entry::clone(&entry));
-                            }
-                        }
-                    }
-                    Step::Remove(number) => {
-                        let place = usize::from(number);
-                        let id = if place < list.len() { list.remove(place).id } else { EntryId(u64::MAX) };
-                        prop_assert_eq!(memory.remove(id).is_some(), id != EntryId(u64::MAX));
-                    }
-                    Step::Reject(number) => {
-                        if let Some(entry) = list.get_mut(usize::from(number)) {
-                            entry.status = Status::Rejected;
-                            memory.put(entry.clone()).unwrap();
-                        }
-                    }
-                    Step::Tidy => while let Some(upkeep) = memory.upkeep_due() {
-                        memory.install(upkeep.run());
-                    },
-                    Step::Restart => {
-                        let (loaded, left_out) = Memory::load(list.iter().cloned(), 1_000);
-                        prop_assert_eq!(left_out, 0);
-                        memory = loaded;
-                    }
-                }
-                prop_assert_eq!(memory.len(), list.len());
-            }
-            for place in 0..3 {
-                for number in 0..12 {
-                    let project = scope(place).project().cloned();
-                    let folded = Folded::new(&text(number)).unwrap();
-                    let is_equal = |entry: &&Entry| {
-                        Folded::new(&entry.source_text).unwrap() == folded
-                            && entry.status != Status::Rejected
-                            && (entry.scope == Scope::Shared || entry.scope == scope(place))
-                    };
-                    let mut expected: Vec<&Entry> = list.iter().filter(is_equal).collect();
-                    let found = look_up(&memory, project, &text(number));
-                    let found = found.iter().filter(|found| found.found.level == Level::Folded);
-                    let mut found: Vec<&Entry> = found.map(|found| &*found.entry).collect();
-                    expected.sort_by_key(|entry| entry.id);
-                    found.sort_by_key(|entry| entry.id);
-                    prop_assert_eq!(found, expected);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_looked_for_is_left_out_at_the_start() {
-        let entry = |number, text: &str| {
-            let mut handed = submission(&Scope::Shared, text, "b");
-            handed.rating = Rating::new(5);
-            Entry::new(EntryId(number), handed, UnixMillis(0))
-        };
-        let (memory, left_out) = Memory::load([entry(3, "a"), entry(9, " ")], 1);
-        assert_eq!((memory.len(), left_out, memory.next), (1, 1, 10));
-        assert!(memory.entry(EntryId(3)).is_some() && memory.entry(EntryId(9)).is_none());
-    }
+fn check_maker(entry: &Entry, user_id: &str, is_admin: bool) -> Result<(), MemoryError> {
+    let is_maker = entry.contributors.iter().any(|contributor| **contributor == *user_id);
+    if is_maker || is_admin { Ok(()) } else { Err(MemoryError::OfOthers) }
 }
