@@ -20,6 +20,7 @@ mod body;
 mod caller;
 mod catalogue;
 mod client_address;
+mod concordance;
 mod conditions;
 mod connection;
 mod cors;

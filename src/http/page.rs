@@ -33,8 +33,7 @@ impl Page {
     /// As the query names it.
     pub(super) fn of(query: Query<'_>) -> Result<Self, BadParameter> {
         let number = query.number("page", "a whole number of at least 1, once", 1..=PAGE_MAX)?.unwrap_or(1);
-        let limit = query.number("limit", "a whole number from 1 to 100, once", 1..=LIMIT_MAX)?;
-        Ok(Self { number, limit: limit.unwrap_or(LIMIT_DEFAULT) })
+        Ok(Self { number, limit: limit_of(query)? })
     }
 
     /// How many items come before it.
@@ -46,6 +45,12 @@ impl Page {
     pub(super) const fn of_total(self, total: usize) -> Pagination {
         Pagination { total, page: self.number, pages: total.div_ceil(self.limit), per_page: self.limit }
     }
+}
+
+/// `limit`: the most items of an answer.
+pub(super) fn limit_of(query: Query<'_>) -> Result<usize, BadParameter> {
+    let limit = query.number("limit", "a whole number from 1 to 100, once", 1..=LIMIT_MAX)?;
+    Ok(limit.unwrap_or(LIMIT_DEFAULT))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use jddb_core::ids::{PositionEncoding, Version};
 use jddb_core::room::{Dialect, EventId, Greeting};
+use jddb_core::translation::{Language, ProjectId};
 
 use super::error::HttpError;
 use crate::auth::percent_decode;
@@ -66,6 +67,29 @@ impl<'a> Query<'a> {
     /// `document_id`, whatever it may be.
     pub(super) fn document_id(self) -> Result<Option<String>, BadParameter> {
         self.read("document_id", "the id of a document, once", |text| Some(text.to_owned()))
+    }
+
+    /// `project_id`.
+    pub(super) fn project_id(self) -> Result<Option<ProjectId>, BadParameter> {
+        self.read("project_id", "a name matching ^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$, once", |text| {
+            ProjectId::new(text).ok()
+        })
+    }
+
+    /// A parameter that names a language.
+    pub(super) fn language(self, name: &'static str) -> Result<Option<Language>, BadParameter> {
+        self.read(name, "a language such as en, fr or fr-CA, once", |text| Language::of_tag(text).ok())
+    }
+
+    /// A parameter that is a text of so many bytes.
+    pub(super) fn text(
+        self,
+        name: &'static str,
+        expected: &'static str,
+        bytes_max: usize,
+    ) -> Result<Option<Box<str>>, BadParameter> {
+        let fits = |text: &str| (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control);
+        self.read(name, expected, |text| fits(text).then(|| text.into()))
     }
 
     /// A parameter that is a whole number.
@@ -184,6 +208,9 @@ mod tests {
         assert_eq!(query("a=b&version=%34%32").version(), Ok(Some(Version(42))));
         assert_eq!(query("to=1&from=%37").version_named("from"), Ok(Version(7)));
         assert_eq!(query("user_id=a%2Fb").user_id(), Ok(Some("a/b".to_owned())));
+        assert_eq!(query("project_id=hr").project_id(), Ok(ProjectId::new("hr").ok()));
+        assert_eq!(query("source_language=fr-CA").language("source_language"), Ok(Some(Language::FRENCH)));
+        assert_eq!(query("q=%C3%A9t").text("q", "1 to 3 bytes", 3), Ok(Some("ét".into())));
         assert_eq!(query("include_metadata=false").include_metadata(), Ok(false));
         let dialect = Dialect { encoding: PositionEncoding::Utf32, over_document: true };
         assert_eq!(query("positions=document&position_encoding=utf-32").dialect(), Ok(dialect));
@@ -214,6 +241,11 @@ mod tests {
             check(query(&format!("user_id={bad}")).user_id(), "user_id");
         }
         check(query("document_id=a&document_id=b").document_id(), "document_id");
+        check(query("project_id=a/b").project_id(), "project_id");
+        check(query("target_language=english").language("target_language"), "target_language");
+        for bad in ["", "%00", "aaaa", "a&q=b"] {
+            check(query(&format!("q={bad}")).text("q", "1 to 3 bytes", 3), "q");
+        }
         check(query("include_metadata=yes").include_metadata(), "include_metadata");
         check(query("position_encoding=utf16").dialect(), "position_encoding");
         check(query("positions=whole").dialect(), "positions");

@@ -61,6 +61,10 @@ pub(super) enum Endpoint {
     Suggestions,
     /// A translation is handed in.
     SubmitTranslation,
+    /// How much of a text is known already.
+    Analysis,
+    /// Entries in which a phrase stands.
+    Concordance,
     /// An entry of the translation memory.
     Translation,
     /// It is rewritten, accepted or rejected.
@@ -147,6 +151,8 @@ const ROUTES: &[Route] = &[
     plain("/api/sessions/{session_id}", &[(Method::DELETE, Endpoint::Session)]),
     plain("/api/translation/suggestions", &[(Method::POST, Endpoint::Suggestions)]),
     plain("/api/translation/submit", &[(Method::POST, Endpoint::SubmitTranslation)]),
+    plain("/api/translation/search", &[(Method::GET, Endpoint::Concordance)]),
+    plain("/api/translation/analysis", &[(Method::POST, Endpoint::Analysis)]),
     plain(
         "/api/translation/entries/{translation_id}",
         &[

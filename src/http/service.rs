@@ -12,6 +12,7 @@ use hyper::{Method, Request, StatusCode, Version};
 
 use super::answers::HeldAnswers;
 use super::catalogue;
+use super::concordance;
 use super::cors::{self, Page};
 use super::diff;
 use super::documents;
@@ -155,6 +156,8 @@ async fn dispatch(
         Endpoint::Restore => documents::restore(site, &parts, body, segment).await,
         Endpoint::Suggestions => translation::suggestions(site, &parts, body).await,
         Endpoint::SubmitTranslation => translation::submit(site, &parts, body).await,
+        Endpoint::Analysis => translation::analysis(site, &parts, body).await,
+        Endpoint::Concordance => concordance::search(site, &parts).await,
         Endpoint::Translation => entries::get(site, &parts, segment),
         Endpoint::ReviseTranslation => entries::revise(site, &parts, body, segment).await,
         Endpoint::DeleteTranslation => entries::delete(site, &parts, segment).await,

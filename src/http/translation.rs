@@ -4,9 +4,12 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use jddb_core::protocol::outbound::write_json;
-use jddb_core::protocol::{ErrorCode, InboundError, Parser, read_submit_body, read_suggestions_body};
+use jddb_core::protocol::{
+    ErrorCode, InboundError, Parser, read_analysis_body, read_submit_body, read_suggestions_body,
+};
 use jddb_core::translation::{
-    Choice, Language, LanguagePair, MemoryError, Mode, Scope as Place, Submission, Suggestion, Wanted,
+    Analysis, Choice, Language, LanguagePair, MemoryError, Mode, SIMILARITY_MIN, Scope as Place, Submission,
+    Suggestion, Wanted,
 };
 use serde::Serialize;
 use tokio::time::timeout;
@@ -18,7 +21,7 @@ use super::error::HttpError;
 use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
 use crate::auth::Scope;
-use crate::translations::{Asked, TranslationError};
+use crate::translations::{Asked, TranslationError, Weighed};
 
 /// How many texts are looked at for each suggestion: of those whose translation is better one may be less similar.
 const TEXTS_PER_SUGGESTION: usize = 2;
@@ -49,7 +52,7 @@ pub(super) async fn suggestions(site: &Site, request: &Parts, body: Incoming) ->
     let wanted = Wanted {
         pair: pair_of(body.languages)?,
         project: body.project_id,
-        mode: if body.exhaustive { Mode::Exhaustive } else { Mode::Fast },
+        mode: mode_of(body.exhaustive),
         // What is not as similar is not as good either.
         min_similarity: body.min_confidence,
         texts: TEXTS_PER_SUGGESTION * body.max_suggestions,
@@ -66,6 +69,38 @@ pub(super) async fn suggestions(site: &Site, request: &Parts, body: Incoming) ->
     let mut answer = Vec::new();
     write_json(&mut answer, &Suggestions { suggestions });
     Ok(json_of_now(StatusCode::OK, answer))
+}
+
+/// `POST /api/translation/analysis`: segment by segment, as long as somebody waits for it.
+pub(super) async fn analysis(site: &Site, request: &Parts, body: Incoming) -> Result<HttpResponse, HttpError> {
+    check_open(site)?;
+    authenticate(site, request)?.has(Scope::TranslationRead)?;
+    let mut body = read_json(&request.headers, body, site).await?;
+    let body = read_analysis_body(&mut Parser::default(), &mut body)?;
+    let wanted = Wanted {
+        pair: pair_of(body.languages)?,
+        project: body.project_id,
+        mode: mode_of(body.exhaustive),
+        min_similarity: SIMILARITY_MIN,
+        texts: TEXTS_PER_SUGGESTION,
+    };
+    let approved_only = site.shared.config.translation.approved_only;
+    let mut analysis = Analysis::default();
+    for text in body.segments {
+        check_open(site)?;
+        if !analysis.repeat(&text) {
+            let weighed = Weighed { text: text.clone(), wanted: wanted.clone(), approved_only };
+            let band = timeout(site.answer_timeout, site.shared.translations.weigh(weighed)).await;
+            analysis.add(&text, band.unwrap_or(Err(TranslationError::Busy))?);
+        }
+    }
+    let mut answer = Vec::new();
+    write_json(&mut answer, &analysis.shown());
+    Ok(json_of_now(StatusCode::OK, answer))
+}
+
+const fn mode_of(exhaustive: bool) -> Mode {
+    if exhaustive { Mode::Exhaustive } else { Mode::Fast }
 }
 
 /// `POST /api/translation/submit`.
@@ -102,7 +137,7 @@ pub(super) async fn submit(site: &Site, request: &Parts, body: Incoming) -> Resu
 }
 
 /// The languages of a request, both of which have to be known.
-fn pair_of(languages: [Option<Language>; 2]) -> Result<LanguagePair, InboundError> {
+pub(super) fn pair_of(languages: [Option<Language>; 2]) -> Result<LanguagePair, InboundError> {
     let supported = || {
         let names: Vec<&str> = Language::SUPPORTED.iter().map(Language::as_str).collect();
         format!("one of {}", names.join(", "))

@@ -1,7 +1,7 @@
 //! The threads that look texts up. They share the indices as they are, and wait for nobody but for what is found in the end.
 
 use crossbeam::channel::Receiver;
-use jddb_core::translation::{Folded, Query, Ranking, Scratch, Suggestion, suggest};
+use jddb_core::translation::{Band, Candidate, Folded, Query, Ranking, Scratch, Suggestion, Wanted, suggest};
 
 use super::{Asked, LookUp, TranslationError, Translations};
 
@@ -12,9 +12,17 @@ pub(super) fn look_up(translations: &Translations, queue: &Receiver<LookUp>) {
         match look_up {
             // Nobody waits for it any more.
             LookUp::Find(_, reply) if reply.is_closed() => {}
+            LookUp::Weigh(_, reply) if reply.is_closed() => {}
+            LookUp::Search(_, reply) if reply.is_closed() => {}
             LookUp::Find(asked, reply) => {
                 let _ = reply.send(find(translations, &asked, &mut scratch));
             }
+            LookUp::Weigh(weighed, reply) => {
+                let found = candidates(translations, &weighed.text, &weighed.wanted, &mut scratch);
+                let band = |found: Vec<_>| Band::of(&weighed.text, &found, weighed.approved_only);
+                let _ = reply.send(found.map(band));
+            }
+            LookUp::Search(part, reply) => drop(reply.send(Ok(part.search(translations)))),
             LookUp::Stop => return,
         }
     }
@@ -25,11 +33,21 @@ fn find(
     asked: &Asked,
     scratch: &mut Scratch,
 ) -> Result<Vec<Suggestion>, TranslationError> {
-    let query = Query::new(Folded::new(&asked.text)?);
-    let inquiry = translations.memory.read().inquire(&asked.wanted)?;
-    let found = inquiry.run(&query, scratch);
-    let candidates = translations.memory.read().resolve(&found);
+    let candidates = candidates(translations, &asked.text, &asked.wanted, scratch)?;
     let of_project = asked.wanted.project.is_some();
     let ranking = Ranking { text: &asked.text, context: &asked.context, of_project, choice: asked.choice };
     Ok(suggest(candidates, &ranking))
+}
+
+/// The entries of texts that are equal or similar to `text`.
+fn candidates(
+    translations: &Translations,
+    text: &str,
+    wanted: &Wanted,
+    scratch: &mut Scratch,
+) -> Result<Vec<Candidate>, TranslationError> {
+    let query = Query::new(Folded::new(text)?);
+    let inquiry = translations.memory.read().inquire(wanted)?;
+    let found = inquiry.run(&query, scratch);
+    Ok(translations.memory.read().resolve(&found))
 }

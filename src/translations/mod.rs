@@ -3,6 +3,7 @@
 //! That one decides in the order in which it is asked, and answers when what it has decided is on disk; only then does anybody
 //! find it. Whoever looks something up shares the indices as they are, and waits for nobody but for what is found in the end.
 
+mod concordance;
 mod desk;
 mod error;
 mod look_up;
@@ -12,10 +13,11 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use jddb_core::translation::{Choice, Context, Entry, EntryId, Memory, Revision, Submission, Suggestion, Wanted};
+use jddb_core::translation::{Band, Choice, Context, Entry, EntryId, Memory, Revision, Submission, Suggestion, Wanted};
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
+pub use concordance::{Concordance, Wanted as WantedPhrase};
 use desk::Desk;
 pub use error::TranslationError;
 
@@ -65,6 +67,8 @@ pub struct Author {
 #[derive(Debug)]
 enum LookUp {
     Find(Box<Asked>, Reply<Vec<Suggestion>>),
+    Weigh(Box<Weighed>, Reply<Band>),
+    Search(concordance::Part, Reply<Concordance>),
     Stop,
 }
 
@@ -81,6 +85,17 @@ pub struct Asked {
     pub wanted: Wanted,
     /// What is suggested of what is found.
     pub choice: Choice,
+}
+
+/// A segment of which is asked how well it is known.
+#[derive(Debug)]
+pub struct Weighed {
+    /// The segment.
+    pub text: Box<str>,
+    /// Where it is looked for.
+    pub wanted: Wanted,
+    /// Only what is accepted counts.
+    pub approved_only: bool,
 }
 
 impl Translations {
@@ -142,6 +157,19 @@ impl Translations {
     pub async fn look_up(&self, asked: Asked) -> Result<Vec<Suggestion>, TranslationError> {
         let (reply, answer) = oneshot::channel();
         send(&self.look_ups, LookUp::Find(Box::new(asked), reply))?;
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+}
+
+impl Translations {
+    /// How well a segment is known. Those of a text are asked for one by one, so that whoever waits for a suggestion waits for
+    /// one segment at most.
+    ///
+    /// # Errors
+    /// It cannot be looked up, or not now.
+    pub async fn weigh(&self, weighed: Weighed) -> Result<Band, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.look_ups, LookUp::Weigh(Box::new(weighed), reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 }

@@ -35,6 +35,7 @@ const CORE_USES: &[&str] = &[
     "smallvec",
     "thiserror",
     "unicode-normalization",
+    "unicode-segmentation",
     "xxhash-rust",
 ];
 

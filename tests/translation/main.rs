@@ -5,6 +5,7 @@
 mod support;
 
 mod entries;
+mod searching;
 
 use serde_json::{Value, json};
 use support::home::{EDIT, Home, UNLIMITED};

@@ -27,6 +27,6 @@ pub use presence::{ACTIVITY_BYTES_MAX, PresenceUpdate, read_presence_body};
 pub use revocation_body::{RevocationRequest, read_revocation_body};
 pub use session_body::{PARTICIPANTS_MAX, SESSION_TYPE, SessionBody, read_session_body};
 pub use translation_body::{
-    FeedbackBody, RevisionBody, SUGGESTIONS_MAX, SubmitBody, SuggestionsBody, read_feedback_body, read_revision_body,
-    read_submit_body, read_suggestions_body,
+    AnalysisBody, FeedbackBody, RevisionBody, SEGMENTS_WEIGHED_MAX, SUGGESTIONS_MAX, SubmitBody, SuggestionsBody,
+    read_analysis_body, read_feedback_body, read_revision_body, read_submit_body, read_suggestions_body,
 };

@@ -2,13 +2,15 @@
 
 use simd_json::{Node, StaticNode};
 
-use super::fields::Fields;
+use super::fields::{Fields, Value, elements};
 use super::inbound::Parser;
 use super::message::InboundError;
-use crate::translation::{Context, Language, ProjectId, Rating, Status, TEXT_CHARS_MAX};
+use crate::translation::{Context, Language, ProjectId, Rating, Status, TEXT_CHARS_MAX, segments};
 
 /// The most suggestions that may be asked for.
 pub const SUGGESTIONS_MAX: usize = 50;
+/// The most segments that are weighed at once.
+pub const SEGMENTS_WEIGHED_MAX: usize = 1_000;
 /// How many suggestions are given to whoever does not say.
 const SUGGESTIONS_DEFAULT: usize = 5;
 /// The confidence below which nothing is suggested to whoever does not say.
@@ -56,6 +58,19 @@ pub struct SubmitBody {
     pub reviewed: bool,
 }
 
+/// A text whose segments are to be weighed: `POST /api/translation/analysis`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnalysisBody {
+    /// The segments: as they were sent, or those of the text that was.
+    pub segments: Vec<Box<str>>,
+    /// The languages, as in [`SuggestionsBody`].
+    pub languages: [Option<Language>; 2],
+    /// In which project besides the shared memory.
+    pub project_id: Option<ProjectId>,
+    /// Nothing is to be passed over, however long that takes.
+    pub exhaustive: bool,
+}
+
 /// What somebody says of an entry: `PATCH …/entries/{translation_id}`. Something is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionBody {
@@ -92,11 +107,7 @@ pub fn read_suggestions_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<Su
                 InboundError::invalid("max_suggestions".to_owned(), format!("1 to {SUGGESTIONS_MAX} suggestions"))
             })?,
             min_confidence: fraction(body, "min_confidence")?.unwrap_or(MIN_CONFIDENCE_DEFAULT),
-            exhaustive: match body.text("mode")? {
-                None | Some("fast") => false,
-                Some("exhaustive") => true,
-                Some(_) => return Err(InboundError::invalid("mode".to_owned(), "fast or exhaustive")),
-            },
+            exhaustive: is_exhaustive(body)?,
             explain: body.boolean("explain")?.unwrap_or(false),
         })
     })
@@ -121,6 +132,55 @@ pub fn read_submit_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<SubmitB
             reviewed: body.boolean("reviewed")?.unwrap_or(false),
         })
     })
+}
+
+/// Reads a text whose segments are to be weighed. The bytes are garbled by reading.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_analysis_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<AnalysisBody, InboundError> {
+    parser.on_tape(bytes, |root| {
+        let body = Fields::of(root, "")?;
+        let wrong = |field: &str, expected: String| InboundError::invalid(field.to_owned(), expected);
+        let (field, segments) = match (body.text("source_text")?, body.get("segments")) {
+            (Some(_), Some(_)) => {
+                return Err(wrong("segments", "source_text or segments, and not both".to_owned()));
+            }
+            (None, None) => return Err(InboundError::missing("source_text".to_owned(), "a text, or segments")),
+            (Some(text), None) => {
+                let segments = segments(text).take(SEGMENTS_WEIGHED_MAX + 1);
+                ("source_text", segments.map(|place| text[place].into()).collect())
+            }
+            (None, Some(items)) => {
+                let (_, items) = elements(items).ok_or_else(|| wrong("segments", "an array of texts".to_owned()))?;
+                let text = |(place, item): (usize, Value<'_, '_>)| match item {
+                    [Node::String(text)] if !text.trim().is_empty() => Ok(Box::from(*text)),
+                    _ => Err(wrong(&format!("segments[{place}]"), "a text that is not all white space".to_owned())),
+                };
+                // One more than are taken says that there are too many.
+                let items = items.take(SEGMENTS_WEIGHED_MAX + 1).enumerate();
+                ("segments", items.map(text).collect::<Result<Vec<_>, _>>()?)
+            }
+        };
+        if !(1..=SEGMENTS_WEIGHED_MAX).contains(&segments.len()) {
+            let expected = format!("1 to {SEGMENTS_WEIGHED_MAX} segments: send longer texts in parts");
+            return Err(wrong(field, expected));
+        }
+        Ok(AnalysisBody {
+            segments,
+            languages: languages_of(body)?,
+            project_id: project_of(body)?,
+            exhaustive: is_exhaustive(body)?,
+        })
+    })
+}
+
+fn is_exhaustive(body: Fields<'_, '_>) -> Result<bool, InboundError> {
+    match body.text("mode")? {
+        None | Some("fast") => Ok(false),
+        Some("exhaustive") => Ok(true),
+        Some(_) => Err(InboundError::invalid(body.name("mode"), "fast or exhaustive")),
+    }
 }
 
 /// Reads what somebody says of an entry. The bytes are garbled by reading.
@@ -308,6 +368,40 @@ mod tests {
     fn found(text: &str) -> Result<FeedbackBody, String> {
         let read = read_feedback_body(&mut Parser::default(), &mut text.as_bytes().to_vec());
         read.map_err(|error| error.field.unwrap_or_default())
+    }
+
+    fn weighed(text: &str) -> Result<AnalysisBody, String> {
+        let read = read_analysis_body(&mut Parser::default(), &mut text.as_bytes().to_vec());
+        read.map_err(|error| error.field.unwrap_or_default())
+    }
+
+    #[test]
+    fn segments_are_read() {
+        let of_text = weighed(r#"{"source_text": "One. Two!\nThree", "source_language": "en", "mode": "exhaustive"}"#);
+        let of_text = of_text.unwrap();
+        assert_eq!(of_text.segments, ["One.", "Two!", "Three"].map(Box::from));
+        assert_eq!((of_text.exhaustive, of_text.languages), (true, [Some(Language::ENGLISH), None]));
+        let as_sent = weighed(r#"{"segments": ["One. Two!", "Three"], "project_id": "hr"}"#).unwrap();
+        assert_eq!(as_sent.segments, ["One. Two!", "Three"].map(Box::from));
+        assert_eq!((as_sent.exhaustive, as_sent.project_id.unwrap().as_str()), (false, "hr"));
+        let many = |count: usize| format!(r#"{{"segments": [{}]}}"#, vec![r#""a""#; count].join(", "));
+        assert_eq!(weighed(&many(SEGMENTS_WEIGHED_MAX)).unwrap().segments.len(), SEGMENTS_WEIGHED_MAX);
+        assert_eq!(weighed(&many(SEGMENTS_WEIGHED_MAX + 1)), Err("segments".to_owned()));
+        let long = format!(r#"{{"source_text": "{}"}}"#, "A b. ".repeat(SEGMENTS_WEIGHED_MAX + 1));
+        assert_eq!(weighed(&long), Err("source_text".to_owned()));
+        for (text, field) in [
+            ("{}", "source_text"),
+            (r#"{"source_text": " "}"#, "source_text"),
+            (r#"{"source_text": 7}"#, "source_text"),
+            (r#"{"segments": []}"#, "segments"),
+            (r#"{"segments": "a"}"#, "segments"),
+            (r#"{"segments": ["a", ["b"]]}"#, "segments[1]"),
+            (r#"{"segments": [" "]}"#, "segments[0]"),
+            (r#"{"source_text": "a", "segments": ["a"]}"#, "segments"),
+            (r#"{"source_text": "a", "mode": "slow"}"#, "mode"),
+        ] {
+            assert_eq!(weighed(text), Err(field.to_owned()), "{text}");
+        }
     }
 
     #[test]

@@ -91,7 +91,8 @@ fn composed(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn fold(text: &str) -> String {
+/// The folded form of a text of any length.
+pub(super) fn fold(text: &str) -> String {
     if text.is_ascii() {
         return collapse(text.chars().map(|c| c.to_ascii_lowercase()), text.len());
     }

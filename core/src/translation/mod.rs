@@ -28,7 +28,9 @@
 //! 6. `confidence`: how far what is found can be trusted.
 
 mod alphabet;
+mod analysis;
 mod bounds;
+mod concordance;
 mod confidence;
 mod entry;
 mod fold;
@@ -40,11 +42,14 @@ mod matching;
 mod memory;
 mod placeables;
 mod sealed;
+mod segment;
 mod shown;
 mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use analysis::{Amount, Analysis, Band, ShownAnalysis};
+pub use concordance::{Phrase, Side};
 pub use confidence::{Confidence, ContextMatch, Evidence, MeanRating, compare};
 pub use entry::{
     CONTRIBUTORS_MAX, Context, Entry, EntryId, ProjectId, RATERS_MAX, Rating, Ratings, Revision, Scope, Status,
@@ -57,6 +62,7 @@ pub use language::{Language, LanguagePair};
 pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};
 pub use memory::{Candidate, Found, Inquiry, Kept, Memory, MemoryError, TRANSLATIONS_MAX, Upkeep, Wanted};
 pub use placeables::substitute;
+pub use segment::segments;
 pub use shown::ShownEntry;
 pub use suggest::{Choice, Ranking, Suggestion, suggest};
 

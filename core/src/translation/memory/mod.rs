@@ -201,6 +201,13 @@ impl Memory {
         self.entries.get(&id)
     }
 
+    /// So many entries at most, the newest first, of those with a smaller number than `before`.
+    #[must_use]
+    pub fn older_than(&self, before: Option<EntryId>, max: usize) -> Vec<Arc<Entry>> {
+        let older = self.entries.range(..before.unwrap_or(EntryId(u64::MAX))).rev();
+        older.take(max).map(|(_, entry)| Arc::clone(entry)).collect()
+    }
+
     /// What an entry will be when this is handed in, and whether it is new. Nothing is changed yet.
     ///
     /// # Errors
