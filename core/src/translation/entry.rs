@@ -233,6 +233,16 @@ impl Revision {
     }
 }
 
+/// Both texts with the tags in them, as TMX 1.4b writes the content of a `seg`; `None` for one without tags. What is matched
+/// and suggested are the words alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Markup {
+    /// The text.
+    pub source: Option<Box<str>>,
+    /// Its translation.
+    pub target: Option<Box<str>>,
+}
+
 /// A text, one translation of it, and what is known of both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -246,6 +256,8 @@ pub struct Entry {
     pub source_text: Box<str>,
     /// Its translation.
     pub translated_text: Box<str>,
+    /// Both with their tags, where they came with some.
+    pub markup: Option<Box<Markup>>,
     /// Where the text stood when it was handed in last.
     pub context: Context,
     /// Whether it is to be used.
@@ -258,6 +270,8 @@ pub struct Entry {
     pub usage_count: u32,
     /// When it was handed in first.
     pub created_at: UnixMillis,
+    /// When it was handed in last, or else changed.
+    pub changed_at: UnixMillis,
     /// When it was used or handed in last.
     pub last_used_at: UnixMillis,
     /// Who has handed it in, the first one first; at most [`CONTRIBUTORS_MAX`].
@@ -275,12 +289,14 @@ impl Entry {
             pair,
             source_text,
             translated_text,
+            markup: None,
             context,
             status: Status::Pending,
             reviewed,
             ratings: Ratings::default(),
             usage_count: 0,
             created_at: now,
+            changed_at: now,
             last_used_at: now,
             contributors: vec![user_id],
         };
@@ -306,6 +322,7 @@ impl Entry {
         if self.status == Status::Rejected {
             self.status = Status::Pending;
         }
+        self.changed_at = self.changed_at.max(now);
         self.use_once(now);
         self.settle();
     }
@@ -313,8 +330,15 @@ impl Entry {
     /// Somebody has something to say of it.
     pub fn revise(&mut self, revision: Revision, now: UnixMillis) {
         let Revision { user_id, translated_text, status, rating, used } = revision;
-        if let Some(text) = translated_text.filter(|text| *text != self.translated_text) {
+        let translated_text = translated_text.filter(|text| *text != self.translated_text);
+        if translated_text.is_some() || status.is_some() {
+            self.changed_at = self.changed_at.max(now);
+        }
+        if let Some(text) = translated_text {
             self.translated_text = text;
+            // The new words have no tags; those of the text are as they were.
+            self.markup = self.markup.take().filter(|both| both.source.is_some());
+            self.markup.iter_mut().for_each(|both| both.target = None);
             (self.status, self.reviewed, self.usage_count) = (Status::Pending, false, 0);
             self.ratings = Ratings::default();
             self.credit(user_id.clone());

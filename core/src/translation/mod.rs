@@ -52,7 +52,7 @@ pub use analysis::{Amount, Analysis, Band, ShownAnalysis};
 pub use concordance::{Phrase, Side};
 pub use confidence::{Confidence, ContextMatch, Evidence, MeanRating, compare};
 pub use entry::{
-    CONTRIBUTORS_MAX, Context, Entry, EntryId, ProjectId, RATERS_MAX, Rating, Ratings, Revision, Scope, Status,
+    CONTRIBUTORS_MAX, Context, Entry, EntryId, Markup, ProjectId, RATERS_MAX, Rating, Ratings, Revision, Scope, Status,
     Submission,
 };
 pub use fold::{Folded, TextError};

@@ -118,6 +118,8 @@ fn translation() -> translation::Entry {
     let rating = translation::Rating::new(5);
     let used = translation::Revision { used: true, rating, ..translation::Revision::by("eve".into()) };
     entry.revise(used, UnixMillis(1_758_458_740_000));
+    let target = Some("Le ou la <ph x=\"1\"/>titulaire 😀".into());
+    entry.markup = Some(Box::new(translation::Markup { source: None, target }));
     entry
 }
 

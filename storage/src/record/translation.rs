@@ -2,7 +2,7 @@
 
 use jddb_core::ids::UnixMillis;
 use jddb_core::translation::{
-    Context, Entry, EntryId, Language, LanguagePair, ProjectId, Rating, Ratings, Scope, Status,
+    Context, Entry, EntryId, Language, LanguagePair, Markup, ProjectId, Rating, Ratings, Scope, Status,
 };
 use rkyv::boxed::ArchivedBox;
 use rkyv::with::{InlineAsBox, Map};
@@ -51,12 +51,18 @@ pub(crate) struct TranslationRecord<'a> {
     raters: Vec<&'a str>,
     /// What each of them has said.
     stars: Vec<u8>,
+    changed_at: u64,
+    #[rkyv(with = Map<InlineAsBox>)]
+    source_markup: Option<&'a str>,
+    #[rkyv(with = Map<InlineAsBox>)]
+    target_markup: Option<&'a str>,
 }
 
 impl<'a> TranslationRecord<'a> {
     pub(crate) fn new(entry: &'a Entry) -> Self {
         let Entry { id: _, scope, pair, source_text, translated_text, context, .. } = entry;
         let Context { document_id, document_type, section, domain, previous, next } = context;
+        let markup = entry.markup.as_deref();
         Self {
             created_at: entry.created_at.0,
             last_used_at: entry.last_used_at.0,
@@ -83,6 +89,9 @@ impl<'a> TranslationRecord<'a> {
             contributors: entry.contributors.iter().map(|user_id| &**user_id).collect(),
             raters: entry.ratings.last.iter().map(|(user_id, _)| &**user_id).collect(),
             stars: entry.ratings.last.iter().map(|(_, rating)| rating.stars()).collect(),
+            changed_at: entry.changed_at.0,
+            source_markup: markup.and_then(|both| both.source.as_deref()),
+            target_markup: markup.and_then(|both| both.target.as_deref()),
         }
     }
 }
@@ -102,6 +111,7 @@ impl ArchivedTranslationRecord<'_> {
             pair: pair.ok_or_else(|| wrong("languages", &format!("{languages:?}")))?,
             source_text: (*self.source_text).into(),
             translated_text: (*self.translated_text).into(),
+            markup: self.markup(),
             context: Context {
                 document_id: self.document_id.as_ref().map(|text| (**text).into()),
                 document_type: self.document_type.as_ref().map(|text| (**text).into()),
@@ -120,9 +130,18 @@ impl ArchivedTranslationRecord<'_> {
             ratings: self.ratings()?,
             usage_count: self.usage_count.to_native(),
             created_at: UnixMillis(self.created_at.to_native()),
+            changed_at: UnixMillis(self.changed_at.to_native()),
             last_used_at: UnixMillis(self.last_used_at.to_native()),
             contributors: self.contributors.iter().map(|user_id| (**user_id).into()).collect(),
         })
+    }
+
+    fn markup(&self) -> Option<Box<Markup>> {
+        let markup = Markup {
+            source: self.source_markup.as_ref().map(|text| (**text).into()),
+            target: self.target_markup.as_ref().map(|text| (**text).into()),
+        };
+        (markup != Markup::default()).then(|| Box::new(markup))
     }
 
     fn ratings(&self) -> Result<Ratings, Damage> {
