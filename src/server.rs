@@ -207,7 +207,7 @@ fn raise_file_limit(config: &Config) {
     }
 }
 
-fn store_options(config: &Config) -> StoreOptions {
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
     StoreOptions {
         wal_bytes: config.storage.wal_bytes as u64,
         block_cache_bytes: config.storage.block_cache_bytes,

@@ -2,6 +2,7 @@
 
 mod check_config;
 mod conformance_echo;
+mod memory;
 mod token;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ Examples:
   jddb-realtime            (serves on 127.0.0.1:8000, documents in ./data)
   jddb-realtime serve --listen 127.0.0.1:9000 --data /var/lib/jddb
   jddb-realtime token --sub alice --scope \"document:read document:write\"
+  jddb-realtime memory import translations.tmx
   jddb-realtime check-config --config jddb-realtime.toml
 
 Settings:
@@ -53,6 +55,8 @@ enum Command {
     Serve(ServeArgs),
     /// Print a token signed with the server's key.
     Token(token::TokenArgs),
+    /// Import translations from files, and export them, while no server runs.
+    Memory(memory::MemoryArgs),
     /// Check the settings, and print those in force and where each comes from.
     CheckConfig(ConfigArgs),
     /// Send every WebSocket message back as it came: the server under a conformance suite (see ARCHITECTURE.md).
@@ -139,6 +143,7 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
     match command_line.command.unwrap_or(Command::Serve(command_line.serve)) {
         Command::Serve(args) => serve(args),
         Command::Token(args) => args.run(),
+        Command::Memory(args) => args.run(),
         Command::CheckConfig(args) => check_config::run(&args.load(Vec::new())?),
         Command::ConformanceEcho(args) => args.run(),
         Command::Version => print(concat!("jddb-realtime ", env!("CARGO_PKG_VERSION"))),

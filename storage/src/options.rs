@@ -86,6 +86,11 @@ impl StoreOptions {
         Family::ALL.into_iter().map(describe).chain([default]).collect()
     }
 
+    /// How table files are made that are to become part of the database.
+    pub(crate) fn table_file(&self) -> Options {
+        self.base(&Cache::new_lru_cache(0))
+    }
+
     fn family(&self, family: Family, cache: &Cache) -> Options {
         let mut options = self.base(cache);
         if matches!(family, Family::Journal | Family::Snapshots | Family::Saves) {

@@ -1,15 +1,22 @@
 //! The translation memory on disk. The server keeps all of it in memory too, and asks for it once, at its start.
 
-use jddb_core::translation::{Entry, EntryId};
-use rocksdb::ReadOptions;
+use std::ops::ControlFlow;
 
-use crate::error::LoadError;
+use jddb_core::translation::{Entry, EntryId};
+use rocksdb::{IngestExternalFileOptions, ReadOptions, SstFileWriter};
+
+use crate::directory::DataDirectory;
+use crate::error::{LoadError, WriteError};
 use crate::family::Family;
+use crate::options::StoreOptions;
 use crate::record::{self, ArchivedTranslationRecord, EncodedRecord, TranslationRecord, Write};
 use crate::store::Store;
 
 /// What was read ahead at once while everything is read, in bytes.
 const READ_AHEAD_BYTES: usize = 2 << 20;
+/// Where in the data directory table files are made that become part of the database.
+const INGEST_DIRECTORY: &str = "ingest";
+const INGEST_FILE: &str = "translations.sst";
 
 impl Store {
     /// An entry's record, to be committed. It replaces the one before.
@@ -32,6 +39,17 @@ impl Store {
     /// # Errors
     /// The disk fails.
     pub fn load_translations(&self, mut then: impl FnMut(Entry)) -> Result<u64, LoadError> {
+        self.visit_translations(|entry| {
+            then(entry);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same for as long as `then` wants more. They are as they are at one moment, whatever happens meanwhile.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn visit_translations(&self, mut then: impl FnMut(Entry) -> ControlFlow<()>) -> Result<u64, LoadError> {
         let mut options = ReadOptions::default();
         options.set_readahead_size(READ_AHEAD_BYTES);
         options.fill_cache(false);
@@ -40,7 +58,11 @@ impl Store {
         rows.seek_to_first();
         while let Some((key, value)) = rows.item() {
             match read(key, value) {
-                Ok(entry) => then(entry),
+                Ok(entry) => {
+                    if then(entry).is_break() {
+                        return Ok(unreadable);
+                    }
+                }
                 Err(reason) => {
                     unreadable += 1;
                     tracing::error!(?key, %reason, "an entry of the translation memory cannot be read");
@@ -50,6 +72,56 @@ impl Store {
         }
         rows.status().map_err(|error| LoadError::Translations { reason: error.into_string() })?;
         Ok(unreadable)
+    }
+
+    /// The entry of that number.
+    ///
+    /// # Errors
+    /// The disk fails, or the record is damaged.
+    pub fn load_translation(&self, id: EntryId) -> Result<Option<Entry>, LoadError> {
+        let key = key_of(id);
+        let failed = |reason| LoadError::Translations { reason };
+        let value = self.db().get_pinned_cf(self.family(Family::Translations), key);
+        let value = value.map_err(|error| failed(error.into_string()))?;
+        value.map(|value| read(&key, &value).map_err(|reason| failed(format!("{id}: {reason}")))).transpose()
+    }
+
+    /// Puts entries into the store at once, all of them or none, past the write-ahead log: as a table file that becomes part of
+    /// the store. They come in the order of their numbers, and replace those that have the same. Durable when this returns.
+    ///
+    /// It is for a store that nobody else writes to, and needs as much room in the directory as the entries take.
+    ///
+    /// # Errors
+    /// The disk is full or fails; nothing has changed then.
+    pub fn ingest_translations<'e>(
+        &self,
+        directory: &DataDirectory,
+        entries: impl IntoIterator<Item = &'e Entry>,
+    ) -> Result<(), WriteError> {
+        let failed = |error: rocksdb::Error| WriteError::Failed(error.into_string());
+        let unmade = |error: std::io::Error| WriteError::Failed(error.to_string());
+        let path = directory.subdirectory(INGEST_DIRECTORY).map_err(unmade)?.join(INGEST_FILE);
+        // What a process left that was killed.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unmade(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let options = StoreOptions::default().table_file();
+        let mut table = SstFileWriter::create(&options);
+        table.open(&path).map_err(failed)?;
+        let mut is_empty = true;
+        for entry in entries {
+            let key = key_of(entry.id);
+            table.put(key, record::encode(&key, &TranslationRecord::new(entry))).map_err(failed)?;
+            is_empty = false;
+        }
+        if is_empty {
+            return Ok(());
+        }
+        table.finish().map_err(failed)?;
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        self.db().ingest_external_file_cf_opts(self.family(Family::Translations), &options, vec![&path]).map_err(failed)
     }
 }
 

@@ -7,12 +7,13 @@ use crate::tree::{Finding, Source, found_at, none, sources};
 /// is on top, is not listed.
 const FLOORS: &[(&str, &[&str])] = &[
     ("core", &[]),
+    ("exchange", &["jddb-core"]),
     ("storage", &["jddb-core"]),
     ("loadtest", &["jddb-core"]),
     ("benches", &["jddb-core", "jddb-storage"]),
 ];
 
-const OURS: &[&str] = &["jddb-core", "jddb-storage", "jddb-realtime", "jddb-loadtest"];
+const OURS: &[&str] = &["jddb-core", "jddb-exchange", "jddb-storage", "jddb-realtime", "jddb-loadtest"];
 
 /// What the core may use besides the standard library. Another one is welcome if it does no I/O,
 /// reads no clock, starts no thread and draws no random numbers.

@@ -397,7 +397,7 @@ impl Entry {
     }
 
     /// It is accepted if it is reviewed, or was found good.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let is_good = self.ratings.mean().is_some_and(|mean| mean >= f64::from(RATING_WITHOUT_REVIEW));
         if self.reviewed || is_good {
             self.status = Status::Accepted;

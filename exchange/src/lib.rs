@@ -1,0 +1,17 @@
+//! Files by which translators exchange what they know, over anything that reads or writes.
+//!
+//! It stands beside the storage, not in the core, whose rule is bytes in and bytes out: a file of a gigabyte is read as it comes,
+//! from whatever has it. Which files there are, and what becomes of what is in them, others decide. What is held of a file is
+//! bounded, whatever the file says.
+//!
+//! The parts, each of which uses only those before it:
+//!
+//! 1. `source`: bytes in some encoding as UTF-8, with their lines counted.
+//! 2. `xml`: elements and texts of an XML file that may be hostile.
+//! 3. [`tmx`]: translation memories.
+
+mod source;
+pub mod tmx;
+pub mod xml;
+
+pub use xml::ReadError;
