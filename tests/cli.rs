@@ -62,7 +62,7 @@ fn version_and_help() {
     {
         assert!(help.contains(word), "{word}");
     }
-    for command in ["serve", "token", "check-config", "version"] {
+    for command in ["serve", "token", "memory", "check-config", "version"] {
         assert!(run(&[command, "--help"], 0).0.contains("Usage: jddb-realtime"));
     }
 }

@@ -166,7 +166,7 @@ impl<R: BufRead> XmlReader<R> {
     ///
     /// # Errors
     /// It is not well-formed, exceeds a bound, or cannot be read. Nothing can be read after that.
-    pub fn next(&mut self) -> Result<Node<'_>, ReadError> {
+    pub fn next_node(&mut self) -> Result<Node<'_>, ReadError> {
         let Self { reader, buffer, open, starts, line, has_root, has_begun } = self;
         buffer.clear();
         let source = reader.get_mut();
@@ -175,19 +175,23 @@ impl<R: BufRead> XmlReader<R> {
         let encoding = source.encoding();
         let is_first = !std::mem::replace(has_begun, true);
         let element = |open: &str, starts: &[usize]| open[starts.last().copied().unwrap_or_default()..].to_owned();
-        let fail = |open: &str, starts: &[usize], reason| malformed(*line, &element(open, starts), reason);
         let event = match reader.read_event_into(buffer) {
             Ok(event) => event,
-            Err(error) if reader.get_ref().is_exhausted() => {
-                drop(error);
+            Err(_) if reader.get_ref().is_exhausted() => {
                 let what = format!("a tag, a text or a comment of more than {PIECE_BYTES_MAX} bytes");
-                return Err(fail(open, starts, what));
+                return Err(malformed(*line, &element(open, starts), what));
             }
             Err(error) => {
                 let element = element(open, starts);
                 return Err(reason_of(&error).map_or_else(ReadError::Io, |reason| malformed(*line, &element, reason)));
             }
         };
+        if let Event::Text(text) = &event {
+            // A text begins where there is something to be seen of it.
+            let space = text.len() - text.trim_start().len();
+            *line += memchr::memchr_iter(b'\n', &text.as_bytes()[..space]).count() as u64;
+        }
+        let fail = |open: &str, starts: &[usize], reason| malformed(*line, &element(open, starts), reason);
         let judged = match event {
             Event::Start(start) => {
                 let name = start.name().into_inner();

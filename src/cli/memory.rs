@@ -179,7 +179,8 @@ impl ExportArgs {
             }
             Some(path) => {
                 let failed = |error: io::Error| Failure::Runtime(format!("{}: {error}", path.display()));
-                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let parent =
+                    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
                 let mut file = NamedTempFile::new_in(parent).map_err(failed)?;
                 let out = BufWriter::with_capacity(BUFFER_BYTES, &mut file);
                 let counts = offline::export(&store, &selection, out, now).map_err(|error| of_file(path, &error))?;

@@ -170,7 +170,10 @@ impl<'a> Importer<'a> {
     }
 
     fn take(&mut self, imported: Imported, now: UnixMillis) -> Result<Result<Taken, SkipReason>, LoadError> {
-        let Ok(text) = Folded::new(&imported.source_text) else { return Ok(Err(SkipReason::Empty)) };
+        let text = match Folded::new(&imported.source_text) {
+            Ok(text) => text,
+            Err(error) => return Ok(Err(error.into())),
+        };
         let texts = [&*imported.source_text, &*imported.translated_text];
         let identity = hash(&imported.scope, imported.pair, &texts);
         let text = hash(&imported.scope, imported.pair, &[text.as_str()]);

@@ -1,7 +1,7 @@
 //! Translations that come from elsewhere, and what becomes of them here.
 
 use super::entry::{CONTRIBUTORS_MAX, Context, Entry, EntryId, Markup, Ratings, Scope, Status};
-use super::{LanguagePair, MemoryError, TRANSLATIONS_MAX};
+use super::{LanguagePair, TRANSLATIONS_MAX};
 use crate::ids::UnixMillis;
 
 /// A text and its translation, with what is known of them where they come from.
@@ -48,6 +48,15 @@ pub struct Room {
     pub next: EntryId,
 }
 
+/// Why something new is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// There are [`TRANSLATIONS_MAX`] translations of the text.
+    Translations,
+    /// There are as many entries as are wanted.
+    Full,
+}
+
 /// What becomes of something that is imported.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -72,14 +81,14 @@ impl Imported {
     ///
     /// # Errors
     /// There is no room for it.
-    pub fn decide(self, known: Option<Entry>, room: Room, now: UnixMillis) -> Result<Outcome, MemoryError> {
+    pub fn decide(self, known: Option<Entry>, room: Room, now: UnixMillis) -> Result<Outcome, NoRoom> {
         match known {
             Some(mut entry) => {
                 let is_changed = entry.take_over(self);
                 Ok(if is_changed { Outcome::Updated(entry) } else { Outcome::Unchanged })
             }
-            None if room.translations >= TRANSLATIONS_MAX => Err(MemoryError::Translations),
-            None if room.entries == 0 => Err(MemoryError::Full),
+            None if room.translations >= TRANSLATIONS_MAX => Err(NoRoom::Translations),
+            None if room.entries == 0 => Err(NoRoom::Full),
             None => Ok(Outcome::Created(self.into_entry(room.next, now))),
         }
     }
@@ -224,8 +233,8 @@ mod tests {
     #[test]
     fn there_has_to_be_room() {
         let decide = |room| imported().decide(None, room, NOW);
-        assert_eq!(decide(Room { translations: TRANSLATIONS_MAX, ..ROOM }), Err(MemoryError::Translations));
-        assert_eq!(decide(Room { entries: 0, ..ROOM }), Err(MemoryError::Full));
+        assert_eq!(decide(Room { translations: TRANSLATIONS_MAX, ..ROOM }), Err(NoRoom::Translations));
+        assert_eq!(decide(Room { entries: 0, ..ROOM }), Err(NoRoom::Full));
         assert_eq!(decide(ROOM), Ok(Outcome::Created(entry(imported()))));
         let full = Room { translations: TRANSLATIONS_MAX, entries: 0, ..ROOM };
         assert_eq!(imported().decide(Some(entry(imported())), full, NOW), Ok(Outcome::Unchanged));

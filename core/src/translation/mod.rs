@@ -58,7 +58,7 @@ pub use entry::{
 };
 pub use fold::{Folded, TextError};
 pub use hits::Hit;
-pub use imported::{Imported, Outcome, Room};
+pub use imported::{Imported, NoRoom, Outcome, Room};
 pub use index::{Index, IndexError, Merge, Merged};
 pub use language::{Language, LanguagePair};
 pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};

@@ -27,7 +27,7 @@ impl<R: BufRead> TmxReader<R> {
     pub fn new(reader: R) -> Result<Self, ReadError> {
         let mut xml = XmlReader::new(reader)?;
         loop {
-            match xml.next()? {
+            match xml.next_node()? {
                 Node::Nothing => {}
                 Node::Start(tag) if tag.name() == "tmx" => break,
                 Node::Start(tag) => {
@@ -53,7 +53,7 @@ impl<R: BufRead> TmxReader<R> {
     /// The file is malformed there, or cannot be read. Nothing can be read after that.
     pub fn next_unit(&mut self) -> Result<Option<Unit>, ReadError> {
         while !self.is_over {
-            match self.xml.next()? {
+            match self.xml.next_node()? {
                 Node::Start(tag) if tag.name() == "tu" => {
                     let mut unit = Unit::new(self.source.clone());
                     read_attributes(&tag, &mut unit.facts, |name, value| {
@@ -81,7 +81,7 @@ impl<R: BufRead> TmxReader<R> {
     /// Reads from the beginning of `tmx` to that of `body`.
     fn read_head(&mut self) -> Result<(), ReadError> {
         loop {
-            match self.xml.next()? {
+            match self.xml.next_node()? {
                 Node::Start(tag) if tag.name() == "header" => {
                     for attribute in tag.attributes() {
                         let (name, value) = attribute?;
@@ -105,7 +105,7 @@ impl<R: BufRead> TmxReader<R> {
     /// Reads from the end of `body` to that of the file.
     fn read_tail(&mut self) -> Result<(), ReadError> {
         loop {
-            match self.xml.next()? {
+            match self.xml.next_node()? {
                 Node::Eof => break,
                 Node::Start(tag) => return Err(tag.malformed("not expected after <body>".to_owned())),
                 Node::Text(text) if !is_space(&text) => return Err(self.xml.malformed("text after <body>")),
@@ -118,7 +118,7 @@ impl<R: BufRead> TmxReader<R> {
 
     fn read_unit(&mut self, mut unit: Unit) -> Result<Unit, ReadError> {
         loop {
-            match self.xml.next()? {
+            match self.xml.next_node()? {
                 Node::Start(tag) if tag.name() == "tuv" => {
                     if unit.variants.len() == VARIANTS_MAX {
                         return Err(tag.malformed(format!("more than {VARIANTS_MAX} in one <tu>")));
@@ -154,7 +154,7 @@ impl<R: BufRead> TmxReader<R> {
     fn read_variant(&mut self, variant: &mut Variant) -> Result<(), ReadError> {
         let mut has_segment = false;
         loop {
-            match self.xml.next()? {
+            match self.xml.next_node()? {
                 Node::Start(tag) if tag.name() == "seg" => {
                     if std::mem::replace(&mut has_segment, true) {
                         return Err(tag.malformed("more than one in a <tuv>".to_owned()));
@@ -177,7 +177,7 @@ impl<R: BufRead> TmxReader<R> {
     fn read_segment(&mut self) -> Result<Segment, ReadError> {
         let mut segment = SegmentBuilder::default();
         loop {
-            match self.xml.next()? {
+            match self.xml.next_node()? {
                 Node::Start(tag) => segment.begin(&tag)?,
                 Node::Text(text) => segment.text(&text),
                 Node::Nothing => {}
@@ -190,7 +190,7 @@ impl<R: BufRead> TmxReader<R> {
     fn read_property(&mut self, name: &str, facts: &mut Facts) -> Result<(), ReadError> {
         let mut value = String::new();
         loop {
-            match self.xml.next()? {
+            match self.xml.next_node()? {
                 Node::Text(text) if value.len() <= PROPERTY_BYTES_MAX => value.push_str(&text),
                 Node::Text(_) | Node::Nothing => {}
                 Node::Start(tag) => return Err(tag.malformed("an element in <prop>: expected text".to_owned())),
@@ -207,7 +207,7 @@ impl<R: BufRead> TmxReader<R> {
     fn skip(&mut self) -> Result<(), ReadError> {
         let mut depth = 1;
         while depth > 0 {
-            match self.xml.next()? {
+            match self.xml.next_node()? {
                 Node::Start(_) => depth += 1,
                 Node::End => depth -= 1,
                 Node::Text(_) | Node::Nothing => {}

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jddb_core::translation::{
-    Folded, Imported, Language, LanguagePair, Markup, MemoryError, ProjectId, Scope, TEXT_CHARS_MAX,
+    Folded, Imported, Language, LanguagePair, Markup, NoRoom, ProjectId, Scope, TEXT_CHARS_MAX, TextError,
 };
 
 use super::facts::Facts;
@@ -95,13 +95,20 @@ impl fmt::Display for SkipReason {
     }
 }
 
-impl From<MemoryError> for SkipReason {
-    fn from(error: MemoryError) -> Self {
+impl From<TextError> for SkipReason {
+    fn from(error: TextError) -> Self {
         match error {
-            MemoryError::Text(jddb_core::translation::TextError::Empty) => Self::Empty,
-            MemoryError::Text(jddb_core::translation::TextError::TooLong) => Self::TooLong,
-            MemoryError::Translations => Self::Translations,
-            MemoryError::Index(_) | MemoryError::Full => Self::Full,
+            TextError::Empty => Self::Empty,
+            TextError::TooLong => Self::TooLong,
+        }
+    }
+}
+
+impl From<NoRoom> for SkipReason {
+    fn from(error: NoRoom) -> Self {
+        match error {
+            NoRoom::Translations => Self::Translations,
+            NoRoom::Full => Self::Full,
         }
     }
 }
@@ -159,7 +166,7 @@ impl Unit {
             if segment.is_too_long {
                 return Err(SkipReason::TooLong);
             }
-            Folded::new(&segment.words).map_err(|error| SkipReason::from(MemoryError::Text(error)))?;
+            Folded::new(&segment.words)?;
         }
         let facts = target.facts.clone().or(&source.facts).or(&self.facts);
         let project = match (&defaults.project, &facts.project) {
