@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use crossbeam::sync::Parker;
 use crossbeam::utils::CachePadded;
 use jddb_core::document::{Document, DocumentLimits};
-use jddb_core::translation::Memory;
+use jddb_core::translation::{Glossary, Memory};
 use jddb_storage::{
     CommitHandle, Committer, DataDirectory, LoadError, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
 };
@@ -110,7 +110,8 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let store = Store::open(&directory, store_options(&config), store_durability(&config))?;
     let logins = LoginTable::restore(store.load_logins()?.into_iter().map(|(key, entry)| (Fingerprint(key), entry)));
     let (known_logins, login_queue) = Logins::new(core_count, logins.revoked().clone());
-    let (translations, translation_queues) = Translations::new(load_translations(&store, config.translation.entries)?);
+    let memory = load_translations(&store, config.translation.entries)?;
+    let (translations, translation_queues) = Translations::new(memory, load_terms(&store, config.translation.terms)?);
     let snapshotter = start_snapshots(&store, &config)?;
     let queue_batches = config.storage.commit_queue_batches;
     let mut reloader = Reloader::new(config.clone(), sources, log, listeners.iter().any(Listeners::is_reached));
@@ -250,6 +251,17 @@ fn load_translations(store: &Store, entries_max: usize) -> Result<Memory, LoadEr
         tracing::info!(entries = memory.len(), ?took, "the translation memory is loaded");
     }
     Ok(memory)
+}
+
+/// The glossary, as it is on disk.
+fn load_terms(store: &Store, terms_max: usize) -> Result<Glossary, LoadError> {
+    let mut terms = Vec::new();
+    let unreadable = store.load_terms(|term| terms.push(term))?;
+    let (glossary, left_out) = Glossary::load(terms, terms_max);
+    if unreadable + left_out > 0 {
+        tracing::error!(unreadable, left_out, "terms of the glossary are not used; they stay on disk");
+    }
+    Ok(glossary)
 }
 
 /// What wakes each core when something it submitted is durable.

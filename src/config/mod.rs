@@ -116,13 +116,15 @@ pub struct Translation {
     /// The most entries of the translation memory, 1 to 16,777,216. Each takes about two kilobytes of memory, if it is a
     /// sentence.
     pub entries: usize,
+    /// The most terms of the glossary, their variants counted too, 1 to 1,000,000. Each takes about a kilobyte of memory.
+    pub terms: usize,
     /// Whether only what is accepted is suggested, and nothing that should be reviewed first.
     pub approved_only: bool,
 }
 
 impl Default for Translation {
     fn default() -> Self {
-        Self { threads: 1, entries: 2_000_000, approved_only: false }
+        Self { threads: 1, entries: 2_000_000, terms: 100_000, approved_only: false }
     }
 }
 

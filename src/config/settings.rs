@@ -128,6 +128,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("tls.key", Text),
     integer("translation.threads", 1, 64),
     integer("translation.entries", 1, 1 << 24),
+    integer("translation.terms", 1, 1_000_000),
     setting("translation.approved_only", Boolean),
     integer("storage.wal_bytes", MIB, 64 * GIB),
     integer("storage.block_cache_bytes", MIB, TIB),

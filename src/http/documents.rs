@@ -3,7 +3,6 @@
 use hyper::HeaderMap;
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use jddb_core::ids::DocumentId;
 use jddb_core::protocol::{DocumentBody, Parser, read_document_body, read_lock_body, read_restore_body};
@@ -16,7 +15,7 @@ use super::caller::admit;
 use super::conditions;
 use super::error::HttpError;
 use super::query::Query;
-use super::response::{HttpResponse, answered};
+use super::response::{HttpResponse, answered, locate};
 use super::site::Site;
 use super::stored;
 use crate::auth::Scope;
@@ -77,9 +76,7 @@ pub(super) async fn put(
     let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = answered(status, put);
     if status == StatusCode::CREATED {
-        // A document's name is visible ASCII, and so fit for a header.
-        let location = HeaderValue::from_str(&format!("/api/documents/{document_id}/state"));
-        location.into_iter().for_each(|location| drop(response.headers_mut().insert(LOCATION, location)));
+        locate(&mut response, &format!("/api/documents/{document_id}/state"));
     }
     Ok(response)
 }

@@ -29,6 +29,7 @@ mod documents;
 mod entries;
 mod error;
 mod events;
+mod glossary;
 mod gzip;
 mod handshake;
 mod head_timer;

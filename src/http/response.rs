@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use jddb_core::ids::Version;
@@ -124,6 +124,13 @@ pub(super) fn tag(response: &mut HttpResponse, version: Version) {
     // Digits in quotes are always fit for a header.
     if let Ok(value) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(ETAG, value);
+    }
+}
+
+/// Says where what is new is from now on. The path is of visible ASCII, and so fit for a header.
+pub(super) fn locate(response: &mut HttpResponse, path: &str) {
+    if let Ok(location) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, location);
     }
 }
 

@@ -73,6 +73,16 @@ pub(super) enum Endpoint {
     DeleteTranslation,
     /// How it was found.
     TranslationFeedback,
+    /// The list of terms.
+    Glossary,
+    /// A term is added.
+    AddTerm,
+    /// A term.
+    Term,
+    /// A term is changed.
+    PutTerm,
+    /// A term is removed.
+    RemoveTerm,
     /// New tokens for a refresh token.
     Refresh,
     /// Tokens are no longer accepted.
@@ -162,6 +172,11 @@ const ROUTES: &[Route] = &[
         ],
     ),
     plain("/api/translation/entries/{translation_id}/feedback", &[(Method::POST, Endpoint::TranslationFeedback)]),
+    plain("/api/translation/glossary", &[(Method::GET, Endpoint::Glossary), (Method::POST, Endpoint::AddTerm)]),
+    plain(
+        "/api/translation/glossary/{term_id}",
+        &[(Method::GET, Endpoint::Term), (Method::PUT, Endpoint::PutTerm), (Method::DELETE, Endpoint::RemoveTerm)],
+    ),
     plain("/api/auth/refresh", &[(Method::POST, Endpoint::Refresh)]),
     plain("/api/auth/revoke", &[(Method::POST, Endpoint::Revoke)]),
 ];

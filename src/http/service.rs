@@ -19,6 +19,7 @@ use super::documents;
 use super::entries;
 use super::error::HttpError;
 use super::events;
+use super::glossary;
 use super::gzip;
 use super::health;
 use super::history;
@@ -162,6 +163,11 @@ async fn dispatch(
         Endpoint::ReviseTranslation => entries::revise(site, &parts, body, segment).await,
         Endpoint::DeleteTranslation => entries::delete(site, &parts, segment).await,
         Endpoint::TranslationFeedback => entries::feedback(site, &parts, body, segment).await,
+        Endpoint::Glossary => glossary::list(site, &parts).await,
+        Endpoint::AddTerm => glossary::add(site, &parts, body).await,
+        Endpoint::Term => glossary::read(site, &parts, segment).await,
+        Endpoint::PutTerm => glossary::put(site, &parts, body, segment).await,
+        Endpoint::RemoveTerm => glossary::remove(site, &parts, segment).await,
         Endpoint::Refresh => logins::refresh(site, &parts).await,
         Endpoint::Revoke => logins::revoke(site, &parts, body).await,
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,

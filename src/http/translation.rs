@@ -8,8 +8,8 @@ use jddb_core::protocol::{
     ErrorCode, InboundError, Parser, read_analysis_body, read_submit_body, read_suggestions_body,
 };
 use jddb_core::translation::{
-    Analysis, Choice, Language, LanguagePair, MemoryError, Mode, SIMILARITY_MIN, Scope as Place, Submission,
-    Suggestion, Wanted,
+    Analysis, Choice, GlossaryError, GlossaryTerm, Language, LanguagePair, MemoryError, Mode, SIMILARITY_MIN,
+    Scope as Place, Submission, Suggestion, TermWarning, Wanted,
 };
 use serde::Serialize;
 use tokio::time::timeout;
@@ -21,7 +21,7 @@ use super::error::HttpError;
 use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
 use crate::auth::Scope;
-use crate::translations::{Asked, TranslationError, Weighed};
+use crate::translations::{Answer, Asked, Translated, TranslationError, Weighed};
 
 /// How many texts are looked at for each suggestion: of those whose translation is better one may be less similar.
 const TEXTS_PER_SUGGESTION: usize = 2;
@@ -30,6 +30,7 @@ const TEXTS_PER_SUGGESTION: usize = 2;
 #[derive(Serialize)]
 struct Suggestions {
     suggestions: Vec<Suggestion>,
+    glossary_terms: Vec<GlossaryTerm>,
 }
 
 /// The answer of `POST /api/translation/submit`.
@@ -40,6 +41,9 @@ struct Submitted {
     added_to_memory: bool,
     confidence_score: f64,
     requires_review: bool,
+    /// What to look at by the glossary.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<TermWarning>,
 }
 
 /// `POST /api/translation/suggestions`.
@@ -64,11 +68,11 @@ pub(super) async fn suggestions(site: &Site, request: &Parts, body: Incoming) ->
         explain: body.explain,
     };
     let asked = Asked { text: body.source_text, context: body.context, wanted, choice };
-    let suggestions = timeout(site.answer_timeout, site.shared.translations.look_up(asked)).await;
-    let suggestions = suggestions.unwrap_or(Err(TranslationError::Busy))?;
-    let mut answer = Vec::new();
-    write_json(&mut answer, &Suggestions { suggestions });
-    Ok(json_of_now(StatusCode::OK, answer))
+    let answer = timeout(site.answer_timeout, site.shared.translations.look_up(asked)).await;
+    let Answer { suggestions, glossary_terms } = answer.unwrap_or(Err(TranslationError::Busy))?;
+    let mut body = Vec::new();
+    write_json(&mut body, &Suggestions { suggestions, glossary_terms });
+    Ok(json_of_now(StatusCode::OK, body))
 }
 
 /// `POST /api/translation/analysis`: segment by segment, as long as somebody waits for it.
@@ -112,9 +116,18 @@ pub(super) async fn submit(site: &Site, request: &Parts, body: Incoming) -> Resu
     let mut body = read_json(&request.headers, body, site).await?;
     let body = read_submit_body(&mut Parser::default(), &mut body)?;
     check_open(site)?;
+    let pair = pair_of(body.languages)?;
+    let translated = Translated {
+        project: body.project_id.clone(),
+        pair,
+        source_text: body.source_text.clone(),
+        translated_text: body.translated_text.clone(),
+    };
+    let warnings = timeout(site.answer_timeout, site.shared.translations.check_terms(translated)).await;
+    let warnings = warnings.unwrap_or(Err(TranslationError::Busy))?;
     let submission = Submission {
         scope: body.project_id.map_or(Place::Shared, Place::Project),
-        pair: pair_of(body.languages)?,
+        pair,
         source_text: body.source_text,
         translated_text: body.translated_text,
         context: body.context,
@@ -130,6 +143,7 @@ pub(super) async fn submit(site: &Site, request: &Parts, body: Incoming) -> Resu
         added_to_memory: true,
         confidence_score: entry.confidence(),
         requires_review: entry.requires_review(),
+        warnings,
     };
     let mut body = Vec::new();
     write_json(&mut body, &answer);
@@ -138,21 +152,25 @@ pub(super) async fn submit(site: &Site, request: &Parts, body: Incoming) -> Resu
 
 /// The languages of a request, both of which have to be known.
 pub(super) fn pair_of(languages: [Option<Language>; 2]) -> Result<LanguagePair, InboundError> {
-    let supported = || {
-        let names: Vec<&str> = Language::SUPPORTED.iter().map(Language::as_str).collect();
-        format!("one of {}", names.join(", "))
-    };
-    let check = |language: Option<Language>, field: &str| match language {
-        None => Err(InboundError::missing(field.to_owned(), supported())),
-        Some(language) if !Language::SUPPORTED.contains(&language) => {
-            Err(InboundError::invalid(field.to_owned(), supported()))
-        }
-        Some(language) => Ok(language),
-    };
     let [source, target] = languages;
-    let (source, target) = (check(source, "source_language")?, check(target, "target_language")?);
+    let named = |language: Option<Language>, field: &str| {
+        let language = language.ok_or_else(|| InboundError::missing(field.to_owned(), supported_names()))?;
+        check_supported(language, field)
+    };
+    let (source, target) = (named(source, "source_language")?, named(target, "target_language")?);
     let pair = LanguagePair::new(source, target);
     pair.ok_or_else(|| InboundError::invalid("target_language".to_owned(), "another language than source_language"))
+}
+
+/// A language that is translated from and into.
+pub(super) fn check_supported(language: Language, field: &str) -> Result<Language, InboundError> {
+    let wrong = || InboundError::invalid(field.to_owned(), supported_names());
+    Some(language).filter(|language| Language::SUPPORTED.contains(language)).ok_or_else(wrong)
+}
+
+fn supported_names() -> String {
+    let names: Vec<&str> = Language::SUPPORTED.iter().map(Language::as_str).collect();
+    format!("one of {}", names.join(", "))
 }
 
 impl From<TranslationError> for HttpError {
@@ -167,7 +185,11 @@ impl From<TranslationError> for HttpError {
             TranslationError::Memory(MemoryError::Known(_)) => {
                 return Self::invalid("translated_text", error.to_string());
             }
-            TranslationError::Memory(_) | TranslationError::Busy => ErrorCode::CapacityExceeded,
+            TranslationError::Glossary(GlossaryError::Taken(_)) => return Self::invalid("term", error.to_string()),
+            TranslationError::Glossary(GlossaryError::Unknown(_)) => ErrorCode::NotFound,
+            TranslationError::Memory(_) | TranslationError::Glossary(GlossaryError::Full) | TranslationError::Busy => {
+                ErrorCode::CapacityExceeded
+            }
             TranslationError::Storage => ErrorCode::StorageUnavailable,
             TranslationError::Search(_) | TranslationError::Gone => return Self::internal(),
         };

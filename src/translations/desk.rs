@@ -34,6 +34,10 @@ impl Desk {
                 Change::Remove(id, user_id, author, reply) => {
                     let _ = reply.send(self.admit(&author.pass).and_then(|()| self.remove(id, &user_id, author)));
                 }
+                Change::Terms(changes, pass, reply) => {
+                    let admitted = self.shared.logins.check(&pass).map_err(TranslationError::Token);
+                    let _ = reply.send(admitted.and_then(|()| self.change_terms(changes)));
+                }
                 Change::Stop => return,
             }
             if queue.is_empty() {

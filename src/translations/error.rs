@@ -1,6 +1,6 @@
 //! Why the translation memory does not do what it is asked.
 
-use jddb_core::translation::{MemoryError, SearchError, TextError};
+use jddb_core::translation::{GlossaryError, MemoryError, SearchError, TextError};
 
 use crate::auth::AuthError;
 
@@ -10,6 +10,9 @@ pub enum TranslationError {
     /// It cannot be remembered.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// The glossary cannot be changed so.
+    #[error(transparent)]
+    Glossary(#[from] GlossaryError),
     /// The text cannot be looked up.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -23,9 +26,7 @@ pub enum TranslationError {
     #[error("the translation memory has too much to do: retry in a moment")]
     Busy,
     /// Nothing can be written.
-    #[error(
-        "the server cannot write to its disk: the translation may be there or not when it is restarted; retry then"
-    )]
+    #[error("the server cannot write to its disk: what was sent may be there or not when it is restarted; retry then")]
     Storage,
     /// The thread is gone.
     #[error("the translation memory does not answer any more")]

@@ -1,9 +1,9 @@
 //! The threads that look texts up. They share the indices as they are, and wait for nobody but for what is found in the end.
 
 use crossbeam::channel::Receiver;
-use jddb_core::translation::{Band, Candidate, Folded, Query, Ranking, Scratch, Suggestion, Wanted, suggest};
+use jddb_core::translation::{Band, Candidate, Folded, Query, Ranking, Scratch, Wanted, glossary_terms, suggest};
 
-use super::{Asked, LookUp, TranslationError, Translations};
+use super::{Answer, Asked, LookUp, TranslationError, Translations};
 
 /// Looks up what waits, until it is told to stop.
 pub(super) fn look_up(translations: &Translations, queue: &Receiver<LookUp>) {
@@ -23,20 +23,21 @@ pub(super) fn look_up(translations: &Translations, queue: &Receiver<LookUp>) {
                 let _ = reply.send(found.map(band));
             }
             LookUp::Search(part, reply) => drop(reply.send(Ok(part.search(translations)))),
+            LookUp::Check(_, reply) if reply.is_closed() => {}
+            LookUp::Check(translated, reply) => {
+                let _ = reply.send(translations.check(&translated));
+            }
             LookUp::Stop => return,
         }
     }
 }
 
-fn find(
-    translations: &Translations,
-    asked: &Asked,
-    scratch: &mut Scratch,
-) -> Result<Vec<Suggestion>, TranslationError> {
+fn find(translations: &Translations, asked: &Asked, scratch: &mut Scratch) -> Result<Answer, TranslationError> {
     let candidates = candidates(translations, &asked.text, &asked.wanted, scratch)?;
     let of_project = asked.wanted.project.is_some();
     let ranking = Ranking { text: &asked.text, context: &asked.context, of_project, choice: asked.choice };
-    Ok(suggest(candidates, &ranking))
+    let terms = translations.glossary.read().inquire(asked.wanted.project.as_ref(), asked.wanted.pair);
+    Ok(Answer { suggestions: suggest(candidates, &ranking), glossary_terms: glossary_terms(&terms.find(&asked.text)?) })
 }
 
 /// The entries of texts that are equal or similar to `text`.

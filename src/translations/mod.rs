@@ -6,6 +6,7 @@
 mod concordance;
 mod desk;
 mod error;
+mod glossary;
 mod look_up;
 
 use std::io;
@@ -13,13 +14,18 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use jddb_core::translation::{Band, Choice, Context, Entry, EntryId, Memory, Revision, Submission, Suggestion, Wanted};
+use jddb_core::translation::{
+    Band, Choice, Context, Entry, EntryId, Glossary, GlossaryTerm, Memory, Revision, Staged, Submission, Suggestion,
+    TermWarning, Wanted,
+};
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
 pub use concordance::{Concordance, Wanted as WantedPhrase};
 use desk::Desk;
 pub use error::TranslationError;
+use glossary::TermChanges;
+pub use glossary::Translated;
 
 use crate::auth::Pass;
 use crate::durable::WaitingLane;
@@ -34,6 +40,7 @@ const LOOK_UPS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct Translations {
     memory: RwLock<Memory>,
+    glossary: RwLock<Glossary>,
     changes: Sender<Change>,
     look_ups: Sender<LookUp>,
 }
@@ -51,6 +58,7 @@ enum Change {
     Submit(Box<Submission>, Pass, Reply<Arc<Entry>>),
     Revise(EntryId, Box<Revision>, Author, Reply<Arc<Entry>>),
     Remove(EntryId, Box<str>, Author, Reply<Arc<Entry>>),
+    Terms(TermChanges, Pass, Reply<Staged>),
     Stop,
 }
 
@@ -66,9 +74,10 @@ pub struct Author {
 /// What waits for those that look up.
 #[derive(Debug)]
 enum LookUp {
-    Find(Box<Asked>, Reply<Vec<Suggestion>>),
+    Find(Box<Asked>, Reply<Answer>),
     Weigh(Box<Weighed>, Reply<Band>),
     Search(concordance::Part, Reply<Concordance>),
+    Check(Box<Translated>, Reply<Vec<TermWarning>>),
     Stop,
 }
 
@@ -98,14 +107,23 @@ pub struct Weighed {
     pub approved_only: bool,
 }
 
+/// What is known for a text.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What is suggested for it, the best first.
+    pub suggestions: Vec<Suggestion>,
+    /// The terms of the glossary that are in it.
+    pub glossary_terms: Vec<GlossaryTerm>,
+}
+
 impl Translations {
     /// What is known at the start of a server.
     #[must_use]
-    pub fn new(memory: Memory) -> (Self, TranslationQueues) {
+    pub fn new(memory: Memory, glossary: Glossary) -> (Self, TranslationQueues) {
         let (changes, changing) = bounded(CHANGES_MAX);
         let (look_ups, looking) = bounded(LOOK_UPS_MAX);
         let queues = TranslationQueues { changes: changing, look_ups: looking };
-        (Self { memory: RwLock::new(memory), changes, look_ups }, queues)
+        (Self { memory: RwLock::new(memory), glossary: RwLock::new(glossary), changes, look_ups }, queues)
     }
 
     /// Remembers a translation, of somebody who came with that. It is on disk, and found by everybody, when this returns.
@@ -149,12 +167,12 @@ impl Translations {
         self.memory.read().entry(id).cloned()
     }
 
-    /// What is suggested for a text, by what is known of those that are like it. Whoever stops waiting before it was begun has
-    /// it left out.
+    /// What is suggested for a text, by what is known of those that are like it, and the terms that are in it. Whoever stops
+    /// waiting before it was begun has it left out.
     ///
     /// # Errors
     /// It cannot be looked up, or not now.
-    pub async fn look_up(&self, asked: Asked) -> Result<Vec<Suggestion>, TranslationError> {
+    pub async fn look_up(&self, asked: Asked) -> Result<Answer, TranslationError> {
         let (reply, answer) = oneshot::channel();
         send(&self.look_ups, LookUp::Find(Box::new(asked), reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))

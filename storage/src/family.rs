@@ -20,13 +20,15 @@ pub enum Family {
     Logins,
     /// The entries of the translation memory. Key: the entry's number (8 bytes, big endian).
     Translations,
+    /// The terms of the glossary. Key: the term's number (8 bytes, big endian).
+    Glossary,
     /// What is true of the whole store. Key: a name.
     Meta,
 }
 
 impl Family {
     /// All kinds.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Journal,
         Self::Snapshots,
         Self::Sessions,
@@ -34,6 +36,7 @@ impl Family {
         Self::Catalogue,
         Self::Logins,
         Self::Translations,
+        Self::Glossary,
         Self::Meta,
     ];
 
@@ -48,6 +51,7 @@ impl Family {
             Self::Catalogue => "catalogue",
             Self::Logins => "logins",
             Self::Translations => "translations",
+            Self::Glossary => "glossary",
             Self::Meta => "meta",
         }
     }

@@ -15,7 +15,7 @@
 //! 3. [`StoreOptions`] and the column families: how RocksDB is set up, and why.
 //! 4. [`Store`]: opening, epochs, encoding; `load`: reading a document back; `catalogue`: which there are;
 //!    `history`: what was done to one; `logins`: what is known of tokens;
-//!    `translations`: the translation memory.
+//!    `translations`, `glossary`: the translation memory, and its terms.
 //! 5. [`Committer`]: one thread that makes what all cores submit durable.
 //! 6. [`Snapshotter`]: one thread that shortens what the next load has to read.
 
@@ -27,6 +27,7 @@ mod commit;
 mod directory;
 mod error;
 mod family;
+mod glossary;
 mod history;
 mod key;
 mod load;

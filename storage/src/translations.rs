@@ -9,7 +9,7 @@ use crate::directory::DataDirectory;
 use crate::error::{LoadError, WriteError};
 use crate::family::Family;
 use crate::options::StoreOptions;
-use crate::record::{self, ArchivedTranslationRecord, EncodedRecord, TranslationRecord, Write};
+use crate::record::{self, ArchivedTranslationRecord, Damage, EncodedRecord, TranslationRecord, Write};
 use crate::store::Store;
 
 /// What was read ahead at once while everything is read, in bytes.
@@ -50,22 +50,34 @@ impl Store {
     /// # Errors
     /// The disk fails.
     pub fn visit_translations(&self, mut then: impl FnMut(Entry) -> ControlFlow<()>) -> Result<u64, LoadError> {
+        self.visit_numbered(Family::Translations, |key, value, number| {
+            let record = record::access::<ArchivedTranslationRecord<'_>>(key, value)?;
+            Ok(then(record.to_entry(EntryId(number))?))
+        })
+    }
+
+    /// Hands all records of a family whose keys are numbers to `read`, in their order, for as long as it wants more. How many it
+    /// could not read; each is logged.
+    pub(crate) fn visit_numbered(
+        &self,
+        family: Family,
+        mut read: impl FnMut(&[u8], &[u8], u64) -> Result<ControlFlow<()>, Damage>,
+    ) -> Result<u64, LoadError> {
         let mut options = ReadOptions::default();
         options.set_readahead_size(READ_AHEAD_BYTES);
         options.fill_cache(false);
-        let mut rows = self.db().raw_iterator_cf_opt(self.family(Family::Translations), options);
+        let mut rows = self.db().raw_iterator_cf_opt(self.family(family), options);
         let mut unreadable = 0;
         rows.seek_to_first();
         while let Some((key, value)) = rows.item() {
-            match read(key, value) {
-                Ok(entry) => {
-                    if then(entry).is_break() {
-                        return Ok(unreadable);
-                    }
-                }
+            let number = key.try_into().map(u64::from_be_bytes);
+            let number = number.map_err(|_| Damage::Content(format!("a key of {} bytes, expected 8", key.len())));
+            match number.and_then(|number| read(key, value, number)) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return Ok(unreadable),
                 Err(reason) => {
                     unreadable += 1;
-                    tracing::error!(?key, %reason, "an entry of the translation memory cannot be read");
+                    tracing::error!(%family, ?key, %reason, "a record of the translation memory cannot be read");
                 }
             }
             rows.next();

@@ -18,6 +18,7 @@ const OURS: &[&str] = &["jddb-core", "jddb-exchange", "jddb-storage", "jddb-real
 /// What the core may use besides the standard library. Another one is welcome if it does no I/O,
 /// reads no clock, starts no thread and draws no random numbers.
 const CORE_USES: &[&str] = &[
+    "aho-corasick",
     "base64",
     "bytes",
     "crc32fast",

@@ -5,6 +5,7 @@
 mod support;
 
 mod entries;
+mod glossary;
 mod searching;
 
 use serde_json::{Value, json};

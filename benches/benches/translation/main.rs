@@ -7,7 +7,11 @@ mod data;
 use std::error::Error;
 use std::path::Path;
 
-use jddb_core::translation::{Folded, Hit, Index, Mode, Query, Scratch, Search, SourceId};
+use jddb_core::ids::UnixMillis;
+use jddb_core::translation::{
+    Folded, Glossary, Hit, Index, Language, LanguagePair, Mode, Query, Scope, Scratch, Search, SourceId, TermChange,
+    TermContent, TermDraft, TermPlace,
+};
 use rapidfuzz::distance::levenshtein::{Args, BatchComparator};
 
 use clock::{Durations, timed};
@@ -27,7 +31,40 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     // Without the flag of `cargo bench` it only has to run at all.
     let whole = std::env::args().any(|argument| argument == "--bench");
+    glossary(&directory)?;
     memory(&directory, whole)
+}
+
+/// All terms of the glossary, in the queries of 100 to 160 characters.
+fn glossary(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let lines = std::fs::read_to_string(directory.join("glossary.tsv"))?;
+    let pair = LanguagePair::new(Language::ENGLISH, Language::FRENCH).ok_or("two languages")?;
+    let mut terms = Vec::new();
+    for line in lines.lines().skip(1) {
+        let mut columns = line.split('\t');
+        let mut column = || columns.next().ok_or("four columns");
+        let (term, translation, domain) = (column()?, column()?, column()?);
+        let draft = TermDraft { term, translation, domain: Some(domain), ..TermDraft::default() };
+        terms.push(TermChange::Put(TermPlace { scope: Scope::Shared, pair }, TermContent::new(&draft)?));
+    }
+    let mut glossary = Glossary::new(terms.len());
+    let (staged, built) = timed(|| glossary.stage(terms, "", UnixMillis(0)));
+    glossary.install(&staged?);
+    let (mut durations, mut found) = (Vec::new(), 0);
+    for asked in queries(directory)?.iter().filter(|asked| (100..160).contains(&asked.text.chars().count())) {
+        let (terms, duration) = timed(|| glossary.inquire(None, pair).find(&asked.text));
+        found += terms?.len();
+        durations.push(duration);
+    }
+    let count = durations.len();
+    let durations = Durations::new(durations);
+    let [half, nearly_all] = [50, 99].map(|percent| durations.percentile(percent) * 1e3);
+    println!(
+        "translation_glossary: {} terms in {:.2} s; p50 {half:.1} us, p99 {nearly_all:.1} us ({count} texts, {found} terms found)",
+        glossary.len(),
+        built.as_secs_f64()
+    );
+    Ok(())
 }
 
 fn memory(directory: &Path, whole: bool) -> Result<(), Box<dyn Error>> {

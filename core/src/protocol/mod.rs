@@ -7,6 +7,7 @@ pub mod close;
 mod document_body;
 mod error;
 mod fields;
+mod glossary_body;
 mod inbound;
 mod message;
 pub mod outbound;
@@ -17,6 +18,7 @@ mod translation_body;
 
 pub use document_body::{DocumentBody, LockRequest, read_document_body, read_lock_body, read_restore_body};
 pub use error::{ErrorCode, Severity};
+pub use glossary_body::{TermBody, read_term_body};
 pub use inbound::{ENVELOPES_PER_FRAME_MAX, Parser, read_changes_body};
 pub use message::{
     BearerToken, ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm,

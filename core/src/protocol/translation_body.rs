@@ -235,7 +235,7 @@ fn translated_text_of(body: Fields<'_, '_>) -> Result<Option<Box<str>>, InboundE
     }
 }
 
-fn required_text<'i>(body: Fields<'_, 'i>, key: &str) -> Result<&'i str, InboundError> {
+pub(super) fn required_text<'i>(body: Fields<'_, 'i>, key: &str) -> Result<&'i str, InboundError> {
     body.required(key, body.text(key)?, "a text")
 }
 
@@ -251,7 +251,7 @@ fn text_of(fields: Fields<'_, '_>, key: &str, text: &str) -> Result<Box<str>, In
     Err(InboundError::invalid(fields.name(key), expected))
 }
 
-fn languages_of(body: Fields<'_, '_>) -> Result<[Option<Language>; 2], InboundError> {
+pub(super) fn languages_of(body: Fields<'_, '_>) -> Result<[Option<Language>; 2], InboundError> {
     let language = |key: &str| {
         let tag = body.text(key)?;
         let expected = || InboundError::invalid(body.name(key), "a language such as en, fr or fr-CA");
@@ -260,7 +260,7 @@ fn languages_of(body: Fields<'_, '_>) -> Result<[Option<Language>; 2], InboundEr
     Ok([language("source_language")?, language("target_language")?])
 }
 
-fn project_of(body: Fields<'_, '_>) -> Result<Option<ProjectId>, InboundError> {
+pub(super) fn project_of(body: Fields<'_, '_>) -> Result<Option<ProjectId>, InboundError> {
     let wrong = || InboundError::invalid("project_id".to_owned(), format!("a name matching {}", ProjectId::PATTERN));
     body.text("project_id")?.map(|name| ProjectId::new(name).map_err(|_| wrong())).transpose()
 }

@@ -55,9 +55,14 @@ impl EntryId {
     /// The entry of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let digits = name.strip_prefix(Self::PREFIX)?;
+        Self::number_after(Self::PREFIX, name).map(Self)
+    }
+
+    /// The number of a name that begins so.
+    pub(super) fn number_after(prefix: &str, name: &str) -> Option<u64> {
+        let digits = name.strip_prefix(prefix)?;
         let is_number = digits == "0" || (!digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()));
-        digits.parse().ok().filter(|_| is_number).map(Self)
+        digits.parse().ok().filter(|_| is_number)
     }
 }
 

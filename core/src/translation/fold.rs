@@ -74,7 +74,7 @@ impl Folded {
 }
 
 /// The ASCII counterpart of a quote, guillemet or dash.
-const fn ascii_counterpart(c: char) -> char {
+pub(super) const fn ascii_counterpart(c: char) -> char {
     match c {
         '\u{2018}'..='\u{201B}' | '\u{2039}' | '\u{203A}' => '\'',
         '\u{201C}'..='\u{201F}' | '\u{AB}' | '\u{BB}' => '"',
@@ -84,7 +84,7 @@ const fn ascii_counterpart(c: char) -> char {
     }
 }
 
-fn composed(text: &str) -> Cow<'_, str> {
+pub(super) fn composed(text: &str) -> Cow<'_, str> {
     match is_nfc_quick(text.chars()) {
         IsNormalized::Yes => Cow::Borrowed(text),
         IsNormalized::No | IsNormalized::Maybe => Cow::Owned(text.nfc().collect()),

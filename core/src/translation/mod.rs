@@ -26,6 +26,7 @@
 //! 4. `sealed`, `index`: texts by length, in parts that never change.
 //! 5. `hits`, `matching`: looking up.
 //! 6. `confidence`: how far what is found can be trusted.
+//! 7. `glossary`: terms, and those in a text.
 
 mod alphabet;
 mod analysis;
@@ -34,6 +35,7 @@ mod concordance;
 mod confidence;
 mod entry;
 mod fold;
+mod glossary;
 mod hits;
 mod imported;
 mod index;
@@ -57,6 +59,11 @@ pub use entry::{
     Submission,
 };
 pub use fold::{Folded, TextError};
+pub use glossary::{
+    DOMAIN_BYTES_MAX, Glossary, GlossaryError, GlossaryTerm, NOTE_CHARS_MAX, Staged, TERM_CHARS_MAX, TERM_VARIANTS_MAX,
+    TERMS_FOUND_MAX, Term, TermChange, TermContent, TermDraft, TermError, TermFault, TermFilter, TermFound, TermId,
+    TermInquiry, TermPlace, TermView, TermWarning, check_terms, glossary_terms,
+};
 pub use hits::Hit;
 pub use imported::{Imported, NoRoom, Outcome, Room};
 pub use index::{Index, IndexError, Merge, Merged};

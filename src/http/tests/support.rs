@@ -12,7 +12,7 @@ use crossbeam::utils::CachePadded;
 use jddb_core::ids::Version;
 use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::JoinRefusal;
-use jddb_core::translation::Memory;
+use jddb_core::translation::{Glossary, Memory};
 use jddb_core::websocket::CloseCode;
 use jddb_storage::{DataDirectory, Durability, Snapshotter, Store, StoreOptions};
 use serde_json::Value;
@@ -215,7 +215,7 @@ pub(crate) fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> (Shared, 
     let shared = Shared {
         authority: ArcSwap::from_pointee(Authority::open(&config).unwrap()),
         logins,
-        translations: Translations::new(Memory::new(1)).0,
+        translations: Translations::new(Memory::new(1), Glossary::new(1)).0,
         request_rates: Arc::new(RequestRates::new(&config.limits)),
         tls: None,
         config,

@@ -12,6 +12,7 @@ mod plan;
 mod save;
 mod session;
 mod snapshot;
+mod term;
 mod translation;
 
 use rkyv::Portable;
@@ -29,6 +30,7 @@ pub(crate) use plan::{ArchivedPlanRecord, PlanRecord};
 pub(crate) use save::{ArchivedSaveRecord, SaveRecord};
 pub(crate) use session::{ArchivedSessionRecord, SessionRecord};
 pub(crate) use snapshot::{ArchivedSnapshotRecord, SnapshotRecord};
+pub(crate) use term::{ArchivedTermRecord, TermRecord};
 pub(crate) use translation::{ArchivedTranslationRecord, TranslationRecord};
 
 /// The format that is written. Older ones that are still read would be listed beside it.

@@ -123,6 +123,29 @@ fn translation() -> translation::Entry {
     entry
 }
 
+fn term() -> translation::Term {
+    let draft = translation::TermDraft {
+        term: "analysis",
+        variants: vec!["analyses"],
+        translation: "analyse 😀",
+        accepted: vec!["étude"],
+        forbidden: vec!["analyze", "exam"],
+        domain: Some("government_hr"),
+        mandatory: true,
+        case_matters: false,
+        note: Some("As in the act"),
+    };
+    translation::Term {
+        id: translation::TermId(123),
+        place: translation::TermPlace { scope: translation().scope, pair: translation().pair },
+        content: translation::TermContent::new(&draft).unwrap(),
+        created_by: "user_1".into(),
+        created_at: UnixMillis(1_758_458_730_123),
+        updated_by: "user_2".into(),
+        updated_at: UnixMillis(1_758_458_740_000),
+    }
+}
+
 /// Compares a value with the file of that name; writes it instead where the environment asks for that.
 fn check_fixture(name: &str, value: &[u8]) -> Vec<u8> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
@@ -169,6 +192,11 @@ fn records_of_format_1_are_read_and_written_as_ever() {
     let stored = check_fixture("translation-1.bin", &encode(&key, &TranslationRecord::new(&translation())));
     let read = access::<ArchivedTranslationRecord<'_>>(&key, &stored).unwrap();
     assert_eq!(read.to_entry(translation::EntryId(98_765)).unwrap(), translation());
+
+    let key = 123_u64.to_be_bytes();
+    let stored = check_fixture("term-1.bin", &encode(&key, &TermRecord::new(&term())));
+    let read = access::<ArchivedTermRecord<'_>>(&key, &stored).unwrap();
+    assert_eq!(read.to_term(translation::TermId(123)).unwrap(), term());
 
     let stored = check_fixture("meta-1.bin", &encode_plain(b"epoch", &7_u32.to_le_bytes()));
     assert_eq!(open(b"epoch", &stored).unwrap(), 7_u32.to_le_bytes());

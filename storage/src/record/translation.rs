@@ -99,16 +99,10 @@ impl<'a> TranslationRecord<'a> {
 impl ArchivedTranslationRecord<'_> {
     /// The entry, which has that number.
     pub(crate) fn to_entry(&self, id: EntryId) -> Result<Entry, Damage> {
-        let languages = [self.source_language, self.target_language];
-        let pair = match languages.map(Language::of_letters) {
-            [Some(source), Some(target)] => LanguagePair::new(source, target),
-            _ => None,
-        };
-        let project = self.project.as_ref().map(|name| ProjectId::new(name).map_err(|_| wrong("project", name)));
         Ok(Entry {
             id,
-            scope: project.transpose()?.map_or(Scope::Shared, Scope::Project),
-            pair: pair.ok_or_else(|| wrong("languages", &format!("{languages:?}")))?,
+            scope: scope_of(self.project.as_ref().map(|name| &**name))?,
+            pair: pair_of([self.source_language, self.target_language])?,
             source_text: (*self.source_text).into(),
             translated_text: (*self.translated_text).into(),
             markup: self.markup(),
@@ -156,6 +150,21 @@ impl ArchivedTranslationRecord<'_> {
         let last: Result<_, Damage> = self.raters.iter().zip(self.stars.iter()).map(rating).collect();
         Ok(Ratings { count: self.ratings_count.to_native(), sum: self.ratings_sum.to_native(), last: last? })
     }
+}
+
+/// Whose something is.
+pub(super) fn scope_of(project: Option<&str>) -> Result<Scope, Damage> {
+    let project = project.map(|name| ProjectId::new(name).map_err(|_| wrong("project", name)));
+    Ok(project.transpose()?.map_or(Scope::Shared, Scope::Project))
+}
+
+/// From which language into which, by their letters.
+pub(super) fn pair_of(languages: [[u8; 3]; 2]) -> Result<LanguagePair, Damage> {
+    let pair = match languages.map(Language::of_letters) {
+        [Some(source), Some(target)] => LanguagePair::new(source, target),
+        _ => None,
+    };
+    pair.ok_or_else(|| wrong("languages", &format!("{languages:?}")))
 }
 
 fn wrong(what: &str, found: &str) -> Damage {

@@ -9,6 +9,7 @@ mod damage;
 mod directory;
 mod documents;
 mod epochs;
+mod glossary;
 mod history;
 mod logins;
 mod power;

@@ -8,7 +8,10 @@ use std::sync::mpsc;
 use jddb_core::document::{Change, Origin, SectionChange, Session};
 use jddb_core::ids::{DocumentId, SectionName, UnixMillis, Version};
 use jddb_core::ot::OperationBuilder;
-use jddb_storage::{CommitBatch, Committer, DataDirectory, Durability, EncodedRecord, LockError, Store, StoreOptions};
+use jddb_storage::{
+    CommitBatch, Committer, DataDirectory, Durability, EncodedRecord, Family, LockError, Store, StoreOptions,
+};
+use rocksdb::{DB, Options};
 
 /// So small that logs, buffers and table files change all the time.
 pub(crate) const SMALL: StoreOptions =
@@ -33,6 +36,19 @@ fn lock(path: &Path) -> DataDirectory {
             locked => return locked.unwrap(),
         }
     }
+}
+
+/// Damages the record with the number 2 of a family whose keys are numbers, and puts one there with a key that is none.
+pub(crate) fn damage(path: &Path, family: Family) {
+    let path = path.join("documents");
+    let families = DB::list_cf(&Options::default(), &path).unwrap();
+    let db = DB::open_cf(&Options::default(), &path, families).unwrap();
+    let family = db.cf_handle(family.name()).unwrap();
+    let key = 2_u64.to_be_bytes();
+    let mut value = db.get_cf(family, key).unwrap().unwrap();
+    value[7] ^= 1;
+    db.put_cf(family, key, value).unwrap();
+    db.put_cf(family, b"odd", b"").unwrap();
 }
 
 /// The change of `version`, whose content follows from the document and the version.

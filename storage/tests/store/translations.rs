@@ -5,10 +5,9 @@ use jddb_core::translation::{
     Context, Entry, EntryId, Language, LanguagePair, ProjectId, Rating, Revision, Scope, Status, Submission,
 };
 use jddb_storage::Durability::Strict;
-use jddb_storage::Store;
-use rocksdb::{DB, Options};
+use jddb_storage::{Family, Store};
 
-use crate::support::{commit, open};
+use crate::support::{commit, damage, open};
 
 fn entry(number: u64) -> Entry {
     let project = ProjectId::new("hr").unwrap();
@@ -55,17 +54,7 @@ fn what_is_damaged_is_counted_and_stays() {
         let store = open(directory.path(), Strict);
         commit(&store, [1, 2, 3].map(|number| store.encode_translation(&entry(number))).to_vec());
     }
-    {
-        let path = directory.path().join("documents");
-        let families = DB::list_cf(&Options::default(), &path).unwrap();
-        let db = DB::open_cf(&Options::default(), &path, families).unwrap();
-        let family = db.cf_handle("translations").unwrap();
-        let key = 2_u64.to_be_bytes();
-        let mut value = db.get_cf(family, key).unwrap().unwrap();
-        value[7] ^= 1;
-        db.put_cf(family, key, value).unwrap();
-        db.put_cf(family, b"odd", b"").unwrap();
-    }
+    damage(directory.path(), Family::Translations);
     for _ in 0..2 {
         let store = open(directory.path(), Strict);
         assert_eq!(loaded(&store), (vec![entry(1), entry(3)], 2));

@@ -1,0 +1,96 @@
+//! The glossary for all threads: changed by the one that changes the translation memory, read by everybody.
+
+use std::sync::Arc;
+
+use jddb_core::ids::UnixMillis;
+use jddb_core::translation::{
+    LanguagePair, ProjectId, Scope, Staged, Term, TermChange, TermId, TermWarning, check_terms,
+};
+use tokio::sync::oneshot;
+
+use super::desk::Desk;
+use super::{Change, LookUp, TranslationError, Translations, send};
+use crate::auth::Pass;
+use crate::clock;
+use crate::durable::Unwritten;
+
+/// A translation that is looked at.
+#[derive(Clone, Debug)]
+pub struct Translated {
+    /// The project whose terms hold, before those that all share.
+    pub project: Option<ProjectId>,
+    /// From which language into which.
+    pub pair: LanguagePair,
+    /// The text.
+    pub source_text: Box<str>,
+    /// Its translation.
+    pub translated_text: Box<str>,
+}
+
+/// Terms that somebody changes, all of them or none.
+#[derive(Debug)]
+pub(super) struct TermChanges {
+    changes: Vec<TermChange>,
+    user_id: Box<str>,
+}
+
+impl Translations {
+    /// Changes terms, for somebody who came with that. It is on disk, and holds for everybody, when this returns.
+    ///
+    /// # Errors
+    /// One of them cannot be changed, or not be kept.
+    pub async fn change_terms(
+        &self,
+        changes: Vec<TermChange>,
+        user_id: &str,
+        pass: Pass,
+    ) -> Result<Staged, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        let changes = TermChanges { changes, user_id: user_id.into() };
+        send(&self.changes, Change::Terms(changes, pass, reply))?;
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
+    /// What to look at in a translation: terms that are missing, or forbidden.
+    ///
+    /// # Errors
+    /// It cannot be looked at, or not now.
+    pub async fn check_terms(&self, translated: Translated) -> Result<Vec<TermWarning>, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.look_ups, LookUp::Check(Box::new(translated), reply))?;
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
+    /// The term of that number.
+    #[must_use]
+    pub fn term(&self, id: TermId) -> Option<Arc<Term>> {
+        self.glossary.read().term(id).cloned()
+    }
+
+    /// All terms of a scope, in the order of their languages and the alphabet.
+    #[must_use]
+    pub fn terms_of(&self, scope: &Scope) -> Vec<Arc<Term>> {
+        self.glossary.read().of_scope(scope)
+    }
+
+    /// Does what [`Self::check_terms`] asks for.
+    pub(super) fn check(&self, translated: &Translated) -> Result<Vec<TermWarning>, TranslationError> {
+        let terms = self.glossary.read().inquire(translated.project.as_ref(), translated.pair);
+        Ok(check_terms(&terms.find(&translated.source_text)?, &translated.translated_text))
+    }
+}
+
+impl Desk {
+    /// Does what [`Translations::change_terms`] asks for. Whoever looks something up goes on with the automata as they were,
+    /// until those that are made here are on disk too.
+    pub(super) fn change_terms(&mut self, wanted: TermChanges) -> Result<Staged, TranslationError> {
+        let now = UnixMillis(clock::now_unix_ms());
+        let (store, glossary) = (&self.shared.store, &self.shared.translations.glossary);
+        let staged = glossary.read().stage(wanted.changes, &wanted.user_id, now)?;
+        let put = staged.put.iter().map(|term| store.encode_term(term));
+        let removed = staged.removed.iter().map(|term| store.encode_term_end(term.id));
+        self.lane.write(put.chain(removed).collect()).map_err(|Unwritten| TranslationError::Storage)?;
+        glossary.write().install(&staged);
+        Ok(staged)
+    }
+}
