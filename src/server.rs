@@ -111,7 +111,8 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let logins = LoginTable::restore(store.load_logins()?.into_iter().map(|(key, entry)| (Fingerprint(key), entry)));
     let (known_logins, login_queue) = Logins::new(core_count, logins.revoked().clone());
     let memory = load_translations(&store, config.translation.entries)?;
-    let (translations, translation_queues) = Translations::new(memory, load_terms(&store, config.translation.terms)?);
+    let terms = load_terms(&store, config.translation.terms)?;
+    let (translations, translation_queues) = Translations::new(memory, terms, core_count);
     let snapshotter = start_snapshots(&store, &config)?;
     let queue_batches = config.storage.commit_queue_batches;
     let mut reloader = Reloader::new(config.clone(), sources, log, listeners.iter().any(Listeners::is_reached));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use crossbeam::utils::CachePadded;
 use jddb_core::ids::DocumentId;
+use jddb_core::translation::ProjectId;
 use jddb_storage::{SnapshotRequests, Store};
 
 use crate::auth::{AuthError, Authority, RecentTokens, Shown, Token};
@@ -63,12 +64,22 @@ pub struct Shared {
     pub fronts: AtomicUsize,
 }
 
+/// The core, of so many, that a name leads to.
+pub(crate) fn core_of_name(name: &str, cores: usize) -> usize {
+    (crc32fast::hash(name.as_bytes()) % SHARDS) as usize % cores
+}
+
 impl Shared {
     /// The core that owns a document.
     #[must_use]
     pub fn core_of(&self, document_id: &DocumentId) -> usize {
-        let shard = crc32fast::hash(document_id.as_str().as_bytes()) % SHARDS;
-        shard as usize % self.inboxes.len()
+        core_of_name(document_id.as_str(), self.inboxes.len())
+    }
+
+    /// The core on which all meet who translate in a project.
+    #[must_use]
+    pub fn core_of_project(&self, project: &ProjectId) -> usize {
+        core_of_name(project.as_str(), self.inboxes.len())
     }
 
     /// The core that takes a connection of this name, where no document says which.

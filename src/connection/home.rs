@@ -1,15 +1,17 @@
-//! Where a connection belongs: in a document's room, or among those who watch the server.
+//! Where a connection belongs: in a document's room, among those who watch the server, or among those who translate.
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::Parser;
-use jddb_core::room::{Framing, Member, MemberKey, Observer, Outbox, RenewalRequest, Room};
+use jddb_core::room::{Framing, Member, MemberKey, Observer, Outbox, RenewalRequest, Room, Translator, Work};
 use jddb_core::websocket::{CloseCode, MessageKind};
 
 use crate::cores::RoomCell;
+use crate::translations::NewestLookUp;
 
 /// Where a connection belongs.
 pub(crate) enum Home {
@@ -22,6 +24,16 @@ pub(crate) enum Home {
     },
     /// Somebody who watches. What is queued for it is written at once.
     Observer(Box<RefCell<Observer>>),
+    /// Somebody who translates; the same.
+    Translator(Box<TranslatorHome>),
+}
+
+/// See [`Home::Translator`].
+pub(crate) struct TranslatorHome {
+    /// The translator.
+    pub(crate) translator: RefCell<Translator>,
+    /// The newest text that it wants looked up.
+    pub(crate) newest: Arc<NewestLookUp>,
 }
 
 /// Who hears what a connection says, and has what is to be sent to it.
@@ -29,6 +41,14 @@ pub(crate) enum Host<'a> {
     /// The room, for one of its members.
     Room(&'a mut Room, MemberKey),
     /// The observer itself.
+    Observer(&'a mut Observer),
+    /// The translator itself.
+    Translator(&'a mut Translator),
+}
+
+/// Who that is, where it makes no difference whether an observer translates.
+enum Side<'a> {
+    Room(&'a mut Room, MemberKey),
     Observer(&'a mut Observer),
 }
 
@@ -38,24 +58,51 @@ impl Home {
         match self {
             Self::Member { cell, key } => then(&mut Host::Room(&mut cell.room.borrow_mut(), *key)),
             Self::Observer(observer) => then(&mut Host::Observer(&mut observer.borrow_mut())),
+            Self::Translator(home) => then(&mut Host::Translator(&mut home.translator.borrow_mut())),
+        }
+    }
+
+    /// Does something with whoever is in no room.
+    pub(crate) fn with_observer<T>(&self, then: impl FnOnce(&mut Observer) -> T) -> Option<T> {
+        match self {
+            Self::Member { .. } => None,
+            Self::Observer(observer) => Some(then(&mut observer.borrow_mut())),
+            Self::Translator(home) => Some(then(home.translator.borrow_mut().observer_mut())),
         }
     }
 }
 
 impl Host<'_> {
+    fn side(&mut self) -> Side<'_> {
+        match self {
+            Self::Room(room, key) => Side::Room(room, *key),
+            Self::Observer(observer) => Side::Observer(observer),
+            Self::Translator(translator) => Side::Observer(translator.observer_mut()),
+        }
+    }
+
     /// Takes one message; the bytes are garbled by reading.
     pub(super) fn receive(&mut self, now: UnixMillis, bytes: &mut [u8], parser: &mut Parser) {
         match self {
             Self::Room(room, key) => room.receive(now, *key, bytes, parser),
             Self::Observer(observer) => observer.receive(now, bytes, parser),
+            Self::Translator(translator) => translator.receive(now, bytes, parser),
+        }
+    }
+
+    /// What was asked of the translation memory since this was asked last.
+    pub(super) fn take_work(&mut self) -> Vec<Work> {
+        match self {
+            Self::Room(..) | Self::Observer(_) => Vec::new(),
+            Self::Translator(translator) => translator.take_work(),
         }
     }
 
     /// Tokens that were shown since this was asked last.
     pub(super) fn take_renewals(&mut self) -> Vec<RenewalRequest> {
-        match self {
-            Self::Room(room, _) => room.take_renewals(),
-            Self::Observer(observer) => observer.take_renewals(),
+        match self.side() {
+            Side::Room(room, _) => room.take_renewals(),
+            Side::Observer(observer) => observer.take_renewals(),
         }
     }
 
@@ -68,17 +115,17 @@ impl Host<'_> {
 
     /// Queues a ping or pong.
     pub(super) fn send_control(&mut self, frame: Bytes) {
-        match self {
-            Self::Room(room, key) => room.send_control(*key, frame),
-            Self::Observer(observer) => observer.send_control(frame),
+        match self.side() {
+            Side::Room(room, key) => room.send_control(key, frame),
+            Side::Observer(observer) => observer.send_control(frame),
         }
     }
 
     /// Closes the connection, after all that is queued for it; what it still sends is ignored.
     pub(super) fn close(&mut self, code: CloseCode, reason: &str) {
-        match self {
-            Self::Room(room, key) => room.close_member(*key, code, reason),
-            Self::Observer(observer) => observer.close(code, reason),
+        match self.side() {
+            Side::Room(room, key) => room.close_member(key, code, reason),
+            Side::Observer(observer) => observer.close(code, reason),
         }
     }
 
@@ -87,6 +134,7 @@ impl Host<'_> {
         match self {
             Self::Room(room, key) => room.is_heard(*key),
             Self::Observer(observer) => observer.is_heard(),
+            Self::Translator(translator) => translator.observer().is_heard(),
         }
     }
 
@@ -95,6 +143,7 @@ impl Host<'_> {
         match self {
             Self::Room(room, key) => room.member(*key).map_or(0, |member| member.outbox().bytes()),
             Self::Observer(observer) => observer.outbox().bytes(),
+            Self::Translator(translator) => translator.observer().outbox().bytes(),
         }
     }
 
@@ -104,14 +153,15 @@ impl Host<'_> {
         match self {
             Self::Room(room, key) => Some((room.member(*key)?.outbox(), room.durable_records())),
             Self::Observer(observer) => Some((observer.outbox(), 0)),
+            Self::Translator(translator) => Some((translator.observer().outbox(), 0)),
         }
     }
 
     /// The socket took `written` bytes of that, and no more for now.
     pub(super) fn sent(&mut self, written: usize) {
-        match self {
-            Self::Room(room, key) => room.sent(*key, written),
-            Self::Observer(observer) => observer.sent(written),
+        match self.side() {
+            Side::Room(room, key) => room.sent(key, written),
+            Side::Observer(observer) => observer.sent(written),
         }
     }
 
@@ -120,30 +170,31 @@ impl Host<'_> {
         match self {
             Self::Room(room, key) => room.catch_up(now, *key),
             Self::Observer(_) => false,
+            Self::Translator(translator) => translator.catch_up(now),
         }
     }
 
     /// Closes the connection, since a newer one of the same user has its seat.
     pub(super) fn displace(&mut self, now: UnixMillis) {
-        match self {
-            Self::Room(room, key) => room.displace(now, *key),
-            Self::Observer(observer) => observer.displace(now),
+        match self.side() {
+            Side::Room(room, key) => room.displace(now, key),
+            Side::Observer(observer) => observer.displace(now),
         }
     }
 
     /// Closes the connection, since its token was revoked.
     pub(super) fn revoke(&mut self, now: UnixMillis) {
-        match self {
-            Self::Room(room, key) => room.revoke(now, *key),
-            Self::Observer(observer) => observer.revoke(now),
+        match self.side() {
+            Side::Room(room, key) => room.revoke(now, key),
+            Side::Observer(observer) => observer.revoke(now),
         }
     }
 
     /// Gives back the memory of a connection that has been silent for a minute.
     pub(super) fn release_rates(&mut self, now: UnixMillis) {
-        match self {
-            Self::Room(room, key) => room.release_rates(now, *key),
-            Self::Observer(observer) => observer.release_rates(now),
+        match self.side() {
+            Side::Room(room, key) => room.release_rates(now, key),
+            Side::Observer(observer) => observer.release_rates(now),
         }
     }
 
@@ -152,6 +203,7 @@ impl Host<'_> {
         match self {
             Self::Room(room, key) => room.member(*key).map_or_else(Framing::default, Member::framing),
             Self::Observer(observer) => observer.framing(),
+            Self::Translator(translator) => translator.observer().framing(),
         }
     }
 }

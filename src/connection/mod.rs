@@ -23,7 +23,7 @@ use crate::clock;
 use crate::cores::Core;
 use crate::occupancy::Seat;
 use crate::transport::Reader;
-pub(crate) use home::{Home, Host};
+pub(crate) use home::{Home, Host, TranslatorHome};
 use stream::Stream;
 pub use stream::StreamSender;
 pub(crate) use stream::{StreamBody, stream};
@@ -230,15 +230,16 @@ impl Receiver {
         let Some(open) = decoder else { return };
         open.bound(core.message_bytes_max());
         let unfinished_before = open.pending_bytes();
-        let (is_heard, renewals) = connection.home.with_host(|host| {
+        let (is_heard, renewals, work) = connection.home.with_host(|host| {
             decode(open, bytes, connection, host, tools);
-            (host.is_heard(), host.take_renewals())
+            (host.is_heard(), host.take_renewals(), host.take_work())
         });
         core.count_unfinished(connection.number(), unfinished_before, open.pending_bytes());
         core.renew(connection, renewals);
+        core.translate(connection, work);
         match &connection.home {
             Home::Member { cell, .. } => core.touch_since(cell, connection.heard_at.get()),
-            Home::Observer(_) => connection.flush_now(),
+            Home::Observer(_) | Home::Translator(_) => connection.flush_now(),
         }
         if !is_heard {
             self.forget(core);
@@ -274,17 +275,28 @@ impl Connection {
 
     /// A second has passed: an observer that reads nothing is closed. A room looks after its members itself.
     pub(crate) fn tick(self: &Rc<Self>, core: &Core, now: UnixMillis) {
-        if let Home::Observer(observer) = &self.home {
-            observer.borrow_mut().tick(now);
-            core.limits.count(observer.borrow_mut().take_refusals());
+        let refusals = self.home.with_observer(|observer| {
+            observer.tick(now);
+            observer.take_refusals()
+        });
+        if let Some(refusals) = refusals {
+            core.limits.count(refusals);
             self.flush_now();
+        }
+    }
+
+    /// Waits until all that waits has been taken, or it is no longer heard: what is asked for at once is told as fast as it is
+    /// read.
+    pub(crate) async fn room_to_answer(&self) {
+        let mut looks = tokio::time::interval(OVERFULL_LOOK);
+        while self.draining.get() && self.is_heard() {
+            looks.tick().await;
         }
     }
 
     /// The server stops: an observer is told. A room tells its members itself.
     pub(crate) fn shut_down_observer(self: &Rc<Self>, now: UnixMillis) {
-        if let Home::Observer(observer) = &self.home {
-            observer.borrow_mut().shut_down(now, crate::jitter::retry_ms());
+        if self.home.with_observer(|observer| observer.shut_down(now, crate::jitter::retry_ms())).is_some() {
             self.flush_now();
         }
     }
@@ -330,7 +342,7 @@ impl Connection {
     fn have_written(self: &Rc<Self>, core: &Core) {
         match &self.home {
             Home::Member { cell, .. } => core.touch(cell),
-            Home::Observer(_) => self.flush_now(),
+            Home::Observer(_) | Home::Translator(_) => self.flush_now(),
         }
     }
 

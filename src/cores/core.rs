@@ -327,6 +327,7 @@ impl Core {
                 self.touch(cell);
             }
             Home::Observer(_) => self.forget_watcher(connection),
+            Home::Translator(home) => self.forget_translator(connection.number(), home),
         }
         self.metrics().of(Figure::BytesSent).add(connection.take_bytes_sent());
         self.connections.borrow_mut().remove(connection.number());

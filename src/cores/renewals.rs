@@ -15,6 +15,23 @@ impl Core {
     pub(crate) fn renew(&self, connection: &Rc<Connection>, requests: Vec<RenewalRequest>) {
         for request in requests {
             match &connection.home {
+                Home::Translator(home) => {
+                    let identity = self.verify(&request).and_then(|identity| {
+                        identity.has(Scope::TranslationRead).map_err(forbidden)?;
+                        Ok(identity)
+                    });
+                    let of_translator = |identity: &Identity| {
+                        let edits = identity.has(Scope::TranslationWrite).is_ok();
+                        Renewal { edits, ..renewal(identity) }
+                    };
+                    let renewal = identity.as_ref().map(of_translator).map_err(Clone::clone);
+                    let is_accepted = home.translator.borrow_mut().renew(now(), &request, renewal);
+                    if let Ok(identity) = identity
+                        && is_accepted
+                    {
+                        connection.go_by(identity.pass);
+                    }
+                }
                 Home::Member { cell, key } => {
                     let document_id = cell.document_id.as_str();
                     let identity = self.verify(&request).and_then(|identity| {

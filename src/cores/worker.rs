@@ -124,11 +124,13 @@ async fn run(parts: Parts) -> bool {
     core.recall_sessions();
     let (turns, commits) = (Rc::clone(&core), Rc::clone(&core));
     let (ticks, looks, revocations) = (Rc::clone(&core), Rc::clone(&core), Rc::clone(&core));
+    let memory = Rc::clone(&core);
     spawn_local(async move { turns.run_turns().await });
     spawn_local(async move { commits.run_commits().await });
     spawn_local(async move { ticks.run_ticks().await });
     spawn_local(async move { looks.run_looks().await });
     spawn_local(async move { revocations.run_revocations().await });
+    spawn_local(async move { memory.run_memory_events().await });
     let front = spawn_local(http::serve(listeners, shared, index, drain, limits));
     core.run_inbox().await;
     let settled = async {

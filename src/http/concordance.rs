@@ -2,6 +2,7 @@
 
 use hyper::StatusCode;
 use hyper::http::request::Parts;
+use jddb_core::protocol::language_pair;
 use jddb_core::protocol::outbound::write_json;
 use jddb_core::translation::{EntryId, Phrase, ShownEntry, Side, Status};
 use serde::Serialize;
@@ -14,7 +15,6 @@ use super::page::limit_of;
 use super::query::{BadParameter, Query};
 use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
-use super::translation::pair_of;
 use crate::auth::Scope;
 use crate::translations::{TranslationError, WantedPhrase};
 
@@ -38,7 +38,7 @@ pub(super) async fn search(site: &Site, request: &Parts) -> Result<HttpResponse,
     let wanted = WantedPhrase {
         phrase: phrase(query)?,
         side: side(query)?,
-        pair: pair_of([query.language("source_language")?, query.language("target_language")?])?,
+        pair: language_pair("", [query.language("source_language")?, query.language("target_language")?], [None; 2])?,
         project: query.project_id()?,
         status: status(query)?,
         max: limit_of(query)?,

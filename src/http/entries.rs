@@ -5,6 +5,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use jddb_core::protocol::outbound::write_json;
 use jddb_core::protocol::{ErrorCode, Parser, read_feedback_body, read_revision_body};
+use jddb_core::room::Origin;
 use jddb_core::translation::{Entry, EntryId, Revision, ShownEntry};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -70,7 +71,7 @@ pub(super) async fn feedback(
 pub(super) async fn delete(site: &Site, request: &Parts, segment: &str) -> Result<HttpResponse, HttpError> {
     let (id, identity) = caller(site, request, segment)?;
     let author = author(site, request, &identity)?;
-    let removed = site.shared.translations.remove(id, identity.user_id.as_str().into(), author);
+    let removed = site.shared.translations.remove(id, author);
     let removed = timeout(site.answer_timeout, removed).await.unwrap_or(Err(TranslationError::Busy))?;
     let mut answer = Vec::new();
     write_json(&mut answer, &Deleted { translation_id: removed.id.to_string(), deleted: true });
@@ -85,8 +86,9 @@ fn caller(site: &Site, request: &Parts, segment: &str) -> Result<(EntryId, Ident
     Ok((entry_id(segment)?, identity))
 }
 
-fn author(site: &Site, request: &Parts, identity: &Identity) -> Result<Author, HttpError> {
-    Ok(Author { pass: pass(site, request)?, is_admin: identity.has(Scope::DocumentAdmin).is_ok() })
+pub(super) fn author(site: &Site, request: &Parts, identity: &Identity) -> Result<Author, HttpError> {
+    let origin = Origin { user_id: identity.user_id.as_str().into(), ..Origin::default() };
+    Ok(Author { origin, pass: pass(site, request)?, is_admin: identity.has(Scope::DocumentAdmin).is_ok() })
 }
 
 async fn change(

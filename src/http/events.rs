@@ -59,10 +59,10 @@ async fn enter(site: Rc<Site>, entrant: Entrant, sender: StreamSender) -> Result
 /// `GET /api/presence/events` and `GET /api/monitoring/events`.
 pub(super) async fn feed(site: &Rc<Site>, request: &Parts, endpoint: Endpoint) -> Result<HttpResponse, HttpError> {
     if request.method == Method::HEAD {
-        Watcher::check(site, request, endpoint)?;
+        Watcher::check(site, request, endpoint, "")?;
         return Ok(answer_to_head());
     }
-    let Watcher { watching, feed, seat, pass } = Watcher::admit(site, request, endpoint, Framing::Events)?;
+    let Watcher { watching, feed, seat, pass } = Watcher::admit(site, request, endpoint, "", Framing::Events)?;
     let (sender, body) = stream(first_words());
     let core = site.shared.core_for(&watching.connection_id);
     let watch = Box::new(Watch { watching, feed, line: Line::Stream(sender), seat, pass });

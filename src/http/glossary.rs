@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use jddb_core::protocol::outbound::write_json;
-use jddb_core::protocol::{ErrorCode, InboundError, Parser, TermBody, read_term_body};
+use jddb_core::protocol::{ErrorCode, InboundError, Parser, TermBody, language_pair, read_term_body};
 use jddb_core::translation::{
     DOMAIN_BYTES_MAX, Scope as Place, Staged, Term, TermChange, TermFilter, TermId, TermPlace, TermView,
 };
@@ -22,7 +22,7 @@ use super::query::Query;
 use super::response::{HttpResponse, json_of_now, locate};
 use super::site::Site;
 use super::stored::read_disk;
-use super::translation::{check_supported, pair_of};
+use super::translation::check_supported;
 use crate::auth::{Scope, percent_decode};
 use crate::translations::TranslationError;
 
@@ -63,7 +63,10 @@ pub(super) async fn list(site: &Site, request: &Parts) -> Result<HttpResponse, H
 pub(super) async fn add(site: &Site, request: &Parts, body: Incoming) -> Result<HttpResponse, HttpError> {
     check_may_write(site, request)?;
     let TermBody { project_id, languages, content } = read_body(site, request, body).await?;
-    let place = TermPlace { scope: project_id.map_or(Place::Shared, Place::Project), pair: pair_of(languages)? };
+    let place = TermPlace {
+        scope: project_id.map_or(Place::Shared, Place::Project),
+        pair: language_pair("", languages, [None; 2])?,
+    };
     let staged = change(site, request, TermChange::Put(place, content)).await?;
     let term = put_term(&staged)?;
     if staged.created == 0 {
@@ -162,7 +165,7 @@ fn filter_of(query: Query<'_>) -> Result<TermFilter, HttpError> {
     };
     let languages = [language("source_language")?, language("target_language")?];
     if let [Some(_), Some(_)] = languages {
-        pair_of(languages)?;
+        language_pair("", languages, [None; 2])?;
     }
     let expected = "1 to 256 bytes without control characters, once";
     Ok(TermFilter {

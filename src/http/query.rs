@@ -162,6 +162,19 @@ impl<'a> Query<'a> {
         Ok(given.unwrap_or(INTERVAL_SECONDS_MIN))
     }
 
+    /// `source_lang` and `target_lang`, as far as they are there: languages that are translated, and not the same.
+    pub(super) fn languages(self) -> Result<[Option<Language>; 2], BadParameter> {
+        let expected = "en or fr, with or without a region, once";
+        let supported =
+            |tag: &str| Language::of_tag(tag).ok().filter(|language| Language::SUPPORTED.contains(language));
+        let source = self.read("source_lang", expected, supported)?;
+        let target = self.read("target_lang", expected, supported)?;
+        if source.is_some() && source == target {
+            return Err(BadParameter { name: "target_lang", expected: "another language than source_lang" });
+        }
+        Ok([source, target])
+    }
+
     /// The parameter's value, if it is there.
     fn read<T>(
         self,
@@ -218,6 +231,9 @@ mod tests {
         let id = query("last_event_id=42.1").last_event_id().unwrap();
         assert_eq!(id.map(|id| id.to_string()).as_deref(), Some("42.1"));
         assert_eq!(query("interval=60").interval_seconds(), Ok(60));
+        let (english, french) = (Some(Language::ENGLISH), Some(Language::FRENCH));
+        assert_eq!(query("source_lang=en-CA&target_lang=FR").languages(), Ok([english, french]));
+        assert_eq!(query("target_lang=fr").languages(), Ok([None, french]));
         assert_eq!(query("greeting=on-join").greeting(config::Greeting::OnConnect), Ok(Greeting::OnJoin));
     }
 
@@ -250,6 +266,12 @@ mod tests {
         check(query("position_encoding=utf16").dialect(), "position_encoding");
         check(query("positions=whole").dialect(), "positions");
         check(query("mode=VIEW").only_views(), "mode");
+        for bad in ["de", "english", "", "en&source_lang=en", "e", "%ff"] {
+            check(query(&format!("source_lang={bad}")).languages(), "source_lang");
+        }
+        for bad in ["target_lang=de", "source_lang=en&target_lang=en-CA", "target_lang"] {
+            check(query(bad).languages(), "target_lang");
+        }
         check(query("greeting=never").greeting(config::Greeting::OnConnect), "greeting");
     }
 }

@@ -4,6 +4,7 @@ use jddb_core::ids::UnixMillis;
 use jddb_core::limits::{ConnectionLimit, Standing};
 use jddb_core::protocol::{ErrorCode, close};
 use jddb_core::room::{JoinRefusal, refusal_frames};
+use jddb_core::translation::ProjectId;
 use jddb_core::websocket::CloseCode;
 
 use super::error::RETRY_AFTER_SECONDS;
@@ -55,6 +56,16 @@ pub(super) fn invalid_document_id(pattern: &str) -> JoinRefusal {
         field: Some("document_id"),
         expected: Some(format!("string matching pattern {pattern}")),
         ..refusal(ErrorCode::ValidationError, close::NOT_FOUND, message)
+    }
+}
+
+/// The name is no project's.
+pub(super) fn invalid_project_id() -> JoinRefusal {
+    let expected = format!("a name matching {}", ProjectId::PATTERN);
+    JoinRefusal {
+        field: Some("project_id"),
+        expected: Some(expected.clone()),
+        ..refusal(ErrorCode::ValidationError, close::NOT_FOUND, format!("Invalid project ID: expected {expected}"))
     }
 }
 

@@ -99,12 +99,14 @@ pub(super) enum Endpoint {
     PresenceSocket,
     /// The WebSocket of how the server is doing.
     MonitoringSocket,
+    /// The WebSocket of those who translate in a project.
+    TranslationSocket,
 }
 
 impl Endpoint {
     /// Whether it leads to a WebSocket, on which everything is told.
     pub(super) const fn is_socket(self) -> bool {
-        matches!(self, Self::DocumentSocket | Self::PresenceSocket | Self::MonitoringSocket)
+        matches!(self, Self::DocumentSocket | Self::PresenceSocket | Self::MonitoringSocket | Self::TranslationSocket)
     }
 }
 
@@ -154,6 +156,7 @@ const ROUTES: &[Route] = &[
     socket("/ws/document/{document_id}", &[(Method::GET, Endpoint::DocumentSocket)]),
     socket("/ws/presence", &[(Method::GET, Endpoint::PresenceSocket)]),
     socket("/ws/monitoring", &[(Method::GET, Endpoint::MonitoringSocket)]),
+    socket("/ws/translation/{project_id}", &[(Method::GET, Endpoint::TranslationSocket)]),
     plain("/api/documents/{document_id}/presence", &[(Method::GET, Endpoint::DocumentPresence)]),
     plain("/api/presence/{user_id}", &[(Method::PUT, Endpoint::UserPresence)]),
     plain("/api/sessions", &[(Method::POST, Endpoint::Sessions)]),
@@ -302,6 +305,7 @@ mod tests {
         check("/ws/document/jd_1", Some((Endpoint::DocumentSocket, "jd_1")));
         check("/ws/presence", Some((Endpoint::PresenceSocket, "")));
         check("/ws/monitoring", Some((Endpoint::MonitoringSocket, "")));
+        check("/ws/translation/hr", Some((Endpoint::TranslationSocket, "hr")));
         // A name that is none is for the endpoint to refuse.
         check("/ws/document/", Some((Endpoint::DocumentSocket, "")));
         check("/api/documents//state", Some((Endpoint::State, "")));

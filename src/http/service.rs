@@ -173,7 +173,9 @@ async fn dispatch(
         Endpoint::DocumentSocket => upgrade::document(site, slot, parts, &body, segment).await,
         Endpoint::DocumentEvents => events::document(site, &parts, segment).await,
         Endpoint::PresenceEvents | Endpoint::MonitoringEvents => events::feed(site, &parts, endpoint).await,
-        Endpoint::PresenceSocket | Endpoint::MonitoringSocket => watch::feed(site, slot, parts, &body, endpoint),
+        Endpoint::PresenceSocket | Endpoint::MonitoringSocket | Endpoint::TranslationSocket => {
+            watch::feed(site, slot, parts, &body, endpoint, segment)
+        }
     }
 }
 

@@ -1,11 +1,12 @@
-//! From a request to a WebSocket that watches the server: `/ws/presence` and `/ws/monitoring`.
+//! From a request to a WebSocket that watches the server, `/ws/presence` and `/ws/monitoring`, or on which somebody translates.
 
 use std::rc::Rc;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
-use jddb_core::room::{Framing, JoinRefusal, Watching};
+use jddb_core::room::{Framing, JoinRefusal, Translating, Watching};
+use jddb_core::translation::ProjectId;
 use tokio::task::spawn_local;
 
 use super::caller::authenticate_socket;
@@ -19,7 +20,7 @@ use super::route::Endpoint;
 use super::site::Site;
 use super::slots::Slot;
 use super::upgrade::{send_patiently, take_apart};
-use crate::auth::{Identity, Pass, Scope};
+use crate::auth::{Identity, Pass, Scope, percent_decode};
 use crate::connection::{ArrivedLine, Line};
 use crate::cores::{CoreMessage, Feed, FeedMessage, Watch};
 use crate::occupancy::Seat;
@@ -32,10 +33,11 @@ pub(super) fn feed(
     mut request: Parts,
     body: &Incoming,
     endpoint: Endpoint,
+    segment: &str,
 ) -> Result<HttpResponse, HttpError> {
     let mut handshake = Handshake::check(&mut request, body)?;
     let compression = if site.shared.config.compression { handshake.take_compression() } else { None };
-    let watcher = Watcher::admit(site, &request, endpoint, Framing::WebSocket(compression));
+    let watcher = Watcher::admit(site, &request, endpoint, segment, Framing::WebSocket(compression));
     let (response, upgraded) = handshake.accept();
     spawn_local(enter(Rc::clone(site), slot, watcher, upgraded));
     Ok(response)
@@ -53,12 +55,17 @@ pub(super) struct Watcher {
 
 impl Watcher {
     /// Who asks, and what they may watch there.
-    pub(super) fn check(site: &Site, request: &Parts, endpoint: Endpoint) -> Result<(Identity, Feed), JoinRefusal> {
+    pub(super) fn check(
+        site: &Site,
+        request: &Parts,
+        endpoint: Endpoint,
+        segment: &str,
+    ) -> Result<(Identity, Feed), JoinRefusal> {
         if site.is_draining() {
             return Err(refusal::shutting_down());
         }
         let identity = authenticate_socket(site, request)?;
-        let feed = feed_for(&identity, Query::new(request.uri.query()), endpoint)?;
+        let feed = feed_for(&identity, Query::new(request.uri.query()), endpoint, segment)?;
         Ok((identity, feed))
     }
 
@@ -66,9 +73,10 @@ impl Watcher {
         site: &Site,
         request: &Parts,
         endpoint: Endpoint,
+        segment: &str,
         framing: Framing,
     ) -> Result<Self, JoinRefusal> {
-        let (identity, feed) = Self::check(site, request, endpoint)?;
+        let (identity, feed) = Self::check(site, request, endpoint, segment)?;
         let (granted, expiry, pass) = (identity.limits.granted(), identity.expiry(), identity.pass);
         let seat = site.seat(&identity.user_id, &granted)?;
         let user_id = identity.user_id.into();
@@ -77,8 +85,16 @@ impl Watcher {
     }
 }
 
-/// What the caller may watch at that endpoint.
-fn feed_for(identity: &Identity, query: Query<'_>, endpoint: Endpoint) -> Result<Feed, JoinRefusal> {
+/// What the caller may watch at that endpoint; the path's segment names a project where there is one.
+fn feed_for(identity: &Identity, query: Query<'_>, endpoint: Endpoint, segment: &str) -> Result<Feed, JoinRefusal> {
+    if endpoint == Endpoint::TranslationSocket {
+        identity.has(Scope::TranslationRead).map_err(refusal::forbidden)?;
+        let name = percent_decode(segment).and_then(|name| ProjectId::new(&name).ok());
+        let project = name.ok_or_else(refusal::invalid_project_id)?;
+        let languages = query.languages().map_err(refusal::bad_parameter)?;
+        let writes = identity.has(Scope::TranslationWrite).is_ok();
+        return Ok(Feed::Translation(Box::new(Translating { project, languages, writes })));
+    }
     if matches!(endpoint, Endpoint::MonitoringSocket | Endpoint::MonitoringEvents) {
         identity.has(Scope::DocumentAdmin).map_err(refusal::forbidden)?;
         let interval_seconds = query.interval_seconds().map_err(refusal::bad_parameter)?;
@@ -104,7 +120,7 @@ async fn enter(site: Rc<Site>, slot: Rc<Slot>, watcher: Result<Watcher, JoinRefu
     drop(slot);
 }
 
-/// Gives the connection to the core that its name leads to; it comes back if that has too much to do.
+/// Gives the connection to the core that its name leads to, or its project's; it comes back if that has too much to do.
 async fn hand_over(
     site: &Site,
     watcher: Watcher,
@@ -119,7 +135,10 @@ async fn hand_over(
             return None;
         }
     };
-    let core = site.shared.core_for(&watching.connection_id);
+    let core = match &feed {
+        Feed::Translation(translating) => site.shared.core_of_project(&translating.project),
+        Feed::Presence(_) | Feed::Monitoring { .. } => site.shared.core_for(&watching.connection_id),
+    };
     let watch = Box::new(Watch { watching, feed, line: Line::Socket(parked, read), seat, pass });
     match send_patiently(&site.shared, core, CoreMessage::Feed(FeedMessage::Watch(watch))).await {
         Err(CoreMessage::Feed(FeedMessage::Watch(watch))) => {

@@ -67,12 +67,16 @@ pub enum Figure {
     PresenceConnections,
     /// Open connections of those who watch how the server is doing.
     MonitoringConnections,
-    /// Connections that were opened, the same three ways.
+    /// Open connections of those who translate.
+    TranslationConnections,
+    /// Connections that were opened, the same four ways.
     DocumentConnectionsOpened,
     /// See [`Self::DocumentConnectionsOpened`].
     PresenceConnectionsOpened,
     /// See [`Self::DocumentConnectionsOpened`].
     MonitoringConnectionsOpened,
+    /// See [`Self::DocumentConnectionsOpened`].
+    TranslationConnectionsOpened,
     /// Refresh tokens that were taken.
     LoginsRefreshed,
     /// Refresh tokens that were shown a second time.
@@ -129,13 +133,15 @@ pub enum Figure {
 
 impl Figure {
     /// All there are, in the order of their discriminants; those of one family stand together.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::DocumentConnections,
         Self::PresenceConnections,
         Self::MonitoringConnections,
+        Self::TranslationConnections,
         Self::DocumentConnectionsOpened,
         Self::PresenceConnectionsOpened,
         Self::MonitoringConnectionsOpened,
+        Self::TranslationConnectionsOpened,
         Self::LoginsRefreshed,
         Self::LoginsCopied,
         Self::LoginsRevoked,
@@ -192,9 +198,11 @@ impl Figure {
             Self::DocumentConnections => (OPEN, "document"),
             Self::PresenceConnections => (OPEN, "presence"),
             Self::MonitoringConnections => (OPEN, "monitoring"),
+            Self::TranslationConnections => (OPEN, "translation"),
             Self::DocumentConnectionsOpened => (OPENED, "document"),
             Self::PresenceConnectionsOpened => (OPENED, "presence"),
             Self::MonitoringConnectionsOpened => (OPENED, "monitoring"),
+            Self::TranslationConnectionsOpened => (OPENED, "translation"),
             Self::LoginsRefreshed => (LOGINS, "refreshed"),
             Self::LoginsCopied => (LOGINS, "copied"),
             Self::LoginsRevoked => (LOGINS, "revoked"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam::channel::Receiver;
 use jddb_core::ids::UnixMillis;
+use jddb_core::room::{MemoryChange, MemoryEvent, Origin};
 use jddb_core::translation::{Entry, EntryId, MemoryError, Revision, Submission};
 use jddb_storage::EncodedRecord;
 
@@ -25,14 +26,14 @@ impl Desk {
         for change in queue {
             match change {
                 // Whoever no longer waits is not told; what was decided holds.
-                Change::Submit(submission, pass, reply) => {
-                    let _ = reply.send(self.admit(&pass).and_then(|()| self.submit(*submission)));
+                Change::Submit(submission, author, reply) => {
+                    let _ = reply.send(self.admit(&author.pass).and_then(|()| self.submit(*submission, author)));
                 }
                 Change::Revise(id, revision, author, reply) => {
                     let _ = reply.send(self.admit(&author.pass).and_then(|()| self.revise(id, *revision, author)));
                 }
-                Change::Remove(id, user_id, author, reply) => {
-                    let _ = reply.send(self.admit(&author.pass).and_then(|()| self.remove(id, &user_id, author)));
+                Change::Remove(id, author, reply) => {
+                    let _ = reply.send(self.admit(&author.pass).and_then(|()| self.remove(id, author)));
                 }
                 Change::Terms(changes, pass, reply) => {
                     let admitted = self.shared.logins.check(&pass).map_err(TranslationError::Token);
@@ -51,28 +52,38 @@ impl Desk {
         self.shared.logins.check(pass).map_err(TranslationError::Token)
     }
 
-    fn submit(&mut self, submission: Submission) -> Result<Arc<Entry>, TranslationError> {
+    fn submit(&mut self, submission: Submission, author: Author) -> Result<Arc<Entry>, TranslationError> {
         let now = UnixMillis(clock::now_unix_ms());
         let (entry, _) = self.shared.translations.memory.read().prepare(submission, now)?;
-        self.keep(entry)
+        self.keep(entry, now, author.origin)
     }
 
     fn revise(&mut self, id: EntryId, revision: Revision, author: Author) -> Result<Arc<Entry>, TranslationError> {
         let now = UnixMillis(clock::now_unix_ms());
         let entry = self.shared.translations.memory.read().revise(id, revision, author.is_admin, now)?;
-        self.keep(entry)
+        self.keep(entry, now, author.origin)
     }
 
-    fn remove(&mut self, id: EntryId, user_id: &str, author: Author) -> Result<Arc<Entry>, TranslationError> {
-        self.shared.translations.memory.read().check_removal(id, user_id, author.is_admin)?;
+    fn remove(&mut self, id: EntryId, author: Author) -> Result<Arc<Entry>, TranslationError> {
+        let now = UnixMillis(clock::now_unix_ms());
+        let Author { is_admin, origin, .. } = author;
+        self.shared.translations.memory.read().check_removal(id, &origin.user_id, is_admin)?;
         self.write(self.shared.store.encode_translation_end(id))?;
-        Ok(self.shared.translations.memory.write().remove(id).ok_or(MemoryError::Unknown(id))?)
+        let removed = self.shared.translations.memory.write().remove(id).ok_or(MemoryError::Unknown(id))?;
+        self.tell(now, origin, MemoryChange::EntryRemoved(Arc::clone(&removed)));
+        Ok(removed)
     }
 
     /// Writes an entry, and lets it be found when it is on disk.
-    fn keep(&mut self, entry: Entry) -> Result<Arc<Entry>, TranslationError> {
+    fn keep(&mut self, entry: Entry, now: UnixMillis, origin: Origin) -> Result<Arc<Entry>, TranslationError> {
         self.write(self.shared.store.encode_translation(&entry))?;
-        Ok(self.shared.translations.memory.write().put(entry)?)
+        let entry = self.shared.translations.memory.write().put(entry)?;
+        self.tell(now, origin, MemoryChange::EntryPut(Arc::clone(&entry)));
+        Ok(entry)
+    }
+
+    fn tell(&self, at: UnixMillis, origin: Origin, change: MemoryChange) {
+        self.shared.translations.tell(MemoryEvent::new(at, origin, change));
     }
 
     fn write(&mut self, record: EncodedRecord) -> Result<(), TranslationError> {

@@ -1,5 +1,6 @@
 //! Why the translation memory does not do what it is asked.
 
+use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::translation::{GlossaryError, MemoryError, SearchError, TextError};
 
 use crate::auth::AuthError;
@@ -31,4 +32,46 @@ pub enum TranslationError {
     /// The thread is gone.
     #[error("the translation memory does not answer any more")]
     Gone,
+}
+
+impl TranslationError {
+    /// The code to answer with.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Memory(MemoryError::Text(_) | MemoryError::Known(_))
+            | Self::Glossary(GlossaryError::Taken(_))
+            | Self::Text(_) => ErrorCode::ValidationError,
+            Self::Memory(MemoryError::Unknown(_)) | Self::Glossary(GlossaryError::Unknown(_)) => ErrorCode::NotFound,
+            Self::Memory(MemoryError::OfOthers) => ErrorCode::Forbidden,
+            Self::Token(_) => ErrorCode::Unauthenticated,
+            Self::Memory(_) | Self::Glossary(GlossaryError::Full) | Self::Busy => ErrorCode::CapacityExceeded,
+            Self::Storage => ErrorCode::StorageUnavailable,
+            Self::Search(_) | Self::Gone => ErrorCode::InternalError,
+        }
+    }
+
+    /// The field that is wrong, where one is.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Memory(MemoryError::Known(_)) => "translated_text",
+            Self::Glossary(_) => "term",
+            _ => "source_text",
+        }
+    }
+}
+
+impl From<TranslationError> for InboundError {
+    /// As the connection is told whose message it was.
+    fn from(error: TranslationError) -> Self {
+        let code = error.code();
+        let field = (code == ErrorCode::ValidationError).then(|| format!("payload.{}", error.field()));
+        // An internal error names no internals.
+        let message = match code {
+            ErrorCode::InternalError => "the translation memory has failed: send this again later".to_owned(),
+            _ => error.to_string(),
+        };
+        Self { code, message, field, expected: None, correlation_id: None }
+    }
 }

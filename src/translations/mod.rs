@@ -6,6 +6,7 @@
 mod concordance;
 mod desk;
 mod error;
+mod events;
 mod glossary;
 mod look_up;
 
@@ -13,10 +14,12 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, never};
+use jddb_core::protocol::SuggestionsBody;
+use jddb_core::room::{MemoryEvent, Origin};
 use jddb_core::translation::{
-    Band, Choice, Context, Entry, EntryId, Glossary, GlossaryTerm, Memory, Revision, Staged, Submission, Suggestion,
-    TermWarning, Wanted,
+    Band, Choice, Context, Entry, EntryId, Glossary, GlossaryTerm, LanguagePair, Memory, Mode, ProjectId, Revision,
+    Staged, Submission, Suggestion, TermWarning, Wanted,
 };
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
@@ -24,12 +27,14 @@ use tokio::sync::oneshot;
 pub use concordance::{Concordance, Wanted as WantedPhrase};
 use desk::Desk;
 pub use error::TranslationError;
+pub use events::{Heard, MemoryEvents};
 use glossary::TermChanges;
 pub use glossary::Translated;
+pub use look_up::NewestLookUp;
 
 use crate::auth::Pass;
 use crate::durable::WaitingLane;
-use crate::shared::Shared;
+use crate::shared::{Shared, core_of_name};
 
 /// What waits to be changed.
 const CHANGES_MAX: usize = 1_024;
@@ -43,6 +48,10 @@ pub struct Translations {
     glossary: RwLock<Glossary>,
     changes: Sender<Change>,
     look_ups: Sender<LookUp>,
+    /// What is looked up when nobody waits for their newest.
+    patient: Sender<LookUp>,
+    /// What waits to be told, core by core.
+    events: Vec<MemoryEvents>,
 }
 
 /// What waits for the threads.
@@ -50,21 +59,24 @@ pub struct Translations {
 pub struct TranslationQueues {
     changes: Receiver<Change>,
     look_ups: Receiver<LookUp>,
+    patient: Receiver<LookUp>,
 }
 
 /// What waits for the one thread that changes.
 #[derive(Debug)]
 enum Change {
-    Submit(Box<Submission>, Pass, Reply<Arc<Entry>>),
+    Submit(Box<Submission>, Author, Reply<Arc<Entry>>),
     Revise(EntryId, Box<Revision>, Author, Reply<Arc<Entry>>),
-    Remove(EntryId, Box<str>, Author, Reply<Arc<Entry>>),
+    Remove(EntryId, Author, Reply<Arc<Entry>>),
     Terms(TermChanges, Pass, Reply<Staged>),
     Stop,
 }
 
 /// By what somebody may change what is there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Author {
+    /// Who, and by which message.
+    pub origin: Origin,
     /// What they came with.
     pub pass: Pass,
     /// They may change what others made.
@@ -75,6 +87,8 @@ pub struct Author {
 #[derive(Debug)]
 enum LookUp {
     Find(Box<Asked>, Reply<Answer>),
+    /// Whatever is the newest there by then.
+    Newest(Arc<NewestLookUp>),
     Weigh(Box<Weighed>, Reply<Band>),
     Search(concordance::Part, Reply<Concordance>),
     Check(Box<Translated>, Reply<Vec<TermWarning>>),
@@ -82,6 +96,11 @@ enum LookUp {
 }
 
 type Reply<T> = oneshot::Sender<Result<T, TranslationError>>;
+/// What is answered in time.
+type Answered<T> = oneshot::Receiver<Result<T, TranslationError>>;
+
+/// How many texts are looked at for each suggestion: of those whose translation is better one may be less similar.
+pub(crate) const TEXTS_PER_SUGGESTION: usize = 2;
 
 /// A text that is looked up.
 #[derive(Debug)]
@@ -116,23 +135,53 @@ pub struct Answer {
     pub glossary_terms: Vec<GlossaryTerm>,
 }
 
-impl Translations {
-    /// What is known at the start of a server.
+/// How thoroughly is looked for similar texts.
+pub(crate) const fn mode_of(exhaustive: bool) -> Mode {
+    if exhaustive { Mode::Exhaustive } else { Mode::Fast }
+}
+
+impl Asked {
+    /// What a request wants, of which project.
     #[must_use]
-    pub fn new(memory: Memory, glossary: Glossary) -> (Self, TranslationQueues) {
+    pub fn new(body: SuggestionsBody, pair: LanguagePair, project: Option<ProjectId>, approved_only: bool) -> Self {
+        let wanted = Wanted {
+            pair,
+            project,
+            mode: mode_of(body.exhaustive),
+            // What is not as similar is not as good either.
+            min_similarity: body.min_confidence,
+            texts: TEXTS_PER_SUGGESTION * body.max_suggestions,
+        };
+        let choice = Choice {
+            approved_only,
+            min_confidence: body.min_confidence,
+            max: body.max_suggestions,
+            explain: body.explain,
+        };
+        Self { text: body.source_text, context: body.context, wanted, choice }
+    }
+}
+
+impl Translations {
+    /// What is known at the start of a server with so many cores.
+    #[must_use]
+    pub fn new(memory: Memory, glossary: Glossary, cores: usize) -> (Self, TranslationQueues) {
         let (changes, changing) = bounded(CHANGES_MAX);
         let (look_ups, looking) = bounded(LOOK_UPS_MAX);
-        let queues = TranslationQueues { changes: changing, look_ups: looking };
-        (Self { memory: RwLock::new(memory), glossary: RwLock::new(glossary), changes, look_ups }, queues)
+        let (patient, waiting) = bounded(LOOK_UPS_MAX);
+        let queues = TranslationQueues { changes: changing, look_ups: looking, patient: waiting };
+        let events = (0..cores).map(|_| MemoryEvents::default()).collect();
+        let (memory, glossary) = (RwLock::new(memory), RwLock::new(glossary));
+        (Self { memory, glossary, changes, look_ups, patient, events }, queues)
     }
 
-    /// Remembers a translation, of somebody who came with that. It is on disk, and found by everybody, when this returns.
+    /// Remembers a translation of that author. It is on disk, and found by everybody, when this returns.
     ///
     /// # Errors
     /// It cannot be remembered, or not be kept.
-    pub async fn submit(&self, submission: Submission, pass: Pass) -> Result<Arc<Entry>, TranslationError> {
+    pub async fn submit(&self, submission: Submission, author: Author) -> Result<Arc<Entry>, TranslationError> {
         let (reply, answer) = oneshot::channel();
-        send(&self.changes, Change::Submit(Box::new(submission), pass, reply))?;
+        send(&self.changes, Change::Submit(Box::new(submission), author, reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
@@ -151,13 +200,13 @@ impl Translations {
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
-    /// Forgets an entry, for that user: it is gone from the disk, and found by nobody, when this returns.
+    /// Forgets an entry, for its author: it is gone from the disk, and found by nobody, when this returns.
     ///
     /// # Errors
     /// There is no such entry, it is not for them to say, or the disk takes no writes.
-    pub async fn remove(&self, id: EntryId, user_id: Box<str>, author: Author) -> Result<Arc<Entry>, TranslationError> {
+    pub async fn remove(&self, id: EntryId, author: Author) -> Result<Arc<Entry>, TranslationError> {
         let (reply, answer) = oneshot::channel();
-        send(&self.changes, Change::Remove(id, user_id, author, reply))?;
+        send(&self.changes, Change::Remove(id, author, reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
@@ -177,6 +226,49 @@ impl Translations {
         send(&self.look_ups, LookUp::Find(Box::new(asked), reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
+
+    /// The same when there is time: whatever else is looked up comes first.
+    ///
+    /// # Errors
+    /// It cannot be looked up, or not now.
+    pub async fn look_up_patiently(&self, asked: Asked) -> Result<Answer, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.patient, LookUp::Find(Box::new(asked), reply))?;
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
+    /// The same of somebody who waits for their newest alone. One before it that was not begun yet gives its place to it, and is
+    /// never looked up.
+    ///
+    /// # Errors
+    /// It cannot be looked up, or not now.
+    pub async fn look_up_newest(&self, newest: &Arc<NewestLookUp>, asked: Asked) -> Result<Answer, TranslationError> {
+        let (answer, has_place) = newest.put(asked);
+        if !has_place && let Err(error) = send(&self.look_ups, LookUp::Newest(Arc::clone(newest))) {
+            newest.forget();
+            return Err(error);
+        }
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
+    /// What waits to be told by that core.
+    #[must_use]
+    pub fn events(&self, core: usize) -> &MemoryEvents {
+        &self.events[core]
+    }
+
+    /// Tells whom it concerns of what has happened: those of its project, who are on one core, or all.
+    fn tell(&self, event: MemoryEvent) {
+        let cores = match event.scope().project() {
+            Some(project) => {
+                let core = core_of_name(project.as_str(), self.events.len());
+                core..core + 1
+            }
+            None => 0..self.events.len(),
+        };
+        let event = Arc::new(event);
+        cores.for_each(|core| self.events[core].push(&event));
+    }
 }
 
 impl Translations {
@@ -187,7 +279,7 @@ impl Translations {
     /// It cannot be looked up, or not now.
     pub async fn weigh(&self, weighed: Weighed) -> Result<Band, TranslationError> {
         let (reply, answer) = oneshot::channel();
-        send(&self.look_ups, LookUp::Weigh(Box::new(weighed), reply))?;
+        send(&self.patient, LookUp::Weigh(Box::new(weighed), reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 }
@@ -216,17 +308,20 @@ impl TranslationThreads {
     pub(crate) fn start(queues: TranslationQueues, shared: &Arc<Shared>, lane: WaitingLane) -> io::Result<Self> {
         let desk = Desk { shared: Arc::clone(shared), lane };
         // The threads alone receive: whoever sends to one that is gone is told so, and waits for nobody.
-        let TranslationQueues { changes, look_ups } = queues;
+        let TranslationQueues { changes, look_ups, patient } = queues;
         let changing = Builder::new().name("translations".to_owned()).spawn(move || desk.run(&changes))?;
+        let threads = shared.config.translation.threads;
         let look = |number: usize| {
             let (shared, look_ups) = (Arc::clone(shared), look_ups.clone());
+            // Where there are several, one of them is always free for whoever waits.
+            let patient = if number == 0 && threads > 1 { never() } else { patient.clone() };
             Builder::new()
                 .name(format!("look-up-{number}"))
-                .spawn(move || look_up::look_up(&shared.translations, &look_ups))
+                .spawn(move || look_up::look_up(&shared.translations, &look_ups, &patient))
         };
         Ok(Self {
             changing,
-            looking: (0..shared.config.translation.threads).map(look).collect::<io::Result<_>>()?,
+            looking: (0..threads).map(look).collect::<io::Result<_>>()?,
             changes: shared.translations.changes.clone(),
             look_ups: shared.translations.look_ups.clone(),
         })

@@ -16,6 +16,7 @@ mod naive_decoder;
 mod naive_inflate;
 mod operations;
 mod script;
+mod translation_messages;
 
 pub use document::document;
 pub use frames::frames;

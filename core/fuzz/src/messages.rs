@@ -9,6 +9,8 @@ use jddb_core::protocol::{
 };
 use serde_json::{Map, Value, json};
 
+use super::translation_messages::{self, spelled_out};
+
 /// Small, so that the limit is met.
 const CHANGES_MAX: usize = 4;
 /// What any parser has to read, whatever it was given before.
@@ -46,7 +48,8 @@ pub fn messages(data: &[u8]) {
         let sent = value.as_ref().and_then(|value| value.as_array().map_or(Some(value), |all| all.get(index)));
         match one {
             Ok((shown, written)) => {
-                if let Some(sent) = sent {
+                if let Some(sent) = sent.map(spelled_out) {
+                    let sent = &sent;
                     assert!(is_part_of(written, sent), "{written} is not what was sent: {sent}");
                     assert!(holds_all_of(written, sent), "{written} is not all that was sent: {sent}");
                 }
@@ -171,6 +174,8 @@ fn holds_all_of(read: &Value, sent: &Value) -> bool {
         "selection.change" => holds_keys(read_payload, payload, &["start", "end", "section", "base_version"]),
         "system.heartbeat" => holds_keys(read_payload, payload, &["client_time", "document"]),
         "sync.request" => holds_keys(read_payload, payload, &["last_known_version", "sections", "full"]),
+        "translation.request" => holds_keys(read_payload, payload, &translation_messages::FIELDS),
+        "translation.submit" => holds_keys(read_payload, payload, &translation_messages::FIELDS_HANDED_IN),
         _ => true,
     };
     in_metadata && in_payload
@@ -215,6 +220,7 @@ fn written(inbound: &Inbound<'_>) -> Value {
             ("sync.request", object(payload))
         }
         Message::Refresh { token } => ("auth.refresh", json!({"token": token.0})),
+        Message::Translation(message) => translation_messages::written(message),
     };
     let metadata = object([
         ("client_id", inbound.client_id.map(Into::into)),

@@ -10,6 +10,7 @@ use super::message::{
     BearerToken, ClientTime, DocumentChecksum, Inbound, InboundChange, InboundError, Message, NAME_BYTES_MAX, SyncForm,
     TOKEN_BYTES_MAX,
 };
+use super::translation_message::TranslationMessage;
 use crate::document::{ChangeKind, SentChange};
 use crate::ids::{SectionName, Version};
 
@@ -166,7 +167,10 @@ fn read_message<'i>(kind: &str, payload: Fields<'_, 'i>, changes_max: usize) -> 
             },
         },
         "auth.refresh" => Message::Refresh { token: token_of(payload)? },
-        other => return Err(InboundError::unknown_type(other)),
+        other => match TranslationMessage::read(other, payload)? {
+            Some(message) => Message::Translation(Box::new(message)),
+            None => return Err(InboundError::unknown_type(other)),
+        },
     })
 }
 

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::error::ErrorCode;
+use super::translation_message::TranslationMessage;
 use crate::document::SentChange;
 use crate::ids::{SectionName, Version};
 
@@ -86,11 +87,13 @@ pub enum Message<'a> {
         /// The token, of at most [`TOKEN_BYTES_MAX`].
         token: BearerToken<&'a str>,
     },
+    /// What concerns the translation memory.
+    Translation(Box<TranslationMessage>),
 }
 
 impl Message<'_> {
     /// All that a `type` may be.
-    pub const TYPES: [&'static str; 8] = [
+    pub const TYPES: [&'static str; 8 + TranslationMessage::TYPES.len()] = [
         "document.change",
         "document.join",
         "document.save",
@@ -99,11 +102,16 @@ impl Message<'_> {
         "system.heartbeat",
         "sync.request",
         "auth.refresh",
+        TranslationMessage::TYPES[0],
+        TranslationMessage::TYPES[1],
+        TranslationMessage::TYPES[2],
+        TranslationMessage::TYPES[3],
+        TranslationMessage::TYPES[4],
     ];
 
     /// The place of its type in [`Self::TYPES`].
     #[must_use]
-    pub const fn type_index(&self) -> usize {
+    pub fn type_index(&self) -> usize {
         match self {
             Self::Change(_) => 0,
             Self::Join { .. } => 1,
@@ -113,6 +121,7 @@ impl Message<'_> {
             Self::Heartbeat { .. } => 5,
             Self::Sync { .. } => 6,
             Self::Refresh { .. } => 7,
+            Self::Translation(message) => 8 + message.type_index(),
         }
     }
 }

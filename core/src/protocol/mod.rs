@@ -3,6 +3,7 @@
 //! [`Parser`] turns a received message into [`Inbound`] envelopes that borrow from it. The types of
 //! [`outbound`] are what the server says; [`write_message`] writes one into a buffer.
 
+mod batch_body;
 pub mod close;
 mod document_body;
 mod error;
@@ -15,7 +16,10 @@ mod presence;
 mod revocation_body;
 mod session_body;
 mod translation_body;
+mod translation_message;
+pub mod translation_outbound;
 
+pub use batch_body::{BATCH_SEGMENTS_MAX, BatchBody, SegmentBody};
 pub use document_body::{DocumentBody, LockRequest, read_document_body, read_lock_body, read_restore_body};
 pub use error::{ErrorCode, Severity};
 pub use glossary_body::{TermBody, read_term_body};
@@ -30,5 +34,6 @@ pub use revocation_body::{RevocationRequest, read_revocation_body};
 pub use session_body::{PARTICIPANTS_MAX, SESSION_TYPE, SessionBody, read_session_body};
 pub use translation_body::{
     AnalysisBody, FeedbackBody, RevisionBody, SEGMENTS_WEIGHED_MAX, SUGGESTIONS_MAX, SubmitBody, SuggestionsBody,
-    read_analysis_body, read_feedback_body, read_revision_body, read_submit_body, read_suggestions_body,
+    language_pair, read_analysis_body, read_feedback_body, read_revision_body, read_submit_body, read_suggestions_body,
 };
+pub use translation_message::TranslationMessage;

@@ -67,6 +67,12 @@ impl<'a> Metadata<'a> {
         Self { timestamp, user_id, session_id, client_id: None, version: ENVELOPE_VERSION, correlation_id: None }
     }
 
+    /// Of a message that relays what a user did who is in no document.
+    #[must_use]
+    pub const fn of_user_elsewhere(timestamp: UnixMillis, user_id: &'a str) -> Self {
+        Self { user_id: Some(user_id), ..Self::of_server(timestamp, None) }
+    }
+
     /// The same, naming the client and the message that is relayed.
     #[must_use]
     pub const fn relaying(self, client_id: Option<&'a str>, correlation_id: Option<&'a str>) -> Self {

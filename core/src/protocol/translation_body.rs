@@ -1,11 +1,12 @@
-//! Reading what is asked of the translation memory: `POST /api/translation/suggestions` and `…/submit`.
+//! Reading what is asked of the translation memory: `POST /api/translation/suggestions` and `…/submit`, and the messages that
+//! ask for the same.
 
 use simd_json::{Node, StaticNode};
 
 use super::fields::{Fields, Value, elements};
 use super::inbound::Parser;
 use super::message::InboundError;
-use crate::translation::{Context, Language, ProjectId, Rating, Status, TEXT_CHARS_MAX, segments};
+use crate::translation::{Context, Language, LanguagePair, ProjectId, Rating, Status, TEXT_CHARS_MAX, segments};
 
 /// The most suggestions that may be asked for.
 pub const SUGGESTIONS_MAX: usize = 50;
@@ -94,43 +95,53 @@ pub struct FeedbackBody {
 /// # Errors
 /// What is wrong with it.
 pub fn read_suggestions_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<SuggestionsBody, InboundError> {
-    parser.on_tape(bytes, |root| {
-        let body = Fields::of(root, "")?;
-        let max = body.unsigned("max_suggestions")?.map_or(Some(SUGGESTIONS_DEFAULT), |max| usize::try_from(max).ok());
-        let max = max.filter(|max| (1..=SUGGESTIONS_MAX).contains(max));
-        Ok(SuggestionsBody {
-            source_text: text_of(body, "source_text", required_text(body, "source_text")?)?,
-            languages: languages_of(body)?,
-            project_id: project_of(body)?,
-            context: context_of(body)?,
-            max_suggestions: max.ok_or_else(|| {
-                InboundError::invalid("max_suggestions".to_owned(), format!("1 to {SUGGESTIONS_MAX} suggestions"))
-            })?,
-            min_confidence: fraction(body, "min_confidence")?.unwrap_or(MIN_CONFIDENCE_DEFAULT),
-            exhaustive: is_exhaustive(body)?,
-            explain: body.boolean("explain")?.unwrap_or(false),
-        })
+    parser.on_tape(bytes, |root| suggestions_of(Fields::of(root, "")?))
+}
+
+/// The same, of a body or a message's payload.
+pub(super) fn suggestions_of(body: Fields<'_, '_>) -> Result<SuggestionsBody, InboundError> {
+    Ok(SuggestionsBody {
+        source_text: text_of(body, "source_text", required_text(body, "source_text")?)?,
+        languages: languages_of(body)?,
+        project_id: project_of(body)?,
+        context: context_of(body)?,
+        max_suggestions: max_suggestions_of(body)?,
+        min_confidence: min_confidence_of(body)?,
+        exhaustive: is_exhaustive(body)?,
+        explain: body.boolean("explain")?.unwrap_or(false),
     })
 }
 
-/// Reads a translation that is handed in; it may be in `translated_text`, or in `text` as messages have it. The bytes are
-/// garbled by reading.
+pub(super) fn max_suggestions_of(body: Fields<'_, '_>) -> Result<usize, InboundError> {
+    let max = body.unsigned("max_suggestions")?.map_or(Some(SUGGESTIONS_DEFAULT), |max| usize::try_from(max).ok());
+    let expected =
+        || InboundError::invalid(body.name("max_suggestions"), format!("1 to {SUGGESTIONS_MAX} suggestions"));
+    max.filter(|max| (1..=SUGGESTIONS_MAX).contains(max)).ok_or_else(expected)
+}
+
+pub(super) fn min_confidence_of(body: Fields<'_, '_>) -> Result<f64, InboundError> {
+    Ok(fraction(body, "min_confidence")?.unwrap_or(MIN_CONFIDENCE_DEFAULT))
+}
+
+/// Reads a translation that is handed in. The bytes are garbled by reading.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn read_submit_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<SubmitBody, InboundError> {
-    parser.on_tape(bytes, |root| {
-        let body = Fields::of(root, "")?;
-        let translated_text = translated_text_of(body)?;
-        Ok(SubmitBody {
-            source_text: text_of(body, "source_text", required_text(body, "source_text")?)?,
-            translated_text: body.required("translated_text", translated_text, "the translation")?,
-            languages: languages_of(body)?,
-            project_id: project_of(body)?,
-            context: context_of(body)?,
-            rating: rating_of(body)?,
-            reviewed: body.boolean("reviewed")?.unwrap_or(false),
-        })
+    parser.on_tape(bytes, |root| submit_of(Fields::of(root, "")?))
+}
+
+/// The same, of a body or a message's payload.
+pub(super) fn submit_of(body: Fields<'_, '_>) -> Result<SubmitBody, InboundError> {
+    let translated_text = translated_text_of(body)?;
+    Ok(SubmitBody {
+        source_text: text_of(body, "source_text", required_text(body, "source_text")?)?,
+        translated_text: body.required("translated_text", translated_text, "the translation")?,
+        languages: languages_of(body)?,
+        project_id: project_of(body)?,
+        context: context_of(body)?,
+        rating: rating_of(body)?,
+        reviewed: body.boolean("reviewed")?.unwrap_or(false),
     })
 }
 
@@ -211,11 +222,11 @@ pub fn read_feedback_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<Feedb
     parser.on_tape(bytes, |root| feedback_of(Fields::of(root, "")?))
 }
 
-fn feedback_of(body: Fields<'_, '_>) -> Result<FeedbackBody, InboundError> {
+pub(super) fn feedback_of(body: Fields<'_, '_>) -> Result<FeedbackBody, InboundError> {
     let read = FeedbackBody { rating: rating_of(body)?, used: body.boolean("used")?.unwrap_or(false) };
     if read.rating.is_none() && !read.used {
         let expected = "a whole number from 1 to 5, or used: true, or both";
-        return Err(InboundError::missing("quality_rating".to_owned(), expected));
+        return Err(InboundError::missing(body.name("quality_rating"), expected));
     }
     Ok(read)
 }
@@ -235,12 +246,40 @@ fn translated_text_of(body: Fields<'_, '_>) -> Result<Option<Box<str>>, InboundE
     }
 }
 
+/// The languages of a request, where `known` are those that it may leave out; `path` is where its fields are, such as
+/// `payload.`, or empty.
+///
+/// # Errors
+/// One is missing, or none that is translated, or both are the same.
+pub fn language_pair(
+    path: &str,
+    given: [Option<Language>; 2],
+    known: [Option<Language>; 2],
+) -> Result<LanguagePair, InboundError> {
+    let supported = || {
+        let names: Vec<&str> = Language::SUPPORTED.iter().map(Language::as_str).collect();
+        format!("one of {}", names.join(", "))
+    };
+    let check = |language: Option<Language>, field: &str| match language {
+        None => Err(InboundError::missing(format!("{path}{field}"), supported())),
+        Some(language) if !Language::SUPPORTED.contains(&language) => {
+            Err(InboundError::invalid(format!("{path}{field}"), supported()))
+        }
+        Some(language) => Ok(language),
+    };
+    let [source, target] = [given[0].or(known[0]), given[1].or(known[1])];
+    let (source, target) = (check(source, "source_language")?, check(target, "target_language")?);
+    let pair = LanguagePair::new(source, target);
+    let same = || InboundError::invalid(format!("{path}target_language"), "another language than source_language");
+    pair.ok_or_else(same)
+}
+
 pub(super) fn required_text<'i>(body: Fields<'_, 'i>, key: &str) -> Result<&'i str, InboundError> {
     body.required(key, body.text(key)?, "a text")
 }
 
 /// A text that can be looked for: there is something in it, and not too much.
-fn text_of(fields: Fields<'_, '_>, key: &str, text: &str) -> Result<Box<str>, InboundError> {
+pub(super) fn text_of(fields: Fields<'_, '_>, key: &str, text: &str) -> Result<Box<str>, InboundError> {
     // What takes most bytes is four times as long.
     let fits = !text.trim().is_empty() && text.len() <= 4 * TEXT_CHARS_MAX && text.chars().count() <= TEXT_CHARS_MAX;
     if fits {
@@ -261,13 +300,14 @@ pub(super) fn languages_of(body: Fields<'_, '_>) -> Result<[Option<Language>; 2]
 }
 
 pub(super) fn project_of(body: Fields<'_, '_>) -> Result<Option<ProjectId>, InboundError> {
-    let wrong = || InboundError::invalid("project_id".to_owned(), format!("a name matching {}", ProjectId::PATTERN));
+    let wrong = || InboundError::invalid(body.name("project_id"), format!("a name matching {}", ProjectId::PATTERN));
     body.text("project_id")?.map(|name| ProjectId::new(name).map_err(|_| wrong())).transpose()
 }
 
-fn context_of(body: Fields<'_, '_>) -> Result<Context, InboundError> {
+pub(super) fn context_of(body: Fields<'_, '_>) -> Result<Context, InboundError> {
     let Some(value) = body.get("context") else { return Ok(Context::default()) };
-    let fields = Fields::of(value, "context")?;
+    let path = body.name("context");
+    let fields = Fields::of(value, &path)?;
     let name = |key: &str| {
         let fits = |text: &&str| (1..=CONTEXT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
         let expected = format!("1 to {CONTEXT_BYTES_MAX} bytes without control characters");

@@ -65,11 +65,29 @@ pub enum Sent {
     Error,
     /// `auth.refreshed`.
     Refreshed,
+    /// `translation.suggestion`.
+    Suggestion,
+    /// `translation.cancelled`.
+    Cancelled,
+    /// `translation.submitted`.
+    Submitted,
+    /// `translation.update`.
+    TranslationUpdate,
+    /// `translation.remove`.
+    TranslationRemove,
+    /// `translation.missed`.
+    Missed,
+    /// `translation.feedback`.
+    Rated,
+    /// `translation.batch.status`.
+    BatchStatus,
+    /// `translation.batch.result`.
+    BatchResult,
 }
 
 impl Sent {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 24] = [
         Self::State,
         Self::Change,
         Self::Ack,
@@ -85,6 +103,15 @@ impl Sent {
         Self::Heartbeat,
         Self::Error,
         Self::Refreshed,
+        Self::Suggestion,
+        Self::Cancelled,
+        Self::Submitted,
+        Self::TranslationUpdate,
+        Self::TranslationRemove,
+        Self::Missed,
+        Self::Rated,
+        Self::BatchStatus,
+        Self::BatchResult,
     ];
 
     /// The message's `type`.
@@ -106,6 +133,15 @@ impl Sent {
             Self::Heartbeat => "system.heartbeat",
             Self::Error => "system.error",
             Self::Refreshed => "auth.refreshed",
+            Self::Suggestion => "translation.suggestion",
+            Self::Cancelled => "translation.cancelled",
+            Self::Submitted => "translation.submitted",
+            Self::TranslationUpdate => "translation.update",
+            Self::TranslationRemove => "translation.remove",
+            Self::Missed => "translation.missed",
+            Self::Rated => "translation.feedback",
+            Self::BatchStatus => "translation.batch.status",
+            Self::BatchResult => "translation.batch.result",
         }
     }
 }

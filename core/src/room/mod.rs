@@ -14,7 +14,8 @@
 //! `request` (HTTP) with `condition`, `rewrite`, `lock` and `deletion`, `session`, `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
 //! something is wrong), `rates` (who speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with
 //! `pointers`, and `ladder` (delivery); `roster` and
-//! `observer` are for those who watch many documents, or none.
+//! `observer` are for those who watch many documents, or none, and `translator` with `memory_event` for those who work on
+//! translations.
 
 mod clock;
 mod condition;
@@ -27,6 +28,7 @@ mod ladder;
 mod lock;
 mod member;
 mod members;
+mod memory_event;
 mod observer;
 mod outbox;
 mod people;
@@ -46,6 +48,7 @@ mod shown;
 mod state;
 mod sync;
 mod tokens;
+mod translator;
 mod visit;
 mod watch;
 
@@ -56,6 +59,7 @@ pub use framing::{EventId, Framing};
 pub use ladder::LadderCounts;
 pub use member::{Dialect, Greeting, Joining, Member, User};
 pub use members::MemberKey;
+pub use memory_event::{MemoryChange, MemoryEvent, Origin};
 pub use observer::{Observer, ObserverConfig, Watching};
 pub use outbox::Outbox;
 pub use presence::{News, Presence, Status, palette_color};
@@ -67,6 +71,7 @@ pub use save::KnownSave;
 pub use session::{NewSession, SessionFilter, SessionSummary, session_unknown};
 pub use state::metadata_of;
 pub use tokens::{Expiry, Renewal, RenewalRequest};
+pub use translator::{CHANGES_WAITING_MAX, Translating, Translator, Work};
 pub use visit::{PresenceUpdated, Visitor};
 pub use watch::Divergence;
 

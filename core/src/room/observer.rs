@@ -110,6 +110,13 @@ impl Observer {
         }
     }
 
+    /// Somebody who has just come, and is told what happens from now on.
+    pub(super) fn of_events(now: UnixMillis, watching: Watching, config: ObserverConfig) -> Self {
+        let mut observer = Self::new(now, watching, config);
+        observer.picture_due = false;
+        observer
+    }
+
     /// What waits to be sent to it.
     #[must_use]
     pub const fn outbox(&self) -> &Outbox {
@@ -162,7 +169,8 @@ impl Observer {
         self.count_waiting();
     }
 
-    fn give_up(&mut self) {
+    /// Drops what waits for it, and closes it: it has to come back.
+    pub(super) fn give_up(&mut self) {
         self.discard();
         self.close(CloseCode::TRY_AGAIN_LATER, "SLOW_READER: reconnect");
     }
@@ -206,6 +214,22 @@ impl Observer {
         self.config.counters.count_sent(sent, 1);
         let frame = picture.form(self.framing(), &self.config.deflater);
         self.queue(frame, Class::Excerpt);
+    }
+
+    /// Whether so much more may wait for it.
+    pub(super) fn has_room_for(&self, change: &Forms) -> bool {
+        let frame = change.form(self.framing(), &self.config.deflater);
+        self.outbox.bytes() + frame.len() <= self.config.outbound_bytes_max
+    }
+
+    /// The token's `sub`.
+    pub(super) fn user_id(&self) -> &str {
+        &self.watching.user_id
+    }
+
+    /// The connection's name.
+    pub(super) fn connection_id(&self) -> &str {
+        &self.watching.connection_id
     }
 
     /// Queues a change of the picture it was sent; drops it where a new picture will show it.
@@ -261,6 +285,17 @@ impl Observer {
     /// Takes one message, an envelope or an array of them; the bytes are garbled by reading. All that an
     /// observer may say is that it is there.
     pub fn receive(&mut self, now: UnixMillis, bytes: &mut [u8], parser: &mut Parser) {
+        self.receive_with(now, bytes, parser, |_, inbound| Err(not_here(inbound)));
+    }
+
+    /// The same of one who may say more, which is then for `other`; what that refuses is told.
+    pub(super) fn receive_with(
+        &mut self,
+        now: UnixMillis,
+        bytes: &mut [u8],
+        parser: &mut Parser,
+        mut other: impl FnMut(&mut Self, Inbound<'_>) -> Result<(), InboundError>,
+    ) {
         let expected_bytes = self.config.message_bytes_max;
         if bytes.len() > expected_bytes {
             let expected = format!("at most {expected_bytes} bytes");
@@ -278,21 +313,30 @@ impl Observer {
             if !self.admits(now, &read, &mut is_large) {
                 return;
             }
-            match read {
-                Ok(inbound) => match inbound.message {
-                    Message::Heartbeat { client_time, document: _ } => {
-                        self.malformed_in_row = 0;
-                        self.heartbeat(now, client_time, inbound.correlation_id);
-                    }
-                    Message::Refresh { token } => {
-                        self.malformed_in_row = 0;
-                        self.renewals.push(RenewalRequest::new(token, inbound.correlation_id));
-                    }
-                    _ => self.refuse(now, &not_here(inbound.correlation_id)),
-                },
+            match read.and_then(|inbound| self.handle(now, inbound, &mut other)) {
+                Ok(()) => self.malformed_in_row = 0,
                 Err(error) => self.refuse(now, &error),
             }
         });
+    }
+
+    fn handle(
+        &mut self,
+        now: UnixMillis,
+        inbound: Inbound<'_>,
+        other: &mut impl FnMut(&mut Self, Inbound<'_>) -> Result<(), InboundError>,
+    ) -> Result<(), InboundError> {
+        match inbound.message {
+            Message::Heartbeat { client_time, document: _ } => {
+                self.heartbeat(now, client_time, inbound.correlation_id);
+                Ok(())
+            }
+            Message::Refresh { token } => {
+                self.renewals.push(RenewalRequest::new(token, inbound.correlation_id));
+                Ok(())
+            }
+            _ => other(self, inbound),
+        }
     }
 
     /// Tokens that it has shown since this was asked last.
@@ -387,7 +431,7 @@ impl Observer {
         std::mem::take(&mut self.refusals)
     }
 
-    fn refuse(&mut self, now: UnixMillis, error: &InboundError) {
+    pub(super) fn refuse(&mut self, now: UnixMillis, error: &InboundError) {
         self.malformed_in_row = if is_malformed(error.code) { self.malformed_in_row + 1 } else { 0 };
         let too_many = self.malformed_in_row >= MALFORMED_IN_ROW_MAX;
         self.config.counters.count_error(error.code);
@@ -395,6 +439,29 @@ impl Observer {
         self.push(error_frame(now, error, if too_many { Severity::Critical } else { Severity::Error }));
         if too_many {
             self.close(close::RATE_LIMITED, TOO_MANY_MALFORMED);
+        }
+    }
+
+    /// Queues an answer.
+    pub(super) fn answer(&mut self, sent: Sent, frame: Bytes) {
+        self.config.counters.count_sent(sent, 1);
+        self.push(frame);
+    }
+
+    /// Queues an answer, or says why there is none, to the message of that name.
+    pub(super) fn answer_or_refuse(
+        &mut self,
+        now: UnixMillis,
+        sent: Sent,
+        answer: Result<Bytes, InboundError>,
+        correlation_id: Option<&str>,
+    ) {
+        match answer {
+            Ok(frame) => self.answer(sent, frame),
+            Err(error) => {
+                let error = InboundError { correlation_id: correlation_id.map(str::to_owned), ..error };
+                self.refuse(now, &error);
+            }
         }
     }
 
@@ -423,13 +490,15 @@ impl Drop for Observer {
     }
 }
 
-/// A message that has its place in documents only.
-fn not_here(correlation_id: Option<&str>) -> InboundError {
+/// A message that has its place elsewhere.
+fn not_here(inbound: Inbound<'_>) -> InboundError {
     InboundError {
         code: ErrorCode::UnknownMessageType,
-        message: "this connection only watches: send document messages to /ws/document/{document_id}".to_owned(),
+        message: "this connection only watches: send document messages to /ws/document/{document_id}, and those about \
+                  translations to /ws/translation/{project_id}"
+            .to_owned(),
         field: Some("type".to_owned()),
         expected: Some("system.heartbeat or auth.refresh".to_owned()),
-        correlation_id: correlation_id.map(str::to_owned),
+        correlation_id: inbound.correlation_id.map(str::to_owned),
     }
 }

@@ -8,9 +8,9 @@ use super::{MemberKey, Room, frame};
 use crate::ids::UnixMillis;
 use crate::limits::{Attempt, ConnectionLimit, Exceeded, GrantedLimits, LimitMode, RefusalCounts};
 use crate::protocol::outbound::{ErrorMessage, Limits, Metadata};
-use crate::protocol::{ErrorCode, Inbound, InboundError, Message, Severity, close};
+use crate::protocol::{ErrorCode, Inbound, InboundError, Message, Severity, TranslationMessage, close};
 
-/// So many changes of a batch count as one message.
+/// So many changes or segments of a batch count as one message.
 const CHANGES_PER_MESSAGE: usize = 10;
 /// The reference's own words.
 const MESSAGE: &str = "Rate limit exceeded";
@@ -132,6 +132,10 @@ pub(super) fn attempt(read: &Result<Inbound<'_>, InboundError>) -> Attempt {
     let message = read.as_ref().ok().map(|inbound| &inbound.message);
     let weight = match message {
         Some(Message::Change(change)) => change.changes.len().div_ceil(CHANGES_PER_MESSAGE),
+        Some(Message::Translation(message)) => match &**message {
+            TranslationMessage::Batch(batch) => batch.segments.len().div_ceil(CHANGES_PER_MESSAGE),
+            _ => 1,
+        },
         _ => 1,
     };
     Attempt {

@@ -76,6 +76,7 @@ impl Room {
             Message::Sync { last_known_version, sections, form } => {
                 self.send_sync(now, key, *last_known_version, *form, sections.as_deref(), inbound.correlation_id)
             }
+            Message::Translation(_) => Err(refusal::not_of_documents()),
         };
         handled.map_err(|error| InboundError { correlation_id: inbound.correlation_id.map(str::to_owned), ..error })
     }

@@ -218,6 +218,18 @@ pub(super) fn read_only() -> InboundError {
     }
 }
 
+/// A message that a document's connection has no use for.
+pub(super) fn not_of_documents() -> InboundError {
+    InboundError {
+        code: ErrorCode::UnknownMessageType,
+        message: "this connection is to a document: send messages about translations to /ws/translation/{project_id}"
+            .to_owned(),
+        field: Some("type".to_owned()),
+        expected: Some("a message about the document".to_owned()),
+        correlation_id: None,
+    }
+}
+
 pub(super) fn never_shown(base: Version) -> InboundError {
     InboundError {
         code: ErrorCode::VersionUnknown,

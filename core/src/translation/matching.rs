@@ -85,6 +85,19 @@ impl Query {
     pub const fn text(&self) -> &Folded {
         &self.text
     }
+
+    /// Whether a text may be at least so similar: it is not, if this says so. What costs little, for one text.
+    #[must_use]
+    pub fn may_be_like(&self, text: &Folded, min_similarity: f64) -> bool {
+        let longer = self.pattern.len().max(text.chars());
+        let Some(limit) = Best::new(SIMILARITY_MIN.max(min_similarity), 1).limit(longer) else { return false };
+        if self.pattern.len().abs_diff(text.chars()) > limit {
+            return false;
+        }
+        let classes = text.classes();
+        let [distance, ..] = distances(&self.pattern, &[&classes; LANES], limit, &mut Workspace::default());
+        distance.is_some()
+    }
 }
 
 /// Memory that look-ups work in: a thread that looks up keeps one.

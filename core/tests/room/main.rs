@@ -31,5 +31,6 @@ mod sessions;
 mod support;
 mod sync;
 mod tokens;
+mod translator;
 mod visits;
 mod watch;

@@ -1,23 +1,25 @@
 //! What is told to those who watch the server: who is present where, and how it is doing.
 //!
-//! A watcher stays on the core that its name leads to, for there is no document to move to. What it is told
+//! A watcher stays on the core that its name leads to, for there is no document to move to; those who translate meet on that of
+//! their project. What a watcher is told
 //! comes from all cores: `presence` by queues that hold what has changed and nothing of what is edited,
 //! `monitoring` by counters that each core writes for itself and anybody may read.
 
 mod monitoring;
 mod presence;
 mod subscription;
+mod translation;
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use jddb_core::room::{Observer, ObserverConfig, Watching};
+use jddb_core::room::{Observer, ObserverConfig, Translating, Translator, Watching};
 
 use super::core::{Core, now};
 use crate::auth::{Identity, Pass, Scope};
-use crate::connection::{self, Connection, Home, Line};
+use crate::connection::{self, Connection, Home, Line, TranslatorHome};
 use crate::metrics::Figure;
 use crate::occupancy::Seat;
 pub use monitoring::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN};
@@ -52,6 +54,8 @@ pub struct Watch {
 pub enum Feed {
     /// Who is in the documents that the watcher may know of.
     Presence(Box<Identity>),
+    /// What happens to the translations of a project, by somebody who works on them.
+    Translation(Box<Translating>),
     /// How the server is doing.
     Monitoring {
         /// Seconds from one message to the next.
@@ -65,6 +69,7 @@ pub(super) struct Feeds {
     publisher: RefCell<presence::Publisher>,
     presence: RefCell<Option<presence::PresenceFeed>>,
     monitoring: RefCell<monitoring::MonitoringFeed>,
+    translation: translation::TranslationFeed,
     /// Bytes that wait for all watchers of this core.
     waiting_bytes: Rc<Cell<usize>>,
 }
@@ -80,10 +85,6 @@ impl Core {
 
     fn seat_watcher(self: &Rc<Self>, watch: Watch) {
         let Watch { watching, feed, line, seat, pass } = watch;
-        let mut observer = Observer::new(now(), watching, self.observer_config());
-        if self.is_stopping() {
-            observer.shut_down(now(), crate::jitter::retry_ms());
-        }
         let line = match line.arrive() {
             Ok(line) => line,
             Err(error) => {
@@ -91,9 +92,22 @@ impl Core {
                 return;
             }
         };
-        let home = Home::Observer(Box::new(RefCell::new(observer)));
+        let config = self.observer_config();
+        let home = match &feed {
+            Feed::Translation(translating) => Home::Translator(Box::new(TranslatorHome {
+                translator: RefCell::new(Translator::new(now(), watching, Translating::clone(translating), config)),
+                newest: Arc::default(),
+            })),
+            Feed::Presence(_) | Feed::Monitoring { .. } => {
+                Home::Observer(Box::new(RefCell::new(Observer::new(now(), watching, config))))
+            }
+        };
+        if self.is_stopping() {
+            home.with_observer(|observer| observer.shut_down(now(), crate::jitter::retry_ms()));
+        }
         let connection = connection::adopt(self, line, home, seat, pass);
         match feed {
+            Feed::Translation(translating) => self.seat_translator(&connection, translating.project),
             Feed::Presence(identity) => self.watch_presence(&connection, *identity),
             Feed::Monitoring { interval_seconds } => self.watch_server(&connection, interval_seconds),
         }
@@ -116,9 +130,7 @@ impl Core {
     pub(super) fn configure_watchers(&self) {
         let config = self.observer_config();
         for connection in self.connections_now() {
-            if let Home::Observer(observer) = &connection.home {
-                observer.borrow_mut().configure(config.clone());
-            }
+            connection.home.with_observer(|observer| observer.configure(config.clone()));
         }
     }
 
@@ -135,9 +147,8 @@ impl Core {
     /// Too much waits for all connections: the watchers with the most take a step down, until `bytes` less wait for them.
     pub(super) fn relieve_watchers(&self, bytes: usize) {
         let goal = self.watchers_bytes().saturating_sub(bytes);
-        let waits = |connection: &Rc<Connection>| match &connection.home {
-            Home::Observer(observer) => observer.borrow().waiting_bytes(),
-            Home::Member { .. } => 0,
+        let waits = |connection: &Rc<Connection>| {
+            connection.home.with_observer(|observer| observer.waiting_bytes()).unwrap_or(0)
         };
         let mut behind = self.connections_now();
         behind.retain(|connection| waits(connection) > 0);
@@ -146,10 +157,12 @@ impl Core {
             if self.watchers_bytes() <= goal {
                 break;
             }
-            if let Home::Observer(observer) = &connection.home {
-                observer.borrow_mut().relieve();
-                connection.flush_now();
+            match &connection.home {
+                Home::Member { .. } => {}
+                Home::Observer(observer) => observer.borrow_mut().relieve(),
+                Home::Translator(home) => home.translator.borrow_mut().relieve(),
             }
+            connection.flush_now();
         }
     }
 

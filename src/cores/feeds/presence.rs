@@ -76,7 +76,7 @@ impl Watcher {
     fn with_observer<T>(&self, then: impl FnOnce(&mut Observer) -> T) -> Option<T> {
         match &self.connection.home {
             Home::Observer(observer) => Some(then(&mut observer.borrow_mut())),
-            Home::Member { .. } => None,
+            Home::Member { .. } | Home::Translator(_) => None,
         }
     }
 

@@ -215,7 +215,7 @@ pub(crate) fn shared(data: &TempDir, set: impl FnOnce(&mut Config)) -> (Shared, 
     let shared = Shared {
         authority: ArcSwap::from_pointee(Authority::open(&config).unwrap()),
         logins,
-        translations: Translations::new(Memory::new(1), Glossary::new(1)).0,
+        translations: Translations::new(Memory::new(1), Glossary::new(1), 1).0,
         request_rates: Arc::new(RequestRates::new(&config.limits)),
         tls: None,
         config,

@@ -84,6 +84,7 @@ fn every_answer_says_what_it_says_over_http_1_1() {
                 let differ = [
                     "date",
                     "connection",
+                    "transfer-encoding",
                     "x-request-id",
                     "x-ratelimit-remaining",
                     "x-ratelimit-reset",

@@ -1,0 +1,129 @@
+//! What a translator's connection may say: messages about the translation memory.
+
+use super::batch_body::{BatchBody, batch_of};
+use super::fields::Fields;
+use super::message::InboundError;
+use super::translation_body::{FeedbackBody, SubmitBody, SuggestionsBody, feedback_of, submit_of, suggestions_of};
+use crate::translation::EntryId;
+
+/// A message about the translation memory, by its `type`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TranslationMessage {
+    /// `translation.request`: what is there for a text?
+    Request(SuggestionsBody),
+    /// `translation.submit`: a translation is handed in.
+    Submit(SubmitBody),
+    /// `translation.feedback`: somebody says how they found an entry.
+    Feedback(EntryId, FeedbackBody),
+    /// `translation.batch`: what is there for each of these texts?
+    Batch(BatchBody),
+    /// `translation.batch.cancel`: no more of it.
+    CancelBatch,
+}
+
+impl TranslationMessage {
+    /// All that a `type` may be.
+    pub(super) const TYPES: [&'static str; 5] = [
+        "translation.request",
+        "translation.submit",
+        "translation.feedback",
+        "translation.batch",
+        "translation.batch.cancel",
+    ];
+
+    /// The place of its type in [`Self::TYPES`].
+    pub(super) const fn type_index(&self) -> usize {
+        match self {
+            Self::Request(_) => 0,
+            Self::Submit(_) => 1,
+            Self::Feedback(..) => 2,
+            Self::Batch(_) => 3,
+            Self::CancelBatch => 4,
+        }
+    }
+
+    /// Reads a payload; `None` if such a type is another's.
+    pub(super) fn read(kind: &str, payload: Fields<'_, '_>) -> Result<Option<Self>, InboundError> {
+        Ok(Some(match kind {
+            "translation.request" => Self::Request(suggestions_of(payload)?),
+            "translation.submit" => Self::Submit(submit_of(payload)?),
+            "translation.feedback" => Self::Feedback(entry_of(payload)?, feedback_of(payload)?),
+            "translation.batch" => Self::Batch(batch_of(payload)?),
+            "translation.batch.cancel" => Self::CancelBatch,
+            _ => return Ok(None),
+        }))
+    }
+}
+
+fn entry_of(payload: Fields<'_, '_>) -> Result<EntryId, InboundError> {
+    let name = payload.required("translation_id", payload.text("translation_id")?, "the name of an entry")?;
+    let wrong = || InboundError::invalid(payload.name("translation_id"), "the name of an entry, such as trans_98765");
+    EntryId::from_name(name).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::protocol::{Message, Parser, TranslationMessage};
+    use crate::translation::Language;
+
+    fn read(text: &str) -> Result<TranslationMessage, String> {
+        let mut read = Vec::new();
+        Parser::default().read(&mut text.as_bytes().to_vec(), 1, |inbound| {
+            read.push(match inbound {
+                Ok(inbound) => match inbound.message {
+                    Message::Translation(message) => {
+                        assert!(text.contains(Message::TYPES[Message::Translation(message.clone()).type_index()]));
+                        Ok(*message)
+                    }
+                    other => panic!("{other:?}"),
+                },
+                Err(error) => Err(error.field.unwrap_or_default()),
+            });
+        });
+        read.pop().unwrap()
+    }
+
+    #[test]
+    fn the_references_request_is_read() {
+        let text = r#"{"type": "translation.request", "payload": {
+            "source_text": "Strategic planning responsibility", "source_language": "en", "target_language": "fr",
+            "context": {"section": "general_accountability"}}}"#;
+        let Ok(TranslationMessage::Request(body)) = read(text) else { panic!("{:?}", read(text)) };
+        assert_eq!(&*body.source_text, "Strategic planning responsibility");
+        assert_eq!(body.languages, [Some(Language::ENGLISH), Some(Language::FRENCH)]);
+        assert_eq!(body.context.section.as_deref(), Some("general_accountability"));
+    }
+
+    #[test]
+    fn a_translation_is_read_in_either_spelling() {
+        let text = r#"{"type": "translation.submit", "payload": {"source_text": "a", "text": "b"}}"#;
+        let Ok(TranslationMessage::Submit(body)) = read(text) else { panic!("{:?}", read(text)) };
+        assert_eq!((&*body.source_text, &*body.translated_text), ("a", "b"));
+        assert_eq!(read(&text.replace(r#""text""#, r#""translated_text""#)), Ok(TranslationMessage::Submit(body)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_place_in_the_message() {
+        let message = |kind: &str, payload: &str| format!(r#"{{"type": "{kind}", "payload": {payload}}}"#);
+        for (payload, field) in [
+            ("{}", "payload.source_text"),
+            (r#"{"source_text": " "}"#, "payload.source_text"),
+            (r#"{"source_text": "a", "source_language": "english"}"#, "payload.source_language"),
+            (r#"{"source_text": "a", "project_id": "a b"}"#, "payload.project_id"),
+            (r#"{"source_text": "a", "max_suggestions": 0}"#, "payload.max_suggestions"),
+            (r#"{"source_text": "a", "mode": "slow"}"#, "payload.mode"),
+            (r#"{"source_text": "a", "context": {"section": 7}}"#, "payload.context.section"),
+            (r#"{"source_text": "a", "context": 7}"#, "payload.context"),
+        ] {
+            assert_eq!(read(&message("translation.request", payload)), Err(field.to_owned()), "{payload}");
+        }
+        for (payload, field) in [
+            (r#"{"text": "b"}"#, "payload.source_text"),
+            (r#"{"source_text": "a"}"#, "payload.translated_text"),
+            (r#"{"source_text": "a", "text": "b", "translated_text": "b"}"#, "payload.text"),
+            (r#"{"source_text": "a", "text": "b", "quality_rating": 6}"#, "payload.quality_rating"),
+        ] {
+            assert_eq!(read(&message("translation.submit", payload)), Err(field.to_owned()), "{payload}");
+        }
+    }
+}

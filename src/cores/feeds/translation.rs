@@ -1,0 +1,250 @@
+//! `/ws/translation/{project_id}`: all who translate in a project are on the core that its name leads to, so what one of them
+//! changes is told to the others without another core.
+//!
+//! What a connection asks for is done by the translation memory's threads. A task waits for each answer, and only the newest
+//! request of a connection has a place among those that wait.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use jddb_core::protocol::{InboundError, SuggestionsBody};
+use jddb_core::room::{MemoryEvent, Origin, Translator, Work};
+use jddb_core::translation::{Entry, EntryId, LanguagePair, ProjectId, Revision, Submission, TermWarning};
+use tokio::task::coop::consume_budget;
+use tokio::task::spawn_local;
+
+use crate::connection::{Connection, Home, TranslatorHome};
+use crate::cores::core::{Core, now};
+use crate::metrics::Figure;
+use crate::shared::Shared;
+use crate::translations::{Asked, Author, Heard, Translated, TranslationError};
+
+/// So many events are told before what they made is written, and others have their turn.
+const EVENTS_PER_TURN_MAX: usize = 64;
+
+/// The translators of a core, by project and by the number of their connection. A project without any is not there.
+#[derive(Default)]
+pub(super) struct TranslationFeed {
+    projects: RefCell<HashMap<ProjectId, HashMap<usize, Rc<Connection>>>>,
+}
+
+impl TranslationFeed {
+    /// Whom an event may concern.
+    fn concerned(&self, event: &MemoryEvent) -> Vec<Rc<Connection>> {
+        let projects = self.projects.borrow();
+        match event.scope().project() {
+            Some(project) => projects.get(project).into_iter().flat_map(HashMap::values).map(Rc::clone).collect(),
+            None => projects.values().flat_map(HashMap::values).map(Rc::clone).collect(),
+        }
+    }
+
+    fn all(&self) -> Vec<Rc<Connection>> {
+        self.projects.borrow().values().flat_map(HashMap::values).map(Rc::clone).collect()
+    }
+}
+
+impl Core {
+    /// Somebody translates in a project.
+    pub(super) fn seat_translator(&self, connection: &Rc<Connection>, project: ProjectId) {
+        let mut projects = self.feeds.translation.projects.borrow_mut();
+        projects.entry(project).or_default().insert(connection.number(), Rc::clone(connection));
+        self.shared.translations.events(self.index).listen();
+        self.metrics().of(Figure::TranslationConnections).add(1);
+        self.metrics().of(Figure::TranslationConnectionsOpened).add(1);
+    }
+
+    /// A translator has gone: nobody waits for what they have asked.
+    pub(in crate::cores) fn forget_translator(&self, number: usize, home: &TranslatorHome) {
+        home.newest.forget();
+        let mut projects = self.feeds.translation.projects.borrow_mut();
+        let translator = home.translator.borrow();
+        let Some(project) = projects.get_mut(translator.project()) else { return };
+        if project.remove(&number).is_none() {
+            return;
+        }
+        if project.is_empty() {
+            projects.remove(translator.project());
+        }
+        self.shared.translations.events(self.index).stop_listening();
+        self.metrics().of(Figure::TranslationConnections).subtract(1);
+    }
+
+    /// Has done what a translator asks for; what comes of it is told when it is there.
+    pub(crate) fn translate(&self, connection: &Rc<Connection>, work: Vec<Work>) {
+        Clerk { shared: Arc::clone(&self.shared), connection: Rc::clone(connection) }.begin(work);
+    }
+
+    /// Tells the translators what happens to the memory.
+    pub(in crate::cores) async fn run_memory_events(&self) {
+        let shared = Arc::clone(&self.shared);
+        let events = shared.translations.events(self.index);
+        loop {
+            events.arrived().await;
+            let mut heard: Vec<Heard> = Vec::new();
+            loop {
+                heard.extend(std::iter::from_fn(|| events.pop()).take(EVENTS_PER_TURN_MAX));
+                if heard.is_empty() {
+                    break;
+                }
+                self.tell_translators(heard.drain(..));
+                consume_budget().await;
+            }
+        }
+    }
+
+    fn tell_translators(&self, heard: impl Iterator<Item = Heard>) {
+        // Each is written to once, however much it is told.
+        let mut told: HashMap<usize, Rc<Connection>> = HashMap::new();
+        for heard in heard {
+            match heard {
+                Heard::Event(event) => {
+                    let concerned = self.feeds.translation.concerned(&event);
+                    let mut message = None;
+                    for connection in concerned {
+                        let Home::Translator(home) = &connection.home else { continue };
+                        let mut translator = home.translator.borrow_mut();
+                        if translator.is_for(&event) {
+                            translator.tell(event.sent(), message.get_or_insert_with(|| event.message()));
+                            translator.consider(&event);
+                            told.insert(connection.number(), Rc::clone(&connection));
+                        }
+                    }
+                }
+                Heard::Missed => {
+                    for connection in self.feeds.translation.all() {
+                        let Home::Translator(home) = &connection.home else { continue };
+                        home.translator.borrow_mut().miss();
+                        told.insert(connection.number(), connection);
+                    }
+                }
+            }
+        }
+        for connection in told.values() {
+            connection.flush_now();
+            if let Home::Translator(home) = &connection.home {
+                let work = home.translator.borrow_mut().take_work();
+                self.translate(connection, work);
+            }
+        }
+    }
+}
+
+/// Who has things done for a translator, and tells them what came of it.
+#[derive(Clone)]
+struct Clerk {
+    shared: Arc<Shared>,
+    connection: Rc<Connection>,
+}
+
+impl Clerk {
+    fn begin(&self, work: Vec<Work>) {
+        for work in work {
+            let clerk = self.clone();
+            match work {
+                Work::LookUp { request, pair, body } => {
+                    spawn_local(async move { clerk.look_up(request, pair, *body, true).await });
+                }
+                Work::LookAgain { request, pair, body } => {
+                    spawn_local(async move { clerk.look_up(request, pair, *body, false).await });
+                }
+                Work::Submit { submission, origin } => {
+                    spawn_local(async move { clerk.submit(*submission, origin).await });
+                }
+                Work::Revise { id, revision, origin } => {
+                    spawn_local(async move { clerk.revise(id, *revision, origin).await });
+                }
+                Work::Batch { number, pair, requests } => {
+                    spawn_local(async move { clerk.look_up_all(number, pair, requests).await });
+                }
+            }
+        }
+    }
+
+    /// Tells the translator something; by that there may be something to do again.
+    fn tell(&self, then: impl FnOnce(&mut Translator)) {
+        let Home::Translator(home) = &self.connection.home else { return };
+        let work = {
+            let mut translator = home.translator.borrow_mut();
+            then(&mut translator);
+            translator.take_work()
+        };
+        self.connection.flush_now();
+        self.begin(work);
+    }
+
+    fn asked(&self, pair: LanguagePair, body: SuggestionsBody) -> Option<Asked> {
+        let Home::Translator(home) = &self.connection.home else { return None };
+        let project = home.translator.borrow().project().clone();
+        Some(Asked::new(body, pair, Some(project), self.shared.config.translation.approved_only))
+    }
+
+    async fn look_up(self, request: u64, pair: LanguagePair, body: SuggestionsBody, is_waited_for: bool) {
+        let Home::Translator(home) = &self.connection.home else { return };
+        let Some(asked) = self.asked(pair, body) else { return };
+        let found = if is_waited_for {
+            self.shared.translations.look_up_newest(&home.newest, asked).await
+        } else {
+            self.shared.translations.look_up_patiently(asked).await
+        };
+        let found = match &found {
+            Ok(answer) => Ok((&*answer.suggestions, &*answer.glossary_terms)),
+            Err(error) => Err(error.clone().into()),
+        };
+        self.tell(|translator| translator.suggest(now(), request, found));
+    }
+
+    async fn submit(self, submission: Submission, origin: Origin) {
+        let correlation_id = origin.correlation_id.clone();
+        let submitted = self.check_and_submit(submission, origin).await;
+        let submitted = match &submitted {
+            Ok((entry, warnings)) => Ok((&**entry, &**warnings)),
+            Err(error) => Err(error.clone().into()),
+        };
+        self.tell(|translator| translator.submitted(now(), correlation_id.as_deref(), submitted));
+    }
+
+    async fn check_and_submit(
+        &self,
+        submission: Submission,
+        origin: Origin,
+    ) -> Result<(Arc<Entry>, Vec<TermWarning>), TranslationError> {
+        let translations = &self.shared.translations;
+        let translated = Translated {
+            project: submission.scope.project().cloned(),
+            pair: submission.pair,
+            source_text: submission.source_text.clone(),
+            translated_text: submission.translated_text.clone(),
+        };
+        let warnings = translations.check_terms(translated).await?;
+        Ok((translations.submit(submission, self.author(origin)).await?, warnings))
+    }
+
+    async fn revise(self, id: EntryId, revision: Revision, origin: Origin) {
+        let correlation_id = origin.correlation_id.clone();
+        let revised = self.shared.translations.revise(id, revision, self.author(origin)).await;
+        let revised = revised.as_deref().map_err(|error| error.clone().into());
+        self.tell(|translator| translator.revised(now(), correlation_id.as_deref(), revised));
+    }
+
+    /// Looks up one text after the other, as fast as the client takes what is found.
+    async fn look_up_all(self, batch: u64, pair: LanguagePair, requests: Vec<SuggestionsBody>) {
+        let Home::Translator(home) = &self.connection.home else { return };
+        for request in requests {
+            self.connection.room_to_answer().await;
+            if !home.translator.borrow().is_open(batch) {
+                return;
+            }
+            let Some(asked) = self.asked(pair, request) else { return };
+            let found = self.shared.translations.look_up_patiently(asked).await;
+            let found = found.map_err(InboundError::from);
+            let found = found.as_ref().map(|answer| &*answer.suggestions);
+            self.tell(|translator| translator.take_segment(now(), batch, found));
+        }
+    }
+
+    fn author(&self, origin: Origin) -> Author {
+        Author { origin, pass: self.connection.pass(), is_admin: false }
+    }
+}
