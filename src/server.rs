@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use crossbeam::sync::Parker;
 use crossbeam::utils::CachePadded;
 use jddb_core::document::{Document, DocumentLimits};
-use jddb_core::translation::{Glossary, Memory};
+use jddb_core::translation::{Glossary, Loading, Memory};
 use jddb_storage::{
     CommitHandle, Committer, DataDirectory, LoadError, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
 };
@@ -241,9 +241,9 @@ fn start_snapshots(store: &Arc<Store>, config: &Config) -> Result<Snapshotter, S
 /// The translation memory, as it is on disk.
 fn load_translations(store: &Store, entries_max: usize) -> Result<Memory, LoadError> {
     let began = clock::monotonic();
-    let mut entries = Vec::new();
-    let unreadable = store.load_translations(|entry| entries.push(entry))?;
-    let (memory, left_out) = Memory::load(entries, entries_max);
+    let mut loading = Loading::new(entries_max);
+    let unreadable = store.load_translations(|entry| loading.add(entry))?;
+    let (memory, left_out) = loading.finish();
     if unreadable + left_out > 0 {
         tracing::error!(unreadable, left_out, "entries of the translation memory are not used; they stay on disk");
     }

@@ -427,7 +427,7 @@ mod tests {
         let many = |count: usize| format!(r#"{{"segments": [{}]}}"#, vec![r#""a""#; count].join(", "));
         assert_eq!(weighed(&many(SEGMENTS_WEIGHED_MAX)).unwrap().segments.len(), SEGMENTS_WEIGHED_MAX);
         assert_eq!(weighed(&many(SEGMENTS_WEIGHED_MAX + 1)), Err("segments".to_owned()));
-        let long = format!(r#"{{"source_text": "{}"}}"#, "A b. ".repeat(SEGMENTS_WEIGHED_MAX + 1));
+        let long = format!(r#"{{"source_text": "{}"}}"#, "It is. ".repeat(SEGMENTS_WEIGHED_MAX + 1));
         assert_eq!(weighed(&long), Err("source_text".to_owned()));
         for (text, field) in [
             ("{}", "source_text"),

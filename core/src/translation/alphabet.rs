@@ -18,6 +18,17 @@ pub(super) const fn class(c: char) -> u8 {
     }
 }
 
+/// Appends the classes of a folded text.
+pub(super) fn push_classes(text: &str, classes: &mut Vec<u8>) {
+    // What most texts of English are made of has the class of its number.
+    let is_plain = |byte: u8| matches!(byte, 0x20..=0x40 | 0x5B..=0x7E);
+    if text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        classes.extend_from_slice(text.as_bytes());
+    } else {
+        classes.extend(text.chars().map(class));
+    }
+}
+
 /// œ, the only letter of French beyond Latin-1.
 const LIGATURE_OE: u8 = 0x7F;
 

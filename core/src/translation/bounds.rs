@@ -28,16 +28,37 @@ const BIGRAMS_MAX: u8 = 15;
 
 /// Adds a text's bigrams to counts that are all 0: two buckets a byte, `counts.len()` a power of two.
 pub(super) fn count_bigrams(classes: &[u8], counts: &mut [u8]) {
-    let bytes = counts.len();
-    for pair in classes.windows(2) {
-        let hash = (u32::from(pair[0]) << 8 | u32::from(pair[1])).wrapping_mul(0x9E37_79B1) >> 16;
-        let bucket = hash as usize & (2 * bytes - 1);
-        let shift = if bucket < bytes { 0 } else { 4 };
-        let byte = &mut counts[bucket & (bytes - 1)];
-        if (*byte >> shift) & BIGRAMS_MAX < BIGRAMS_MAX {
-            *byte += 1 << shift;
-        }
+    hashes(classes).for_each(|hash| count(hash, counts));
+}
+
+/// The same for two sets of counts at once, of which the second may be empty.
+pub(super) fn count_bigrams_twice(classes: &[u8], coarse: &mut [u8], fine: &mut [u8]) {
+    if fine.is_empty() {
+        return count_bigrams(classes, coarse);
     }
+    hashes(classes).for_each(|hash| {
+        count(hash, coarse);
+        count(hash, fine);
+    });
+}
+
+/// The hashes of a text's bigrams.
+fn hashes(classes: &[u8]) -> impl Iterator<Item = usize> {
+    classes
+        .iter()
+        .zip(classes.iter().skip(1))
+        .map(|(one, next)| ((u32::from(*one) << 8 | u32::from(*next)).wrapping_mul(0x9E37_79B1) >> 16) as usize)
+}
+
+/// Counts a bigram, up to [`BIGRAMS_MAX`] and without a branch: what repeats in a text cannot be foreseen.
+#[inline]
+fn count(hash: usize, counts: &mut [u8]) {
+    let bytes = counts.len();
+    let bucket = hash & (2 * bytes - 1);
+    let shift = if bucket < bytes { 0 } else { 4 };
+    let byte = &mut counts[bucket & (bytes - 1)];
+    let has_room = (*byte >> shift) & BIGRAMS_MAX < BIGRAMS_MAX;
+    *byte += u8::from(has_room) << shift;
 }
 
 /// How many bytes the counts of bigrams take for a text: those that all texts are asked by, and more

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::TEXT_CHARS_MAX;
-use super::alphabet::class;
+use super::alphabet::push_classes;
 
 /// Why a text can neither be indexed nor looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +69,9 @@ impl Folded {
 
     /// The classes of its characters.
     pub(super) fn classes(&self) -> Vec<u8> {
-        self.text.chars().map(class).collect()
+        let mut classes = Vec::with_capacity(self.chars);
+        push_classes(&self.text, &mut classes);
+        classes
     }
 }
 
@@ -94,7 +96,9 @@ pub(super) fn composed(text: &str) -> Cow<'_, str> {
 /// The folded form of a text of any length.
 pub(super) fn fold(text: &str) -> String {
     if text.is_ascii() {
-        return collapse(text.chars().map(|c| c.to_ascii_lowercase()), text.len());
+        let is_plain = is_collapsed(text.as_bytes());
+        let lower = text.to_ascii_lowercase();
+        return if is_plain { lower } else { collapse(lower.chars(), lower.len()) };
     }
     // As a whole, since the lower case of a sigma depends on what stands around it.
     let lower = composed(text).to_lowercase();
@@ -104,6 +108,15 @@ pub(super) fn fold(text: &str) -> String {
         Cow::Borrowed(_) => folded,
         Cow::Owned(composed) => composed,
     }
+}
+
+/// Whether there is no white space in ASCII but single spaces between other characters. Without a branch a byte.
+fn is_collapsed(ascii: &[u8]) -> bool {
+    let ([first, ..], [.., last]) = (ascii, ascii) else { return true };
+    let others = ascii.iter().fold(false, |found, byte| found | matches!(byte, b'\t'..=b'\r'));
+    let pairs = ascii.iter().zip(&ascii[1..]);
+    let doubled = pairs.fold(false, |found, (one, next)| found | ((*one == b' ') & (*next == b' ')));
+    !others && !doubled && *first != b' ' && *last != b' '
 }
 
 /// White space collapsed; what Unicode calls so, which includes every no-break space.

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::SourceId;
-use super::alphabet::{character, class, is_own};
-use super::bounds::{LETTERS, bigram_bytes, count_bigrams, letters};
+use super::alphabet::{character, class, is_own, push_classes};
+use super::bounds::{LETTERS, bigram_bytes, count_bigrams_twice, letters};
 use super::fold::Folded;
 use super::placeables::{has_number, number_form};
 
@@ -62,6 +63,8 @@ pub(super) struct Sealed {
     by_text: HashTable<u32>,
     /// Positions of texts with numbers, by the hash of their form without.
     by_number_form: HashTable<u32>,
+    /// The position of a text that was given twice.
+    repeated: Option<u32>,
 }
 
 impl Sealed {
@@ -98,20 +101,17 @@ impl Sealed {
     fn push(&mut self, length: usize, source: SourceId, text: &str) {
         let position = self.sources.len();
         let start = self.classes.len();
-        self.classes.extend(text.chars().map(class));
+        push_classes(text, &mut self.classes);
         let classes = &self.classes[start..];
-        if !classes.iter().copied().all(is_own) {
+        if !classes.iter().fold(true, |own, &class| own & is_own(class)) {
             self.special.insert(narrow(position), text.into());
         }
         self.letters.extend(letters(classes));
         let (coarse, fine) = bigram_bytes(length);
-        for (counts, bytes) in [(&mut self.coarse, coarse), (&mut self.fine, fine)] {
-            let start = counts.len();
-            counts.resize(start + bytes, 0);
-            if bytes > 0 {
-                count_bigrams(classes, &mut counts[start..]);
-            }
-        }
+        let starts = (self.coarse.len(), self.fine.len());
+        self.coarse.resize(starts.0 + coarse, 0);
+        self.fine.resize(starts.1 + fine, 0);
+        count_bigrams_twice(classes, &mut self.coarse[starts.0..], &mut self.fine[starts.1..]);
         self.sources.push(source);
         match self.groups.last_mut() {
             Some(group) if group.length == length => group.count += 1,
@@ -125,17 +125,27 @@ impl Sealed {
 
     fn hash(&mut self) {
         let mut by_text = HashTable::with_capacity(self.sources.len());
-        let mut by_number_form = HashTable::new();
-        for position in 0..narrow(self.sources.len()) {
-            let classes = self.classes(position);
-            by_text.insert_unique(xxh3_64(classes), position, |&other| xxh3_64(self.classes(other)));
-            if has_number(classes) {
-                let form = xxh3_64(&number_form(classes));
-                by_number_form.insert_unique(form, position, |&other| xxh3_64(&number_form(self.classes(other))));
+        let (mut number_forms, mut repeated) = (Vec::new(), None);
+        for group in &self.groups {
+            for number in 0..narrow(group.count) {
+                let (position, classes) = (group.position(number), self.text_in(group, number as usize));
+                let hash = xxh3_64(classes);
+                let is_it =
+                    |&other: &u32| self.classes(other) == classes && self.special(other) == self.special(position);
+                match by_text.entry(hash, is_it, |&other| xxh3_64(self.classes(other))) {
+                    Entry::Occupied(_) => repeated = repeated.or(Some(position)),
+                    Entry::Vacant(place) => drop(place.insert(position)),
+                }
+                if has_number(classes) {
+                    number_forms.push((xxh3_64(&number_form(classes)), position));
+                }
             }
         }
-        by_number_form.shrink_to_fit(|&other| xxh3_64(&number_form(self.classes(other))));
-        (self.by_text, self.by_number_form) = (by_text, by_number_form);
+        let mut by_number_form = HashTable::with_capacity(number_forms.len());
+        for (hash, position) in number_forms {
+            by_number_form.insert_unique(hash, position, |&other| xxh3_64(&number_form(self.classes(other))));
+        }
+        (self.by_text, self.by_number_form, self.repeated) = (by_text, by_number_form, repeated);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -202,9 +212,8 @@ impl Sealed {
     }
 
     /// A text that is there more than once.
-    pub(super) fn repeated(&self) -> Option<u32> {
-        (0..narrow(self.len()))
-            .find(|&position| self.find_classes(self.classes(position), self.special(position)) != Some(position))
+    pub(super) const fn repeated(&self) -> Option<u32> {
+        self.repeated
     }
 
     /// Texts that are equal to one but for their numbers, and it itself. Where its classes do not

@@ -4,16 +4,22 @@
 //! shares the indices as they are, looks in those for as long as it takes, and then has what was found
 //! [resolved](Memory::resolve); so that neither waits for the other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::entry::{Entry, EntryId, ProjectId, Revision, Scope, Status, Submission};
 use super::{Folded, HITS_MAX, Index, IndexError, LanguagePair, Match, Merge, Merged, Mode, Query};
 use super::{SEGMENTS_MAX, SIMILARITY_MIN, Scratch, Search, SearchError, SourceId, TextError};
 use crate::ids::UnixMillis;
 
+mod loading;
 #[cfg(test)]
 mod tests;
+
+pub use loading::Loading;
 
 /// The most translations of one text in one place; most texts have one.
 pub const TRANSLATIONS_MAX: usize = 64;
@@ -60,9 +66,12 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Shelf {
     index: Index,
-    sources: HashMap<SourceId, Vec<Arc<Entry>>>,
+    sources: HashMap<SourceId, Translations>,
     next: u32,
 }
+
+/// The entries of one text; most texts have one.
+type Translations = SmallVec<[Arc<Entry>; 1]>;
 
 /// What is looked for.
 #[derive(Clone, Debug)]
@@ -156,31 +165,9 @@ impl Memory {
     /// and counted.
     #[must_use]
     pub fn load(entries: impl IntoIterator<Item = Entry>, entries_max: usize) -> (Self, u64) {
-        let mut memory = Self::new(entries_max);
-        let mut texts: HashMap<(Scope, LanguagePair), HashMap<Folded, Vec<Arc<Entry>>>> = HashMap::new();
-        let mut left_out = 0;
-        for entry in entries {
-            memory.next = memory.next.max(entry.id.0.saturating_add(1));
-            let Ok(text) = Folded::new(&entry.source_text) else {
-                left_out += 1;
-                continue;
-            };
-            let entry = Arc::new(entry);
-            memory.entries.insert(entry.id, Arc::clone(&entry));
-            texts.entry((entry.scope.clone(), entry.pair)).or_default().entry(text).or_default().push(entry);
-        }
-        for (place, texts) in texts {
-            let (mut shelf, mut folded) = (Shelf::default(), Vec::with_capacity(texts.len()));
-            for (text, entries) in texts {
-                folded.push((SourceId(shelf.next), text));
-                shelf.sources.insert(SourceId(shelf.next), entries);
-                shelf.next += 1;
-            }
-            // Each text is there once, and an index holds more than there are numbers of entries in any memory.
-            shelf.index = Index::build(folded.iter().map(|(source, text)| (*source, text))).unwrap_or_default();
-            memory.shelves.insert(place, shelf);
-        }
-        (memory, left_out)
+        let mut loading = Loading::new(entries_max);
+        entries.into_iter().for_each(|entry| loading.add(entry));
+        loading.finish()
     }
 
     /// How many entries there are.
@@ -267,7 +254,7 @@ impl Memory {
     fn of_text(&self, scope: &Scope, pair: LanguagePair, text: &Folded) -> &[Arc<Entry>] {
         let shelf = self.shelves.get(&(scope.clone(), pair));
         let entries = shelf.and_then(|shelf| shelf.sources.get(&shelf.index.find(text)?));
-        entries.map_or(&[], Vec::as_slice)
+        entries.map_or(&[], SmallVec::as_slice)
     }
 
     /// Remembers an entry, instead of the one with its number.
