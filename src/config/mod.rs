@@ -120,11 +120,13 @@ pub struct Translation {
     pub terms: usize,
     /// Whether only what is accepted is suggested, and nothing that should be reviewed first.
     pub approved_only: bool,
+    /// The largest file that is imported over HTTP, in bytes.
+    pub import_bytes: u64,
 }
 
 impl Default for Translation {
     fn default() -> Self {
-        Self { threads: 1, entries: 2_000_000, terms: 100_000, approved_only: false }
+        Self { threads: 1, entries: 2_000_000, terms: 100_000, approved_only: false, import_bytes: 1 << 30 }
     }
 }
 

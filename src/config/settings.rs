@@ -130,6 +130,7 @@ pub const SETTINGS: &[Setting] = &[
     integer("translation.entries", 1, 1 << 24),
     integer("translation.terms", 1, 1_000_000),
     setting("translation.approved_only", Boolean),
+    integer("translation.import_bytes", MIB, TIB),
     integer("storage.wal_bytes", MIB, 64 * GIB),
     integer("storage.block_cache_bytes", MIB, TIB),
     integer("storage.write_buffer_bytes", MIB, 4 * GIB),

@@ -26,7 +26,7 @@ use crate::transport::Reader;
 pub(crate) use home::{Home, Host, TranslatorHome};
 use stream::Stream;
 pub use stream::StreamSender;
-pub(crate) use stream::{StreamBody, stream};
+pub(crate) use stream::{StreamBody, empty_stream, stream};
 pub(crate) use wire::ArrivedLine;
 pub use wire::Line;
 use wire::Wire;

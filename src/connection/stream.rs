@@ -24,15 +24,28 @@ const PIECES_MAX: usize = 8;
 #[derive(Debug)]
 pub struct StreamSender(mpsc::Sender<Bytes>);
 
+impl StreamSender {
+    /// Blocks until there is room for a piece; false once nobody is there to take it. For threads that no connection waits for.
+    pub(crate) fn send_blocking(&self, piece: Bytes) -> bool {
+        self.0.blocking_send(piece).is_ok()
+    }
+}
+
 /// What is to be sent, as the body of an answer.
 #[derive(Debug)]
 pub(crate) struct StreamBody(mpsc::Receiver<Bytes>);
 
 /// A stream that begins with `first`.
 pub(crate) fn stream(first: Bytes) -> (StreamSender, StreamBody) {
-    let (sender, receiver) = mpsc::channel(PIECES_MAX);
+    let (sender, body) = empty_stream();
     // There is room for the first piece.
-    let _ = sender.try_send(first);
+    let _ = sender.0.try_send(first);
+    (sender, body)
+}
+
+/// A stream of what is sent on it.
+pub(crate) fn empty_stream() -> (StreamSender, StreamBody) {
+    let (sender, receiver) = mpsc::channel(PIECES_MAX);
     (StreamSender(sender), StreamBody(receiver))
 }
 

@@ -2,11 +2,14 @@
 //!
 //! 1. [`Summary`]: what became of a file.
 //! 2. [`offline`]: into a store, and out of one, that no server has open.
+//! 3. `online`: by a server, beside all else that it does.
 
 pub mod offline;
+mod online;
 mod summary;
 
 use jddb_core::translation::{Entry, LanguagePair, ProjectId};
+pub(crate) use online::{Exchange, ImportError, Part, Upload, begin_export, begin_import};
 pub use summary::{SkippedFor, Summary};
 
 /// Which entries are wanted.

@@ -11,9 +11,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use jddb_core::ids::UnixMillis;
-use jddb_core::translation::{Entry, EntryId, Folded, Imported, LanguagePair, Outcome, Room, Scope};
+use jddb_core::translation::{
+    Became, Entry, EntryId, Folded, ImportRefusal, Imported, LanguagePair, Outcome, Room, Scope,
+};
 use jddb_exchange::ReadError;
-use jddb_exchange::tmx::{Defaults, SkipReason, TmxReader, TmxWriter};
+use jddb_exchange::tmx::{Defaults, TmxReader, TmxWriter};
 use jddb_storage::{DataDirectory, LoadError, Store, WriteError};
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -154,12 +156,8 @@ impl<'a> Importer<'a> {
             let (imported, skipped) = unit.imported(defaults);
             skipped.into_iter().for_each(|reason| summary.skip(reason, unit.line));
             for translation in imported {
-                match self.take(translation, now)? {
-                    Ok(Taken::Created) => summary.created += 1,
-                    Ok(Taken::Updated) => summary.updated += 1,
-                    Ok(Taken::Unchanged) => summary.unchanged += 1,
-                    Err(reason) => summary.skip(reason, unit.line),
-                }
+                let became = self.take(translation, now)?;
+                summary.count(became, unit.line);
             }
             if self.batch_bytes > self.batch_bytes_max {
                 self.flush()?;
@@ -169,7 +167,7 @@ impl<'a> Importer<'a> {
         Ok(summary)
     }
 
-    fn take(&mut self, imported: Imported, now: UnixMillis) -> Result<Result<Taken, SkipReason>, LoadError> {
+    fn take(&mut self, imported: Imported, now: UnixMillis) -> Result<Result<Became, ImportRefusal>, LoadError> {
         let text = match Folded::new(&imported.source_text) {
             Ok(text) => text,
             Err(error) => return Ok(Err(error.into())),
@@ -193,14 +191,14 @@ impl<'a> Importer<'a> {
                 self.known.insert(identity, entry.id);
                 *self.translations.entry(text).or_default() += 1;
                 self.put(entry);
-                Ok(Taken::Created)
+                Ok(Became::Created)
             }
             Ok(Outcome::Updated(entry)) => {
                 self.put(entry);
-                Ok(Taken::Updated)
+                Ok(Became::Updated)
             }
-            Ok(Outcome::Unchanged) => Ok(Taken::Unchanged),
-            Err(error) => Err(error.into()),
+            Ok(Outcome::Unchanged) => Ok(Became::Unchanged),
+            Err(refusal) => Err(refusal),
         })
     }
 
@@ -222,13 +220,6 @@ impl<'a> Importer<'a> {
         self.batch_bytes = 0;
         Ok(())
     }
-}
-
-/// What became of a translation.
-enum Taken {
-    Created,
-    Updated,
-    Unchanged,
 }
 
 /// What an entry's longest texts take.

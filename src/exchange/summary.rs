@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jddb_core::translation::{Became, ImportRefusal};
 use jddb_exchange::tmx::SkipReason;
 use serde::Serialize;
 
@@ -42,6 +43,16 @@ fn name_of<S: serde::Serializer>(reason: &SkipReason, serializer: S) -> Result<S
 }
 
 impl Summary {
+    /// A translation of the unit on that line was looked at.
+    pub fn count(&mut self, became: Result<Became, ImportRefusal>, line: u64) {
+        match became {
+            Ok(Became::Created) => self.created += 1,
+            Ok(Became::Updated) => self.updated += 1,
+            Ok(Became::Unchanged) => self.unchanged += 1,
+            Err(refusal) => self.skip(refusal.into(), line),
+        }
+    }
+
     /// Something of the unit on that line was not taken.
     pub fn skip(&mut self, reason: SkipReason, line: u64) {
         let known = self.skipped.iter().position(|skipped| skipped.reason == reason);

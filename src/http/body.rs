@@ -79,7 +79,7 @@ impl Drop for Held<'_> {
     }
 }
 
-fn too_slow(config: &Http) -> HttpError {
+pub(super) fn too_slow(config: &Http) -> HttpError {
     let Http { progress_bytes, progress_seconds, .. } = config;
     HttpError::new(
         ErrorCode::RequestTimeout,

@@ -66,6 +66,11 @@ impl HttpError {
         Self { field: Some(field.to_owned()), expected: Some(expected.into()), ..error }
     }
 
+    /// The same, where more can be said of what is wrong.
+    pub(super) fn malformed(field: &str, message: String, expected: &str) -> Self {
+        Self { message, ..Self::invalid(field, expected) }
+    }
+
     /// There is no such document, since `id` is no name of one.
     pub(super) fn invalid_document_id(pattern: &str) -> Self {
         let error = Self::invalid("document_id", format!("string matching pattern {pattern}"));

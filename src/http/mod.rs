@@ -39,6 +39,7 @@ mod http2;
 mod ids;
 mod linger;
 mod logins;
+mod memory;
 mod page;
 mod parse_error;
 mod patience;

@@ -105,6 +105,11 @@ impl<'a> Query<'a> {
         })
     }
 
+    /// `reviewed`; it is not, without.
+    pub(super) fn reviewed(self) -> Result<bool, BadParameter> {
+        Ok(self.read("reviewed", "true or false, once", |text| text.parse().ok())?.unwrap_or(false))
+    }
+
     /// `include_metadata`; it is, without.
     pub(super) fn include_metadata(self) -> Result<bool, BadParameter> {
         let given = self.read("include_metadata", "true or false, once", |text| text.parse().ok())?;
@@ -207,6 +212,7 @@ mod tests {
         for none in [Query::new(None), query(""), query("token=a.b.c&&x"), query("Version=1")] {
             assert_eq!(none.version(), Ok(None));
             assert_eq!(none.include_metadata(), Ok(true));
+            assert_eq!(none.reviewed(), Ok(false));
             assert_eq!(none.dialect(), Ok(Dialect::default()));
             assert_eq!(none.only_views(), Ok(false));
             assert_eq!(none.last_event_id(), Ok(None));
@@ -224,6 +230,7 @@ mod tests {
         assert_eq!(query("project_id=hr").project_id(), Ok(ProjectId::new("hr").ok()));
         assert_eq!(query("source_language=fr-CA").language("source_language"), Ok(Some(Language::FRENCH)));
         assert_eq!(query("q=%C3%A9t").text("q", "1 to 3 bytes", 3), Ok(Some("ét".into())));
+        assert_eq!(query("reviewed=true").reviewed(), Ok(true));
         assert_eq!(query("include_metadata=false").include_metadata(), Ok(false));
         let dialect = Dialect { encoding: PositionEncoding::Utf32, over_document: true };
         assert_eq!(query("positions=document&position_encoding=utf-32").dialect(), Ok(dialect));

@@ -61,6 +61,10 @@ pub(super) enum Endpoint {
     Suggestions,
     /// A translation is handed in.
     SubmitTranslation,
+    /// The translation memory comes as a file.
+    ImportMemory,
+    /// It is wanted as a file.
+    ExportMemory,
     /// How much of a text is known already.
     Analysis,
     /// Entries in which a phrase stands.
@@ -164,6 +168,8 @@ const ROUTES: &[Route] = &[
     plain("/api/sessions/{session_id}", &[(Method::DELETE, Endpoint::Session)]),
     plain("/api/translation/suggestions", &[(Method::POST, Endpoint::Suggestions)]),
     plain("/api/translation/submit", &[(Method::POST, Endpoint::SubmitTranslation)]),
+    plain("/api/translation/memory/import", &[(Method::POST, Endpoint::ImportMemory)]),
+    plain("/api/translation/memory/export", &[(Method::GET, Endpoint::ExportMemory)]),
     plain("/api/translation/search", &[(Method::GET, Endpoint::Concordance)]),
     plain("/api/translation/analysis", &[(Method::POST, Endpoint::Analysis)]),
     plain(

@@ -25,6 +25,7 @@ use super::health;
 use super::history;
 use super::ids;
 use super::logins;
+use super::memory;
 use super::parse_error;
 use super::presence;
 use super::published;
@@ -159,6 +160,8 @@ async fn dispatch(
         Endpoint::SubmitTranslation => translation::submit(site, &parts, body).await,
         Endpoint::Analysis => translation::analysis(site, &parts, body).await,
         Endpoint::Concordance => concordance::search(site, &parts).await,
+        Endpoint::ImportMemory => memory::import(site, &parts, body).await,
+        Endpoint::ExportMemory => memory::export(site, &parts),
         Endpoint::Translation => entries::get(site, &parts, segment),
         Endpoint::ReviseTranslation => entries::revise(site, &parts, body, segment).await,
         Endpoint::DeleteTranslation => entries::delete(site, &parts, segment).await,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crossbeam::channel::Receiver;
 use jddb_core::ids::UnixMillis;
 use jddb_core::room::{MemoryChange, MemoryEvent, Origin};
-use jddb_core::translation::{Entry, EntryId, MemoryError, Revision, Submission};
+use jddb_core::translation::{
+    Became, Entry, EntryId, ImportRefusal, Imported, Imports, MemoryError, Revision, Submission,
+};
 use jddb_storage::EncodedRecord;
 
 use super::{Author, Change, TranslationError};
@@ -38,6 +40,9 @@ impl Desk {
                 Change::Terms(changes, pass, reply) => {
                     let admitted = self.shared.logins.check(&pass).map_err(TranslationError::Token);
                     let _ = reply.send(admitted.and_then(|()| self.change_terms(changes)));
+                }
+                Change::Import(batch, pass, reply) => {
+                    let _ = reply.send(self.admit(&pass).and_then(|()| self.import(batch)));
                 }
                 Change::Stop => return,
             }
@@ -72,6 +77,20 @@ impl Desk {
         let removed = self.shared.translations.memory.write().remove(id).ok_or(MemoryError::Unknown(id))?;
         self.tell(now, origin, MemoryChange::EntryRemoved(Arc::clone(&removed)));
         Ok(removed)
+    }
+
+    /// A batch is on disk as a whole before anything of it is found.
+    fn import(&mut self, batch: Vec<Imported>) -> Result<Vec<Result<Became, ImportRefusal>>, TranslationError> {
+        let Shared { translations, store, .. } = &*self.shared;
+        let now = UnixMillis(clock::now_unix_ms());
+        let Imports { entries, became, .. } = translations.memory.read().prepare_imports(batch, now);
+        let records = entries.values().map(|entry| store.encode_translation(entry)).collect();
+        self.lane.write(records).map_err(|Unwritten| TranslationError::Storage)?;
+        for entry in entries.into_values() {
+            // One by one, so that look-ups come in between.
+            translations.memory.write().put(entry)?;
+        }
+        Ok(became)
     }
 
     /// Writes an entry, and lets it be found when it is on disk.

@@ -18,8 +18,8 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, never};
 use jddb_core::protocol::SuggestionsBody;
 use jddb_core::room::{MemoryEvent, Origin};
 use jddb_core::translation::{
-    Band, Choice, Context, Entry, EntryId, Glossary, GlossaryTerm, LanguagePair, Memory, Mode, ProjectId, Revision,
-    Staged, Submission, Suggestion, TermWarning, Wanted,
+    Band, Became, Choice, Context, Entry, EntryId, Glossary, GlossaryTerm, ImportRefusal, Imported, LanguagePair,
+    Memory, Mode, ProjectId, Revision, Staged, Submission, Suggestion, TermWarning, Wanted,
 };
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
@@ -34,6 +34,7 @@ pub use look_up::NewestLookUp;
 
 use crate::auth::Pass;
 use crate::durable::WaitingLane;
+use crate::exchange::Exchange;
 use crate::shared::{Shared, core_of_name};
 
 /// What waits to be changed.
@@ -52,6 +53,8 @@ pub struct Translations {
     patient: Sender<LookUp>,
     /// What waits to be told, core by core.
     events: Vec<MemoryEvents>,
+    /// What is imported and exported now.
+    pub(crate) exchange: Exchange,
 }
 
 /// What waits for the threads.
@@ -69,6 +72,7 @@ enum Change {
     Revise(EntryId, Box<Revision>, Author, Reply<Arc<Entry>>),
     Remove(EntryId, Author, Reply<Arc<Entry>>),
     Terms(TermChanges, Pass, Reply<Staged>),
+    Import(Vec<Imported>, Pass, Reply<Vec<Result<Became, ImportRefusal>>>),
     Stop,
 }
 
@@ -172,7 +176,7 @@ impl Translations {
         let queues = TranslationQueues { changes: changing, look_ups: looking, patient: waiting };
         let events = (0..cores).map(|_| MemoryEvents::default()).collect();
         let (memory, glossary) = (RwLock::new(memory), RwLock::new(glossary));
-        (Self { memory, glossary, changes, look_ups, patient, events }, queues)
+        (Self { memory, glossary, changes, look_ups, patient, events, exchange: Exchange::default() }, queues)
     }
 
     /// Remembers a translation of that author. It is on disk, and found by everybody, when this returns.
@@ -208,6 +212,21 @@ impl Translations {
         let (reply, answer) = oneshot::channel();
         send(&self.changes, Change::Remove(id, author, reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
+    /// Imports a batch, of somebody who came with that, and blocks until it is on disk. What becomes of each.
+    ///
+    /// # Errors
+    /// It cannot be kept; nothing of it is then, as far as is known.
+    pub(crate) fn import(
+        &self,
+        batch: Vec<Imported>,
+        pass: Pass,
+    ) -> Result<Vec<Result<Became, ImportRefusal>>, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        // It waits for its turn where others are refused: an import has the time.
+        self.changes.send(Change::Import(batch, pass, reply)).map_err(|_| TranslationError::Gone)?;
+        answer.blocking_recv().unwrap_or(Err(TranslationError::Gone))
     }
 
     /// The entry of that number.

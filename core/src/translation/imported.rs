@@ -1,7 +1,7 @@
 //! Translations that come from elsewhere, and what becomes of them here.
 
 use super::entry::{CONTRIBUTORS_MAX, Context, Entry, EntryId, Markup, Ratings, Scope, Status};
-use super::{LanguagePair, TRANSLATIONS_MAX};
+use super::{LanguagePair, TRANSLATIONS_MAX, TextError};
 use crate::ids::UnixMillis;
 
 /// A text and its translation, with what is known of them where they come from.
@@ -48,13 +48,32 @@ pub struct Room {
     pub next: EntryId,
 }
 
-/// Why something new is not taken.
+/// Why something is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoRoom {
+pub enum ImportRefusal {
+    /// The text is none that can be looked for.
+    Text(TextError),
     /// There are [`TRANSLATIONS_MAX`] translations of the text.
     Translations,
     /// There are as many entries as are wanted.
     Full,
+}
+
+impl From<TextError> for ImportRefusal {
+    fn from(error: TextError) -> Self {
+        Self::Text(error)
+    }
+}
+
+/// What became of something that was imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// It was new.
+    Created,
+    /// More is known of an entry.
+    Updated,
+    /// It was known, with all that is said of it.
+    Unchanged,
 }
 
 /// What becomes of something that is imported.
@@ -81,14 +100,14 @@ impl Imported {
     ///
     /// # Errors
     /// There is no room for it.
-    pub fn decide(self, known: Option<Entry>, room: Room, now: UnixMillis) -> Result<Outcome, NoRoom> {
+    pub fn decide(self, known: Option<Entry>, room: Room, now: UnixMillis) -> Result<Outcome, ImportRefusal> {
         match known {
             Some(mut entry) => {
                 let is_changed = entry.take_over(self);
                 Ok(if is_changed { Outcome::Updated(entry) } else { Outcome::Unchanged })
             }
-            None if room.translations >= TRANSLATIONS_MAX => Err(NoRoom::Translations),
-            None if room.entries == 0 => Err(NoRoom::Full),
+            None if room.translations >= TRANSLATIONS_MAX => Err(ImportRefusal::Translations),
+            None if room.entries == 0 => Err(ImportRefusal::Full),
             None => Ok(Outcome::Created(self.into_entry(room.next, now))),
         }
     }
@@ -155,10 +174,12 @@ impl Entry {
             _ if self.status == Status::Rejected => {}
             status => {
                 self.reviewed |= imported.reviewed;
-                if status == Some(Status::Accepted) {
-                    self.status = Status::Accepted;
+                match status {
+                    Some(Status::Accepted) => self.status = Status::Accepted,
+                    // It is pending there for a reason, whoever has reviewed it.
+                    Some(_) => {}
+                    None => self.settle(),
                 }
-                self.settle();
             }
         }
         *self != before
@@ -233,8 +254,8 @@ mod tests {
     #[test]
     fn there_has_to_be_room() {
         let decide = |room| imported().decide(None, room, NOW);
-        assert_eq!(decide(Room { translations: TRANSLATIONS_MAX, ..ROOM }), Err(NoRoom::Translations));
-        assert_eq!(decide(Room { entries: 0, ..ROOM }), Err(NoRoom::Full));
+        assert_eq!(decide(Room { translations: TRANSLATIONS_MAX, ..ROOM }), Err(ImportRefusal::Translations));
+        assert_eq!(decide(Room { entries: 0, ..ROOM }), Err(ImportRefusal::Full));
         assert_eq!(decide(ROOM), Ok(Outcome::Created(entry(imported()))));
         let full = Room { translations: TRANSLATIONS_MAX, entries: 0, ..ROOM };
         assert_eq!(imported().decide(Some(entry(imported())), full, NOW), Ok(Outcome::Unchanged));

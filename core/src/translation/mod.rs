@@ -65,11 +65,13 @@ pub use glossary::{
     TermInquiry, TermPlace, TermView, TermWarning, check_terms, glossary_terms,
 };
 pub use hits::Hit;
-pub use imported::{Imported, NoRoom, Outcome, Room};
+pub use imported::{Became, ImportRefusal, Imported, Outcome, Room};
 pub use index::{Index, IndexError, Merge, Merged};
 pub use language::{Language, LanguagePair};
 pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};
-pub use memory::{Candidate, Found, Inquiry, Kept, Loading, Memory, MemoryError, TRANSLATIONS_MAX, Upkeep, Wanted};
+pub use memory::{
+    Candidate, Found, Imports, Inquiry, Kept, Loading, Memory, MemoryError, TRANSLATIONS_MAX, Upkeep, Wanted,
+};
 pub use placeables::substitute;
 pub use segment::segments;
 pub use shown::ShownEntry;

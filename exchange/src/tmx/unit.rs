@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jddb_core::translation::{
-    Folded, Imported, Language, LanguagePair, Markup, NoRoom, ProjectId, Scope, TEXT_CHARS_MAX, TextError,
+    Folded, ImportRefusal, Imported, Language, LanguagePair, Markup, ProjectId, Scope, TEXT_CHARS_MAX, TextError,
 };
 
 use super::facts::Facts;
@@ -104,11 +104,12 @@ impl From<TextError> for SkipReason {
     }
 }
 
-impl From<NoRoom> for SkipReason {
-    fn from(error: NoRoom) -> Self {
-        match error {
-            NoRoom::Translations => Self::Translations,
-            NoRoom::Full => Self::Full,
+impl From<ImportRefusal> for SkipReason {
+    fn from(refusal: ImportRefusal) -> Self {
+        match refusal {
+            ImportRefusal::Text(error) => error.into(),
+            ImportRefusal::Translations => Self::Translations,
+            ImportRefusal::Full => Self::Full,
         }
     }
 }

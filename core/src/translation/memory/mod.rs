@@ -15,10 +15,12 @@ use super::{Folded, HITS_MAX, Index, IndexError, LanguagePair, Match, Merge, Mer
 use super::{SEGMENTS_MAX, SIMILARITY_MIN, Scratch, Search, SearchError, SourceId, TextError};
 use crate::ids::UnixMillis;
 
+mod import;
 mod loading;
 #[cfg(test)]
 mod tests;
 
+pub use import::Imports;
 pub use loading::Loading;
 
 /// The most translations of one text in one place; most texts have one.

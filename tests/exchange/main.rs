@@ -1,6 +1,8 @@
-//! Files of translations: in and out by the command line, whatever ends it in the middle.
+//! Files of translations, in and out: by the command line, and over HTTP (`served`), whatever ends it in the middle.
 
+mod served;
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeSet;
