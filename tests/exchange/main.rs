@@ -1,5 +1,7 @@
 //! Files of translations, in and out: by the command line, and over HTTP (`served`), whatever ends it in the middle.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is how a test fails")]
+
 mod served;
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 #[path = "../support/mod.rs"]
