@@ -397,6 +397,77 @@ async fn who_reads_late_is_told_that_it_missed_something() {
     assert_eq!(late.message().await["payload"]["text"], "b", "and hears again");
 }
 
+#[tokio::test]
+async fn terms_reach_everybody_of_the_project() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let [ann, bob] = ["ann", "bob"].map(|user| token(&home, user, BOTH));
+    let [mut first, mut second] = [open(&server, "hr", &ann).await, open(&server, "hr", &bob).await];
+    let mut elsewhere = open(&server, "other", &bob).await;
+    let term = json!({"term": "incumbent", "translation": "titulaire", "mandatory": true});
+    first.send(&message("glossary.update", "t1", &term));
+    let answer = first.message().await;
+    assert_eq!((&answer["type"], &answer["payload"]["correlation_id"]), (&json!("glossary.update"), &json!("t1")));
+    let id = answer["payload"]["term_id"].as_str().expect("a name").to_owned();
+    let heard = second.message().await;
+    assert_eq!((&heard["type"], &heard["payload"]["term_id"]), (&json!("glossary.update"), &json!(id)), "{heard}");
+    assert_eq!((&heard["metadata"]["user_id"], &heard["payload"]["project_id"]), (&json!("ann"), &json!("hr")));
+    assert!(heard["payload"].get("correlation_id").is_none(), "{heard}");
+
+    // A term is there for the next request, and for what is handed in.
+    second.send(&request("look", "The incumbent leads."));
+    let found = second.next("translation.suggestion").await;
+    assert_eq!(found["payload"]["glossary_terms"][0]["translation"], "titulaire", "{found}");
+    let warned = submitted(&mut second, "The incumbent leads.", "Elle dirige.").await;
+    assert_eq!(warned["warnings"][0]["term"], "incumbent", "{warned}");
+    first.next("translation.update").await;
+
+    // What all share reaches all projects, over HTTP too; what is another project's is not for this one.
+    let shared = json!({"term": "lead", "translation": "diriger", "source_language": "en", "target_language": "fr"});
+    http::post(server.port(), "/api/translation/glossary", &ann, &shared).await.json();
+    for socket in [&mut first, &mut second, &mut elsewhere] {
+        let heard = socket.message().await;
+        assert_eq!((&heard["type"], &heard["payload"]["term"]), (&json!("glossary.update"), &json!("lead")), "{heard}");
+    }
+    elsewhere.send(&message("glossary.remove", "t2", &json!({"term_id": id})));
+    let refused = elsewhere.message().await;
+    assert_eq!((&refused["type"], &refused["payload"]["error_code"]), (&json!("system.error"), &json!("NOT_FOUND")));
+    second.send(&message("glossary.remove", "t3", &json!({"term_id": id})));
+    let gone = second.message().await;
+    assert_eq!(
+        (&gone["type"], &gone["payload"]["correlation_id"]),
+        (&json!("glossary.remove"), &json!("t3")),
+        "{gone}"
+    );
+    let heard = first.message().await;
+    assert_eq!((&heard["type"], &heard["payload"]["term_id"]), (&json!("glossary.remove"), &json!(id)), "{heard}");
+    second.send(&message("glossary.remove", "t4", &json!({"term_id": id})));
+    let refused = second.message().await;
+    assert_eq!((&refused["type"], &refused["payload"]["error_code"]), (&json!("system.error"), &json!("NOT_FOUND")));
+
+    let mut reader = open(&server, "hr", &token(&home, "eve", "translation:read")).await;
+    for (kind, payload) in [("glossary.update", &term), ("glossary.remove", &json!({"term_id": id}))] {
+        reader.send(&message(kind, "t5", payload));
+        let refused = reader.message().await;
+        assert_eq!(
+            (&refused["type"], &refused["payload"]["error_code"]),
+            (&json!("system.error"), &json!("FORBIDDEN"))
+        );
+    }
+    for (kind, payload, field) in [
+        ("glossary.update", json!({"term": "a"}), "payload.translation"),
+        ("glossary.update", json!({"term": "a", "translation": "b", "project_id": "other"}), "payload.project_id"),
+        ("glossary.remove", json!({"term_id": "7"}), "payload.term_id"),
+    ] {
+        first.send(&message(kind, "t6", &payload));
+        let refused = first.message().await;
+        assert_eq!(
+            (&refused["type"], &refused["payload"]["details"]["field"]),
+            (&json!("system.error"), &json!(field))
+        );
+    }
+}
+
 /// Many hand in at once, until the server is killed; whatever was answered is there afterwards.
 #[tokio::test]
 async fn what_was_answered_survives_a_kill() {

@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use super::ask::check_open;
 use super::body::read_json;
-use super::caller::{authenticate, pass};
+use super::caller::authenticate;
+use super::entries::author;
 use super::error::HttpError;
 use super::page::{Page, Pagination};
 use super::query::Query;
@@ -123,8 +124,8 @@ async fn read_body(site: &Site, request: &Parts, body: Incoming) -> Result<TermB
 
 /// Changes a term for the caller.
 async fn change(site: &Site, request: &Parts, change: TermChange) -> Result<Staged, HttpError> {
-    let (user_id, pass) = (authenticate(site, request)?.user_id, pass(site, request)?);
-    let changed = site.shared.translations.change_terms(vec![change], &user_id, pass);
+    let author = author(site, request, &authenticate(site, request)?)?;
+    let changed = site.shared.translations.change_terms(vec![change], author);
     Ok(timeout(site.answer_timeout, changed).await.unwrap_or(Err(TranslationError::Busy))?)
 }
 

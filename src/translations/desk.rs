@@ -37,9 +37,8 @@ impl Desk {
                 Change::Remove(id, author, reply) => {
                     let _ = reply.send(self.admit(&author.pass).and_then(|()| self.remove(id, author)));
                 }
-                Change::Terms(changes, pass, reply) => {
-                    let admitted = self.shared.logins.check(&pass).map_err(TranslationError::Token);
-                    let _ = reply.send(admitted.and_then(|()| self.change_terms(changes)));
+                Change::Terms(changes, author, reply) => {
+                    let _ = reply.send(self.admit(&author.pass).and_then(|()| self.change_terms(changes, &author)));
                 }
                 Change::Import(batch, pass, reply) => {
                     let _ = reply.send(self.admit(&pass).and_then(|()| self.import(batch)));
@@ -101,7 +100,7 @@ impl Desk {
         Ok(entry)
     }
 
-    fn tell(&self, at: UnixMillis, origin: Origin, change: MemoryChange) {
+    pub(super) fn tell(&self, at: UnixMillis, origin: Origin, change: MemoryChange) {
         self.shared.translations.tell(MemoryEvent::new(at, origin, change));
     }
 

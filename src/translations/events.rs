@@ -104,6 +104,7 @@ mod tests {
         match heard {
             Some(Heard::Event(event)) => match &event.change {
                 MemoryChange::EntryPut(entry) | MemoryChange::EntryRemoved(entry) => Some(entry.id.0),
+                MemoryChange::TermPut(_) | MemoryChange::TermRemoved(_) => None,
             },
             Some(Heard::Missed) | None => None,
         }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use jddb_core::ids::UnixMillis;
+use jddb_core::room::MemoryChange;
 use jddb_core::translation::{
     LanguagePair, ProjectId, Scope, Staged, Term, TermChange, TermId, TermWarning, check_terms,
 };
 use tokio::sync::oneshot;
 
 use super::desk::Desk;
-use super::{Change, LookUp, TranslationError, Translations, send};
-use crate::auth::Pass;
+use super::{Author, Change, LookUp, TranslationError, Translations, send};
 use crate::clock;
 use crate::durable::Unwritten;
 
@@ -27,27 +27,14 @@ pub struct Translated {
     pub translated_text: Box<str>,
 }
 
-/// Terms that somebody changes, all of them or none.
-#[derive(Debug)]
-pub(super) struct TermChanges {
-    changes: Vec<TermChange>,
-    user_id: Box<str>,
-}
-
 impl Translations {
     /// Changes terms, for somebody who came with that. It is on disk, and holds for everybody, when this returns.
     ///
     /// # Errors
     /// One of them cannot be changed, or not be kept.
-    pub async fn change_terms(
-        &self,
-        changes: Vec<TermChange>,
-        user_id: &str,
-        pass: Pass,
-    ) -> Result<Staged, TranslationError> {
+    pub async fn change_terms(&self, changes: Vec<TermChange>, author: Author) -> Result<Staged, TranslationError> {
         let (reply, answer) = oneshot::channel();
-        let changes = TermChanges { changes, user_id: user_id.into() };
-        send(&self.changes, Change::Terms(changes, pass, reply))?;
+        send(&self.changes, Change::Terms(changes, author, reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
@@ -83,14 +70,24 @@ impl Translations {
 impl Desk {
     /// Does what [`Translations::change_terms`] asks for. Whoever looks something up goes on with the automata as they were,
     /// until those that are made here are on disk too.
-    pub(super) fn change_terms(&mut self, wanted: TermChanges) -> Result<Staged, TranslationError> {
+    pub(super) fn change_terms(
+        &mut self,
+        changes: Vec<TermChange>,
+        author: &Author,
+    ) -> Result<Staged, TranslationError> {
         let now = UnixMillis(clock::now_unix_ms());
         let (store, glossary) = (&self.shared.store, &self.shared.translations.glossary);
-        let staged = glossary.read().stage(wanted.changes, &wanted.user_id, now)?;
+        let staged = glossary.read().stage(changes, &author.origin.user_id, now)?;
         let put = staged.put.iter().map(|term| store.encode_term(term));
         let removed = staged.removed.iter().map(|term| store.encode_term_end(term.id));
         self.lane.write(put.chain(removed).collect()).map_err(|Unwritten| TranslationError::Storage)?;
         glossary.write().install(&staged);
+        for term in &staged.put {
+            self.tell(now, author.origin.clone(), MemoryChange::TermPut(Arc::clone(term)));
+        }
+        for term in &staged.removed {
+            self.tell(now, author.origin.clone(), MemoryChange::TermRemoved(Arc::clone(term)));
+        }
         Ok(staged)
     }
 }

@@ -19,7 +19,7 @@ use jddb_core::protocol::SuggestionsBody;
 use jddb_core::room::{MemoryEvent, Origin};
 use jddb_core::translation::{
     Band, Became, Choice, Context, Entry, EntryId, Glossary, GlossaryTerm, ImportRefusal, Imported, LanguagePair,
-    Memory, Mode, ProjectId, Revision, Staged, Submission, Suggestion, TermWarning, Wanted,
+    Memory, Mode, ProjectId, Revision, Staged, Submission, Suggestion, TermChange, TermWarning, Wanted,
 };
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
@@ -28,7 +28,6 @@ pub use concordance::{Concordance, Wanted as WantedPhrase};
 use desk::Desk;
 pub use error::TranslationError;
 pub use events::{Heard, MemoryEvents};
-use glossary::TermChanges;
 pub use glossary::Translated;
 pub use look_up::NewestLookUp;
 
@@ -71,7 +70,7 @@ enum Change {
     Submit(Box<Submission>, Author, Reply<Arc<Entry>>),
     Revise(EntryId, Box<Revision>, Author, Reply<Arc<Entry>>),
     Remove(EntryId, Author, Reply<Arc<Entry>>),
-    Terms(TermChanges, Pass, Reply<Staged>),
+    Terms(Vec<TermChange>, Author, Reply<Staged>),
     Import(Vec<Imported>, Pass, Reply<Vec<Result<Became, ImportRefusal>>>),
     Stop,
 }

@@ -78,6 +78,25 @@ pub(crate) fn written(message: &TranslationMessage) -> (&'static str, Value) {
             ("translation.batch", payload)
         }
         TranslationMessage::CancelBatch => ("translation.batch.cancel", json!({})),
+        TranslationMessage::PutTerm(body) => {
+            let term = body.content.draft();
+            let payload = object([
+                ("term", Some(term.term.into())),
+                ("translation", Some(term.translation.into())),
+                ("source_language", language(body.languages[0])),
+                ("target_language", language(body.languages[1])),
+                ("project_id", body.project_id.as_ref().map(ProjectId::as_str).map(Value::from)),
+                ("domain", term.domain.map(Value::from)),
+                ("mandatory", Some(term.mandatory.into())),
+                ("case_sensitive", Some(term.case_matters.into())),
+                ("variants", Some(term.variants.into())),
+                ("accepted_translations", Some(term.accepted.into())),
+                ("forbidden_translations", Some(term.forbidden.into())),
+                ("note", term.note.map(Value::from)),
+            ]);
+            ("glossary.update", payload)
+        }
+        TranslationMessage::RemoveTerm(id) => ("glossary.remove", json!({"term_id": id.to_string()})),
     }
 }
 
@@ -91,6 +110,10 @@ pub(crate) fn spelled_out(sent: &Value) -> Value {
         Some("translation.submit") => json!({"reviewed": false, "translated_text": sent["payload"]["text"]}),
         Some("translation.feedback") => json!({"used": false}),
         Some("translation.batch") => json!({"max_suggestions": 5, "min_confidence": 0.7}),
+        Some("glossary.update") => json!({
+            "mandatory": false, "case_sensitive": false, "variants": [], "accepted_translations": [],
+            "forbidden_translations": []
+        }),
         _ => return sent,
     };
     let Some(payload) = sent["payload"].as_object_mut() else { return sent };

@@ -28,7 +28,7 @@ pub fn read_term_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<TermBody,
 }
 
 /// The term that an object's fields are.
-fn term_of(body: Fields<'_, '_>) -> Result<TermBody, InboundError> {
+pub(super) fn term_of(body: Fields<'_, '_>) -> Result<TermBody, InboundError> {
     let draft = TermDraft {
         term: required_text(body, "term")?,
         variants: texts(body, "variants")?,

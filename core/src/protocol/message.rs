@@ -107,6 +107,8 @@ impl Message<'_> {
         TranslationMessage::TYPES[2],
         TranslationMessage::TYPES[3],
         TranslationMessage::TYPES[4],
+        TranslationMessage::TYPES[5],
+        TranslationMessage::TYPES[6],
     ];
 
     /// The place of its type in [`Self::TYPES`].

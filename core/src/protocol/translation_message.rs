@@ -2,9 +2,10 @@
 
 use super::batch_body::{BatchBody, batch_of};
 use super::fields::Fields;
+use super::glossary_body::{TermBody, term_of};
 use super::message::InboundError;
 use super::translation_body::{FeedbackBody, SubmitBody, SuggestionsBody, feedback_of, submit_of, suggestions_of};
-use crate::translation::EntryId;
+use crate::translation::{EntryId, TermId};
 
 /// A message about the translation memory, by its `type`.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,16 +20,22 @@ pub enum TranslationMessage {
     Batch(BatchBody),
     /// `translation.batch.cancel`: no more of it.
     CancelBatch,
+    /// `glossary.update`: a term is new, or another one than before.
+    PutTerm(TermBody),
+    /// `glossary.remove`: a term is no longer one.
+    RemoveTerm(TermId),
 }
 
 impl TranslationMessage {
     /// All that a `type` may be.
-    pub(super) const TYPES: [&'static str; 5] = [
+    pub(super) const TYPES: [&'static str; 7] = [
         "translation.request",
         "translation.submit",
         "translation.feedback",
         "translation.batch",
         "translation.batch.cancel",
+        "glossary.update",
+        "glossary.remove",
     ];
 
     /// The place of its type in [`Self::TYPES`].
@@ -39,6 +46,8 @@ impl TranslationMessage {
             Self::Feedback(..) => 2,
             Self::Batch(_) => 3,
             Self::CancelBatch => 4,
+            Self::PutTerm(_) => 5,
+            Self::RemoveTerm(_) => 6,
         }
     }
 
@@ -50,6 +59,8 @@ impl TranslationMessage {
             "translation.feedback" => Self::Feedback(entry_of(payload)?, feedback_of(payload)?),
             "translation.batch" => Self::Batch(batch_of(payload)?),
             "translation.batch.cancel" => Self::CancelBatch,
+            "glossary.update" => Self::PutTerm(term_of(payload)?),
+            "glossary.remove" => Self::RemoveTerm(removed_term(payload)?),
             _ => return Ok(None),
         }))
     }
@@ -59,6 +70,12 @@ fn entry_of(payload: Fields<'_, '_>) -> Result<EntryId, InboundError> {
     let name = payload.required("translation_id", payload.text("translation_id")?, "the name of an entry")?;
     let wrong = || InboundError::invalid(payload.name("translation_id"), "the name of an entry, such as trans_98765");
     EntryId::from_name(name).ok_or_else(wrong)
+}
+
+fn removed_term(payload: Fields<'_, '_>) -> Result<TermId, InboundError> {
+    let name = payload.required("term_id", payload.text("term_id")?, "the name of a term")?;
+    let wrong = || InboundError::invalid(payload.name("term_id"), "the name of a term, such as term_123");
+    TermId::from_name(name).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -100,6 +117,19 @@ mod tests {
         let Ok(TranslationMessage::Submit(body)) = read(text) else { panic!("{:?}", read(text)) };
         assert_eq!((&*body.source_text, &*body.translated_text), ("a", "b"));
         assert_eq!(read(&text.replace(r#""text""#, r#""translated_text""#)), Ok(TranslationMessage::Submit(body)));
+    }
+
+    #[test]
+    fn terms_are_read() {
+        let text = r#"{"type": "glossary.update", "payload": {"term": "incumbent", "translation": "titulaire"}}"#;
+        let Ok(TranslationMessage::PutTerm(body)) = read(text) else { panic!("{:?}", read(text)) };
+        assert_eq!((body.content.draft().term, body.languages), ("incumbent", [None, None]));
+        assert_eq!(read(&text.replace("translation\"", "t\"")), Err("payload.translation".to_owned()));
+        let text = r#"{"type": "glossary.remove", "payload": {"term_id": "term_7"}}"#;
+        assert!(matches!(read(text), Ok(TranslationMessage::RemoveTerm(id)) if id.to_string() == "term_7"));
+        for wrong in [r#""term_07""#, r#""7""#, "7", "null"] {
+            assert_eq!(read(&text.replace(r#""term_7""#, wrong)), Err("payload.term_id".to_owned()), "{wrong}");
+        }
     }
 
     #[test]

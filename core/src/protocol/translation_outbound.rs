@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::error::ErrorCode;
 use crate::ids::UnixMillis;
-use crate::translation::{Confidence, Entry, GlossaryTerm, Language, Suggestion, TermWarning};
+use crate::translation::{Confidence, Entry, GlossaryTerm, Language, Suggestion, Term, TermView, TermWarning};
 
 /// `translation.suggestion`.
 #[derive(Clone, Debug, Serialize)]
@@ -101,6 +101,47 @@ impl<'a> Rated<'a> {
             status: entry.status.name(),
             confidence_score: entry.confidence(),
             usage_count: entry.usage_count,
+            correlation_id,
+        }
+    }
+}
+
+/// `glossary.update`: a term as it is now.
+#[derive(Clone, Debug, Serialize)]
+pub struct TermTold<'a> {
+    /// The term.
+    #[serde(flatten)]
+    pub term: TermView<'a>,
+    /// What the message was called, for whoever sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<&'a str>,
+}
+
+/// `glossary.remove`: a term that is no longer one.
+#[derive(Clone, Debug, Serialize)]
+pub struct TermGone<'a> {
+    /// Its name.
+    pub term_id: String,
+    /// The term.
+    pub term: &'a str,
+    /// From which language.
+    pub source_language: Language,
+    /// Into which.
+    pub target_language: Language,
+    /// What the message was called, for whoever sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<&'a str>,
+}
+
+impl<'a> TermGone<'a> {
+    /// Of a term that there was.
+    #[must_use]
+    pub fn of(term: &'a Term, correlation_id: Option<&'a str>) -> Self {
+        Self {
+            term_id: term.id.to_string(),
+            term: term.content.draft().term,
+            source_language: term.place.pair.source(),
+            target_language: term.place.pair.target(),
             correlation_id,
         }
     }

@@ -83,11 +83,15 @@ pub enum Sent {
     BatchStatus,
     /// `translation.batch.result`.
     BatchResult,
+    /// `glossary.update`.
+    TermUpdate,
+    /// `glossary.remove`.
+    TermRemove,
 }
 
 impl Sent {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::State,
         Self::Change,
         Self::Ack,
@@ -112,6 +116,8 @@ impl Sent {
         Self::Rated,
         Self::BatchStatus,
         Self::BatchResult,
+        Self::TermUpdate,
+        Self::TermRemove,
     ];
 
     /// The message's `type`.
@@ -142,6 +148,8 @@ impl Sent {
             Self::Rated => "translation.feedback",
             Self::BatchStatus => "translation.batch.status",
             Self::BatchResult => "translation.batch.result",
+            Self::TermUpdate => "glossary.update",
+            Self::TermRemove => "glossary.remove",
         }
     }
 }

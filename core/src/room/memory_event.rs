@@ -7,8 +7,8 @@ use super::forms::Forms;
 use super::frame;
 use crate::ids::UnixMillis;
 use crate::protocol::outbound::Metadata;
-use crate::protocol::translation_outbound::{EntryGone, EntryTold, Missed};
-use crate::translation::{Entry, Folded, LanguagePair, Scope, Status};
+use crate::protocol::translation_outbound::{EntryGone, EntryTold, Missed, TermGone, TermTold};
+use crate::translation::{Entry, Folded, LanguagePair, Scope, Status, Term, TermView};
 
 /// Who did something, and by which message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,10 @@ pub enum MemoryChange {
     EntryPut(Arc<Entry>),
     /// An entry is no longer there.
     EntryRemoved(Arc<Entry>),
+    /// A term of the glossary is new, or another one than before.
+    TermPut(Arc<Term>),
+    /// A term is no longer one.
+    TermRemoved(Arc<Term>),
 }
 
 impl MemoryEvent {
@@ -57,7 +61,7 @@ impl MemoryEvent {
             MemoryChange::EntryPut(entry) => {
                 Some(entry).filter(|entry| entry.status != Status::Rejected).map(|entry| &**entry)
             }
-            MemoryChange::EntryRemoved(_) => None,
+            MemoryChange::EntryRemoved(_) | MemoryChange::TermPut(_) | MemoryChange::TermRemoved(_) => None,
         }
     }
 
@@ -71,6 +75,7 @@ impl MemoryEvent {
     pub fn scope(&self) -> &Scope {
         match &self.change {
             MemoryChange::EntryPut(entry) | MemoryChange::EntryRemoved(entry) => &entry.scope,
+            MemoryChange::TermPut(term) | MemoryChange::TermRemoved(term) => &term.place.scope,
         }
     }
 
@@ -79,6 +84,7 @@ impl MemoryEvent {
     pub fn pair(&self) -> LanguagePair {
         match &self.change {
             MemoryChange::EntryPut(entry) | MemoryChange::EntryRemoved(entry) => entry.pair,
+            MemoryChange::TermPut(term) | MemoryChange::TermRemoved(term) => term.place.pair,
         }
     }
 
@@ -88,6 +94,8 @@ impl MemoryEvent {
         match &self.change {
             MemoryChange::EntryPut(_) => Sent::TranslationUpdate,
             MemoryChange::EntryRemoved(_) => Sent::TranslationRemove,
+            MemoryChange::TermPut(_) => Sent::TermUpdate,
+            MemoryChange::TermRemoved(_) => Sent::TermRemove,
         }
     }
 
@@ -101,6 +109,10 @@ impl MemoryEvent {
         Forms::new(match &self.change {
             MemoryChange::EntryPut(entry) => frame(kind, &EntryTold::from(&**entry), &metadata),
             MemoryChange::EntryRemoved(entry) => frame(kind, &EntryGone::from(&**entry), &metadata),
+            MemoryChange::TermPut(term) => {
+                frame(kind, &TermTold { term: TermView::from(&**term), correlation_id: None }, &metadata)
+            }
+            MemoryChange::TermRemoved(term) => frame(kind, &TermGone::of(term, None), &metadata),
         })
     }
 }

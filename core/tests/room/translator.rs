@@ -102,7 +102,9 @@ fn suggestion(text: &str) -> Suggestion {
 fn requests(work: &[Work]) -> Vec<u64> {
     let number = |work: &Work| match work {
         Work::LookUp { request, .. } => Some(*request),
-        Work::LookAgain { .. } | Work::Submit { .. } | Work::Revise { .. } | Work::Batch { .. } => None,
+        Work::LookAgain { .. } | Work::Submit { .. } | Work::Revise { .. } | Work::Term { .. } | Work::Batch { .. } => {
+            None
+        }
     };
     work.iter().filter_map(number).collect()
 }
@@ -383,7 +385,9 @@ fn put(source_text: &str, translation: &str, scope: Scope, status: Status) -> Me
 fn again(translator: &mut Translator) -> Vec<u64> {
     let number = |work: &Work| match work {
         Work::LookAgain { request, .. } => Some(*request),
-        Work::LookUp { .. } | Work::Submit { .. } | Work::Revise { .. } | Work::Batch { .. } => None,
+        Work::LookUp { .. } | Work::Submit { .. } | Work::Revise { .. } | Work::Term { .. } | Work::Batch { .. } => {
+            None
+        }
     };
     translator.take_work().iter().filter_map(number).collect()
 }

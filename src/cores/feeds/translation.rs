@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jddb_core::protocol::{InboundError, SuggestionsBody};
 use jddb_core::room::{MemoryEvent, Origin, Translator, Work};
-use jddb_core::translation::{Entry, EntryId, LanguagePair, ProjectId, Revision, Submission, TermWarning};
+use jddb_core::translation::{Entry, EntryId, LanguagePair, ProjectId, Revision, Submission, TermChange, TermWarning};
 use tokio::task::coop::consume_budget;
 use tokio::task::spawn_local;
 
@@ -155,6 +155,9 @@ impl Clerk {
                 Work::Revise { id, revision, origin } => {
                     spawn_local(async move { clerk.revise(id, *revision, origin).await });
                 }
+                Work::Term { change, origin } => {
+                    spawn_local(async move { clerk.change_term(*change, origin).await });
+                }
                 Work::Batch { number, pair, requests } => {
                     spawn_local(async move { clerk.look_up_all(number, pair, requests).await });
                 }
@@ -226,6 +229,25 @@ impl Clerk {
         let revised = self.shared.translations.revise(id, revision, self.author(origin)).await;
         let revised = revised.as_deref().map_err(|error| error.clone().into());
         self.tell(|translator| translator.revised(now(), correlation_id.as_deref(), revised));
+    }
+
+    /// Terms of other projects are not for this connection.
+    async fn change_term(self, change: TermChange, origin: Origin) {
+        let correlation_id = origin.correlation_id.clone();
+        let translations = &self.shared.translations;
+        let is_elsewhere = match &change {
+            TermChange::Remove(id) | TermChange::Replace(id, _) => {
+                let Home::Translator(home) = &self.connection.home else { return };
+                let term = translations.term(*id);
+                let project = term.as_ref().and_then(|term| term.place.scope.project());
+                project.is_some_and(|project| project != home.translator.borrow().project())
+            }
+            TermChange::Put(..) => false,
+        };
+        let changes = if is_elsewhere { Vec::new() } else { vec![change] };
+        let staged = translations.change_terms(changes, self.author(origin)).await;
+        let staged = staged.as_ref().map_err(|error| error.clone().into());
+        self.tell(|translator| translator.termed(now(), correlation_id.as_deref(), staged));
     }
 
     /// Looks up one text after the other, as fast as the client takes what is found.

@@ -9,14 +9,14 @@ use crate::ids::UnixMillis;
 use crate::protocol::outbound::Metadata;
 use crate::protocol::translation_outbound::Cancelled;
 use crate::protocol::{
-    BatchBody, ErrorCode, FeedbackBody, Inbound, InboundError, Message, SubmitBody, SuggestionsBody,
+    BatchBody, ErrorCode, FeedbackBody, Inbound, InboundError, Message, SubmitBody, SuggestionsBody, TermBody,
     TranslationMessage, language_pair,
 };
 use crate::room::counters::Sent;
 use crate::room::frame;
 use crate::room::memory_event::{MemoryEvent, Origin};
 use crate::room::observer::Observer;
-use crate::translation::{EntryId, ProjectId, Revision, Scope, Submission};
+use crate::translation::{EntryId, ProjectId, Revision, Scope, Submission, TermChange, TermPlace};
 
 /// See the module.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ impl Conversation {
             TranslationMessage::Feedback(id, body) => self.rate(id, body, origin(observer)),
             TranslationMessage::Batch(body) => self.begin_batch(now, observer, body, correlation_id),
             TranslationMessage::CancelBatch => self.cancel_batch(now, observer),
+            TranslationMessage::PutTerm(body) => self.put_term(body, origin(observer)),
+            TranslationMessage::RemoveTerm(id) => self.change_term(TermChange::Remove(id), origin(observer)),
         }
     }
 
@@ -126,6 +128,20 @@ impl Conversation {
         self.count_change()?;
         let said = Revision { rating: body.rating, used: body.used, ..Revision::by(origin.user_id.clone()) };
         self.work.push(Work::Revise { id, revision: Box::new(said), origin });
+        Ok(())
+    }
+
+    fn put_term(&mut self, body: TermBody, origin: Origin) -> Result<(), InboundError> {
+        self.check_project(body.project_id.as_ref())?;
+        let pair = language_pair("payload.", body.languages, self.translating.languages)?;
+        let place = TermPlace { scope: Scope::Project(self.translating.project.clone()), pair };
+        self.change_term(TermChange::Put(place, body.content), origin)
+    }
+
+    fn change_term(&mut self, change: TermChange, origin: Origin) -> Result<(), InboundError> {
+        self.check_writes()?;
+        self.count_change()?;
+        self.work.push(Work::Term { change: Box::new(change), origin });
         Ok(())
     }
 
@@ -223,6 +239,12 @@ fn too_many_changes() -> InboundError {
         "{CHANGES_WAITING_MAX} messages of this connection wait for the disk: wait for the answer to one, then send this again"
     );
     refused(ErrorCode::CapacityExceeded, message)
+}
+
+/// There is no such term, or it is another project's.
+pub(super) fn term_unknown() -> InboundError {
+    let message = "there is no such term in this project, nor in what all share: it may have been removed".to_owned();
+    InboundError { field: Some("payload.term_id".to_owned()), ..refused(ErrorCode::NotFound, message) }
 }
 
 /// A message that has its place in documents.

@@ -18,10 +18,11 @@ use super::observer::{Observer, ObserverConfig, Watching};
 use super::tokens::{Renewal, RenewalRequest};
 use crate::ids::UnixMillis;
 use crate::protocol::outbound::Metadata;
-use crate::protocol::translation_outbound::{Rated, Submitted, Suggested, Suggestions};
+use crate::protocol::translation_outbound::{Rated, Submitted, Suggested, Suggestions, TermGone, TermTold};
 use crate::protocol::{InboundError, Parser, SuggestionsBody};
 use crate::translation::{
-    Entry, EntryId, GlossaryTerm, Language, LanguagePair, ProjectId, Revision, Submission, Suggestion, TermWarning,
+    Entry, EntryId, GlossaryTerm, Language, LanguagePair, ProjectId, Revision, Staged, Submission, Suggestion,
+    TermChange, TermView, TermWarning,
 };
 use conversation::Conversation;
 
@@ -73,6 +74,13 @@ pub enum Work {
         id: EntryId,
         /// What is said.
         revision: Box<Revision>,
+        /// By which message it came.
+        origin: Origin,
+    },
+    /// A term of the glossary is to be put or removed.
+    Term {
+        /// What becomes of it.
+        change: Box<TermChange>,
         /// By which message it came.
         origin: Origin,
     },
@@ -179,6 +187,23 @@ impl Translator {
         let metadata = Metadata::of_server(now, correlation_id);
         let answer = entry.map(|entry| frame(Sent::Rated.name(), &Rated::of(entry, correlation_id), &metadata));
         self.observer.answer_or_refuse(now, Sent::Rated, answer, correlation_id);
+    }
+
+    /// What became of a term.
+    pub fn termed(&mut self, now: UnixMillis, correlation_id: Option<&str>, staged: Result<&Staged, InboundError>) {
+        self.conversation.change_is_done();
+        let metadata = Metadata::of_server(now, correlation_id);
+        let is_gone = staged.as_ref().is_ok_and(|staged| staged.put.is_empty());
+        let sent = if is_gone { Sent::TermRemove } else { Sent::TermUpdate };
+        let answer = staged.and_then(|staged| match (staged.put.first(), staged.removed.first()) {
+            (Some(term), _) => {
+                let told = TermTold { term: TermView::from(&**term), correlation_id };
+                Ok(frame(sent.name(), &told, &metadata))
+            }
+            (None, Some(term)) => Ok(frame(sent.name(), &TermGone::of(term, correlation_id), &metadata)),
+            (None, None) => Err(conversation::term_unknown()),
+        });
+        self.observer.answer_or_refuse(now, sent, answer, correlation_id);
     }
 
     /// Whether a batch is still to be gone on with.
