@@ -54,7 +54,7 @@ async fn the_five_groups_of_the_reference_as_named_figures() {
     assert_eq!(groups, ["connections", "errors", "interval_seconds", "latency", "resources", "throughput"]);
     let seconds = report["interval_seconds"].as_f64().expect("a time");
     assert!(seconds > 0.0, "{report}");
-    assert_eq!(report["connections"]["open"], json!({"document": 0, "presence": 0, "monitoring": 1}));
+    assert_eq!(report["connections"]["open"], json!({"document": 0, "presence": 0, "monitoring": 1, "translation": 0}));
     let resident_bytes = report["resources"]["memory_resident_bytes"].as_u64().expect("bytes");
     let seen_bytes = server.resident_kib() * 1024;
     assert!(resident_bytes.abs_diff(seen_bytes) < seen_bytes / 4, "{resident_bytes}, and the kernel says {seen_bytes}");

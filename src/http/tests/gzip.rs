@@ -9,25 +9,10 @@ use crate::config::Origins;
 
 const GZIP: &str = "Accept-Encoding: gzip, deflate, br\r\n";
 
-/// The bytes of a body that comes in chunks.
-fn unchunked(mut body: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let end = body.windows(2).position(|pair| pair == b"\r\n").unwrap();
-        let length = usize::from_str_radix(str::from_utf8(&body[..end]).unwrap(), 16).unwrap();
-        let chunk = &body[end + 2..];
-        bytes.extend(&chunk[..length]);
-        body = &chunk[length + 2..];
-        if length == 0 {
-            return bytes;
-        }
-    }
-}
-
 fn inflated(reply: &Reply) -> Vec<u8> {
     assert_eq!(reply.header("content-encoding"), Some("gzip"), "{}", reply.head);
     let mut read = Vec::new();
-    GzDecoder::new(&*unchunked(&reply.body)).read_to_end(&mut read).unwrap();
+    GzDecoder::new(&*reply.content()).read_to_end(&mut read).unwrap();
     read
 }
 

@@ -329,6 +329,24 @@ impl Reply {
         lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
+    /// The body, put together if it came in chunks.
+    pub(super) fn content(&self) -> Vec<u8> {
+        if self.header("transfer-encoding").is_none() || self.body.is_empty() {
+            return self.body.clone();
+        }
+        let (mut rest, mut content) = (&*self.body, Vec::new());
+        loop {
+            let end = rest.windows(2).position(|pair| pair == b"\r\n").unwrap();
+            let length = usize::from_str_radix(str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+            let chunk = &rest[end + 2..];
+            content.extend(&chunk[..length]);
+            rest = &chunk[length + 2..];
+            if length == 0 {
+                return content;
+            }
+        }
+    }
+
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
