@@ -2,7 +2,7 @@
 //!
 //! Of the entries that are there a number and two hashes are kept, so that a million take some tens of megabytes; what an entry
 //! says is read when more is said of it. What is new and what is changed is collected, and goes into the store as a table file,
-//! [`BATCH_BYTES`] at a time: all of such a batch is there, or nothing of it. A file that is imported once more after an end in
+//! `BATCH_BYTES` at a time: all of such a batch is there, or nothing of it. A file that is imported once more after an end in
 //! the middle changes nothing of what was taken of it, and goes on from there.
 
 use std::collections::{BTreeMap, HashMap};
