@@ -326,8 +326,8 @@ async fn a_batch_is_looked_up_while_others_are_answered() {
     for text in texts.iter().step_by(4) {
         submitted(&mut socket, text, &text.to_uppercase()).await;
     }
-    socket.send(&message("translation.batch", "b", &json!({"segments": texts})));
-    socket.send(&request("live", &texts[0]));
+    // In one frame: the request is there when the batch begins, however busy the machine is.
+    socket.send(&json!([message("translation.batch", "b", &json!({"segments": texts})), request("live", &texts[0])]));
     let (mut results, mut statuses, mut live) = (0, Vec::new(), None);
     while statuses.last() != Some(&("completed".to_owned(), 100)) {
         let told = socket.message().await;
@@ -466,6 +466,38 @@ async fn terms_reach_everybody_of_the_project() {
             (&json!("system.error"), &json!(field))
         );
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_imported_is_told_of() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let ann = token(&home, "ann", BOTH);
+    let mut socket = open(&server, "hr", &ann).await;
+    let unit = r#"<tu><tuv xml:lang="en"><seg>incumbent</seg></tuv><tuv xml:lang="fr"><seg>titulaire</seg></tuv></tu>"#;
+    let file = format!(
+        r#"<tmx version="1.4"><header creationtool="a" creationtoolversion="1" segtype="sentence" o-tmf="a" adminlang="en"
+        srclang="en" datatype="plaintext"/><body>{unit}</body></tmx>"#
+    );
+    let request = format!(
+        "POST /api/translation/memory/import HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ann}\r\n\
+         Content-Type: application/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{file}",
+        file.len()
+    );
+    assert_eq!(http::exchange(server.port(), request.as_bytes()).await.ok()["created"], 1);
+    assert_eq!(socket.message().await["type"], "translation.missed");
+    // Once more it says nothing new, and what is handed in is the next that is heard.
+    assert_eq!(http::exchange(server.port(), request.as_bytes()).await.ok()["unchanged"], 1);
+    http::post(
+        server.port(),
+        "/api/translation/submit",
+        &ann,
+        &json!({"source_text": "a", "text": "b",
+        "source_language": "en", "target_language": "fr"}),
+    )
+    .await
+    .ok();
+    assert_eq!(socket.message().await["type"], "translation.update");
 }
 
 /// Many hand in at once, until the server is killed; whatever was answered is there afterwards.
