@@ -108,23 +108,22 @@ struct ShownBand {
 }
 
 impl Analysis {
-    /// Counts a segment that was there before, or that is too long to be known, which says so.
-    pub fn repeat(&mut self, text: &str) -> bool {
+    /// Counts a segment that was there before, or is too long to be known. Another one is to be looked up, and to be
+    /// [added](Self::add) by the folded form that is returned.
+    pub fn repeat(&mut self, text: &str) -> Option<Folded> {
         let Ok(folded) = Folded::new(text) else {
             self.count(text, Band::New);
-            return true;
+            return None;
         };
-        let Some(band) = self.seen.get(&folded).copied() else { return false };
+        let Some(band) = self.seen.get(&folded).copied() else { return Some(folded) };
         self.repeated.add(text);
         self.count(text, band);
-        true
+        None
     }
 
     /// Counts a segment that comes for the first time.
-    pub fn add(&mut self, text: &str, band: Band) {
-        if let Ok(folded) = Folded::new(text) {
-            self.seen.insert(folded, band);
-        }
+    pub fn add(&mut self, text: &str, folded: Folded, band: Band) {
+        self.seen.insert(folded, band);
         self.count(text, band);
     }
 
@@ -168,11 +167,11 @@ mod tests {
     fn what_comes_again_is_counted_in_its_band_and_told() {
         let mut analysis = Analysis::default();
         for (text, band) in [("The incumbent", Band::Exact), ("Something new here", Band::New)] {
-            assert!(!analysis.repeat(text));
-            analysis.add(text, band);
+            let folded = analysis.repeat(text).unwrap();
+            analysis.add(text, folded, band);
         }
-        assert!(analysis.repeat("the  INCUMBENT"));
-        assert!(analysis.repeat(&"é".repeat(5_000)), "nothing is known of what is too long");
+        assert!(analysis.repeat("the  INCUMBENT").is_none());
+        assert!(analysis.repeat(&"é".repeat(5_000)).is_none(), "nothing is known of what is too long");
         let shown = serde_json::to_value(analysis.shown()).unwrap();
         let counts = |of: &serde_json::Value| ["segments", "words", "characters"].map(|key| of[key].as_u64().unwrap());
         assert_eq!(counts(&shown), [4, 8, 13 + 18 + 14 + 5_000]);
