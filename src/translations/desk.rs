@@ -10,7 +10,7 @@ use jddb_core::translation::{
 };
 use jddb_storage::EncodedRecord;
 
-use super::{Author, Change, TranslationError};
+use super::{Author, Change, MemoryEvents, TranslationError};
 use crate::auth::Pass;
 use crate::clock;
 use crate::durable::{Unwritten, WaitingLane};
@@ -37,8 +37,9 @@ impl Desk {
                 Change::Remove(id, author, reply) => {
                     let _ = reply.send(self.admit(&author.pass).and_then(|()| self.remove(id, author)));
                 }
-                Change::Terms(changes, author, reply) => {
-                    let _ = reply.send(self.admit(&author.pass).and_then(|()| self.change_terms(changes, &author)));
+                Change::Terms(changes, within, author, reply) => {
+                    let admitted = self.admit(&author.pass);
+                    let _ = reply.send(admitted.and_then(|()| self.change_terms(changes, within.as_ref(), &author)));
                 }
                 Change::Import(batch, pass, reply) => {
                     let _ = reply.send(self.admit(&pass).and_then(|()| self.import(batch)));
@@ -85,9 +86,14 @@ impl Desk {
         let Imports { entries, became, .. } = translations.memory.read().prepare_imports(batch, now);
         let records = entries.values().map(|entry| store.encode_translation(entry)).collect();
         self.lane.write(records).map_err(|Unwritten| TranslationError::Storage)?;
+        let is_changed = !entries.is_empty();
         for entry in entries.into_values() {
             // One by one, so that look-ups come in between.
             translations.memory.write().put(entry)?;
+        }
+        if is_changed {
+            // A file is too much to be told entry by entry.
+            translations.events.iter().for_each(MemoryEvents::push_missed);
         }
         Ok(became)
     }

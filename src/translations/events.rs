@@ -65,6 +65,14 @@ impl MemoryEvents {
         self.arrived.notify_one();
     }
 
+    /// Tells the core that something has happened that is not told one by one. For the thread that changes.
+    pub fn push_missed(&self) {
+        if self.listeners.load(Ordering::Acquire) > 0 {
+            self.missed.store(true, Ordering::Release);
+            self.arrived.notify_one();
+        }
+    }
+
     /// The next that there is already. What was left out is told of after what waited before it.
     pub fn pop(&self) -> Option<Heard> {
         let event = self.events.pop().map(Heard::Event);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jddb_core::ids::UnixMillis;
 use jddb_core::room::MemoryChange;
 use jddb_core::translation::{
-    LanguagePair, ProjectId, Scope, Staged, Term, TermChange, TermId, TermWarning, check_terms,
+    Glossary, GlossaryError, LanguagePair, ProjectId, Scope, Staged, Term, TermChange, TermId, TermWarning, check_terms,
 };
 use tokio::sync::oneshot;
 
@@ -28,13 +28,19 @@ pub struct Translated {
 }
 
 impl Translations {
-    /// Changes terms, for somebody who came with that. It is on disk, and holds for everybody, when this returns.
+    /// Changes terms, for somebody who came with that: those of other projects are none of theirs where they work `within` one. It
+    /// is on disk, and holds for everybody, when this returns.
     ///
     /// # Errors
     /// One of them cannot be changed, or not be kept.
-    pub async fn change_terms(&self, changes: Vec<TermChange>, author: Author) -> Result<Staged, TranslationError> {
+    pub async fn change_terms(
+        &self,
+        changes: Vec<TermChange>,
+        within: Option<ProjectId>,
+        author: Author,
+    ) -> Result<Staged, TranslationError> {
         let (reply, answer) = oneshot::channel();
-        send(&self.changes, Change::Terms(changes, author, reply))?;
+        send(&self.changes, Change::Terms(changes, within, author, reply))?;
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
@@ -73,21 +79,41 @@ impl Desk {
     pub(super) fn change_terms(
         &mut self,
         changes: Vec<TermChange>,
+        within: Option<&ProjectId>,
         author: &Author,
     ) -> Result<Staged, TranslationError> {
         let now = UnixMillis(clock::now_unix_ms());
         let (store, glossary) = (&self.shared.store, &self.shared.translations.glossary);
+        if let Some(project) = within {
+            check_within(&glossary.read(), &changes, project)?;
+        }
         let staged = glossary.read().stage(changes, &author.origin.user_id, now)?;
         let put = staged.put.iter().map(|term| store.encode_term(term));
         let removed = staged.removed.iter().map(|term| store.encode_term_end(term.id));
         self.lane.write(put.chain(removed).collect()).map_err(|Unwritten| TranslationError::Storage)?;
         glossary.write().install(&staged);
-        for term in &staged.put {
-            self.tell(now, author.origin.clone(), MemoryChange::TermPut(Arc::clone(term)));
-        }
-        for term in &staged.removed {
-            self.tell(now, author.origin.clone(), MemoryChange::TermRemoved(Arc::clone(term)));
+        for change in told(&staged) {
+            self.tell(now, author.origin.clone(), change);
         }
         Ok(staged)
     }
+}
+
+/// Whether what is changed is of that project, or of all.
+fn check_within(glossary: &Glossary, changes: &[TermChange], project: &ProjectId) -> Result<(), GlossaryError> {
+    let is_elsewhere = |id: &TermId| {
+        let owner = glossary.term(*id).and_then(|term| term.place.scope.project());
+        owner.is_some_and(|owner| owner != project)
+    };
+    let changed = changes.iter().filter_map(|change| match change {
+        TermChange::Remove(id) | TermChange::Replace(id, _) => Some(id),
+        TermChange::Put(..) => None,
+    });
+    changed.into_iter().find(|id| is_elsewhere(id)).map_or(Ok(()), |id| Err(GlossaryError::Unknown(*id)))
+}
+
+/// What others are told of it.
+pub(crate) fn told(staged: &Staged) -> impl Iterator<Item = MemoryChange> {
+    let put = staged.put.iter().map(|term| MemoryChange::TermPut(Arc::clone(term)));
+    put.chain(staged.removed.iter().map(|term| MemoryChange::TermRemoved(Arc::clone(term))))
 }

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
+
 use super::counters::Sent;
 use super::forms::Forms;
 use super::frame;
@@ -91,12 +93,7 @@ impl MemoryEvent {
     /// The message's type.
     #[must_use]
     pub const fn sent(&self) -> Sent {
-        match &self.change {
-            MemoryChange::EntryPut(_) => Sent::TranslationUpdate,
-            MemoryChange::EntryRemoved(_) => Sent::TranslationRemove,
-            MemoryChange::TermPut(_) => Sent::TermUpdate,
-            MemoryChange::TermRemoved(_) => Sent::TermRemove,
-        }
+        self.change.sent()
     }
 
     /// The message, for all who are told.
@@ -105,15 +102,30 @@ impl MemoryEvent {
         let Origin { user_id, connection_id: _, client_id, correlation_id } = &self.origin;
         let metadata = Metadata::of_user_elsewhere(self.at, user_id);
         let metadata = metadata.relaying(client_id.as_deref(), correlation_id.as_deref());
+        Forms::new(self.change.frame(None, &metadata))
+    }
+}
+
+impl MemoryChange {
+    /// The type of the message that tells it.
+    pub(super) const fn sent(&self) -> Sent {
+        match self {
+            Self::EntryPut(_) => Sent::TranslationUpdate,
+            Self::EntryRemoved(_) => Sent::TranslationRemove,
+            Self::TermPut(_) => Sent::TermUpdate,
+            Self::TermRemoved(_) => Sent::TermRemove,
+        }
+    }
+
+    /// The message that tells it; whoever asked for it is told by what name they did.
+    pub(super) fn frame(&self, correlation_id: Option<&str>, metadata: &Metadata<'_>) -> Bytes {
         let kind = self.sent().name();
-        Forms::new(match &self.change {
-            MemoryChange::EntryPut(entry) => frame(kind, &EntryTold::from(&**entry), &metadata),
-            MemoryChange::EntryRemoved(entry) => frame(kind, &EntryGone::from(&**entry), &metadata),
-            MemoryChange::TermPut(term) => {
-                frame(kind, &TermTold { term: TermView::from(&**term), correlation_id: None }, &metadata)
-            }
-            MemoryChange::TermRemoved(term) => frame(kind, &TermGone::of(term, None), &metadata),
-        })
+        match self {
+            Self::EntryPut(entry) => frame(kind, &EntryTold::from(&**entry), metadata),
+            Self::EntryRemoved(entry) => frame(kind, &EntryGone::from(&**entry), metadata),
+            Self::TermPut(term) => frame(kind, &TermTold { term: TermView::from(&**term), correlation_id }, metadata),
+            Self::TermRemoved(term) => frame(kind, &TermGone::of(term, correlation_id), metadata),
+        }
     }
 }
 

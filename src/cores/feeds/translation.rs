@@ -19,7 +19,7 @@ use crate::connection::{Connection, Home, TranslatorHome};
 use crate::cores::core::{Core, now};
 use crate::metrics::Figure;
 use crate::shared::Shared;
-use crate::translations::{Asked, Author, Heard, Translated, TranslationError};
+use crate::translations::{Asked, Author, Heard, Translated, TranslationError, told};
 
 /// So many events are told before what they made is written, and others have their turn.
 const EVENTS_PER_TURN_MAX: usize = 64;
@@ -231,23 +231,14 @@ impl Clerk {
         self.tell(|translator| translator.revised(now(), correlation_id.as_deref(), revised));
     }
 
-    /// Terms of other projects are not for this connection.
     async fn change_term(self, change: TermChange, origin: Origin) {
+        let Home::Translator(home) = &self.connection.home else { return };
+        let project = home.translator.borrow().project().clone();
         let correlation_id = origin.correlation_id.clone();
-        let translations = &self.shared.translations;
-        let is_elsewhere = match &change {
-            TermChange::Remove(id) | TermChange::Replace(id, _) => {
-                let Home::Translator(home) = &self.connection.home else { return };
-                let term = translations.term(*id);
-                let project = term.as_ref().and_then(|term| term.place.scope.project());
-                project.is_some_and(|project| project != home.translator.borrow().project())
-            }
-            TermChange::Put(..) => false,
-        };
-        let changes = if is_elsewhere { Vec::new() } else { vec![change] };
-        let staged = translations.change_terms(changes, self.author(origin)).await;
-        let staged = staged.as_ref().map_err(|error| error.clone().into());
-        self.tell(|translator| translator.termed(now(), correlation_id.as_deref(), staged));
+        let changed = self.shared.translations.change_terms(vec![change], Some(project), self.author(origin)).await;
+        let changed = changed.and_then(|staged| told(&staged).next().ok_or(TranslationError::Gone));
+        let changed = changed.as_ref().map_err(|error| error.clone().into());
+        self.tell(|translator| translator.termed(now(), correlation_id.as_deref(), changed));
     }
 
     /// Looks up one text after the other, as fast as the client takes what is found.

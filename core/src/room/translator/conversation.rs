@@ -241,12 +241,6 @@ fn too_many_changes() -> InboundError {
     refused(ErrorCode::CapacityExceeded, message)
 }
 
-/// There is no such term, or it is another project's.
-pub(super) fn term_unknown() -> InboundError {
-    let message = "there is no such term in this project, nor in what all share: it may have been removed".to_owned();
-    InboundError { field: Some("payload.term_id".to_owned()), ..refused(ErrorCode::NotFound, message) }
-}
-
 /// A message that has its place in documents.
 fn not_here() -> InboundError {
     InboundError {

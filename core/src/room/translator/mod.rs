@@ -13,16 +13,16 @@ mod open;
 use super::Forms;
 use super::counters::Sent;
 use super::frame;
-use super::memory_event::{MemoryEvent, Origin, missed_message};
+use super::memory_event::{MemoryChange, MemoryEvent, Origin, missed_message};
 use super::observer::{Observer, ObserverConfig, Watching};
 use super::tokens::{Renewal, RenewalRequest};
 use crate::ids::UnixMillis;
 use crate::protocol::outbound::Metadata;
-use crate::protocol::translation_outbound::{Rated, Submitted, Suggested, Suggestions, TermGone, TermTold};
+use crate::protocol::translation_outbound::{Rated, Submitted, Suggested, Suggestions};
 use crate::protocol::{InboundError, Parser, SuggestionsBody};
 use crate::translation::{
-    Entry, EntryId, GlossaryTerm, Language, LanguagePair, ProjectId, Revision, Staged, Submission, Suggestion,
-    TermChange, TermView, TermWarning,
+    Entry, EntryId, GlossaryTerm, Language, LanguagePair, ProjectId, Revision, Submission, Suggestion, TermChange,
+    TermWarning,
 };
 use conversation::Conversation;
 
@@ -190,19 +190,16 @@ impl Translator {
     }
 
     /// What became of a term.
-    pub fn termed(&mut self, now: UnixMillis, correlation_id: Option<&str>, staged: Result<&Staged, InboundError>) {
+    pub fn termed(
+        &mut self,
+        now: UnixMillis,
+        correlation_id: Option<&str>,
+        changed: Result<&MemoryChange, InboundError>,
+    ) {
         self.conversation.change_is_done();
         let metadata = Metadata::of_server(now, correlation_id);
-        let is_gone = staged.as_ref().is_ok_and(|staged| staged.put.is_empty());
-        let sent = if is_gone { Sent::TermRemove } else { Sent::TermUpdate };
-        let answer = staged.and_then(|staged| match (staged.put.first(), staged.removed.first()) {
-            (Some(term), _) => {
-                let told = TermTold { term: TermView::from(&**term), correlation_id };
-                Ok(frame(sent.name(), &told, &metadata))
-            }
-            (None, Some(term)) => Ok(frame(sent.name(), &TermGone::of(term, correlation_id), &metadata)),
-            (None, None) => Err(conversation::term_unknown()),
-        });
+        let sent = changed.as_ref().map_or(Sent::TermUpdate, |change| change.sent());
+        let answer = changed.map(|change| change.frame(correlation_id, &metadata));
         self.observer.answer_or_refuse(now, sent, answer, correlation_id);
     }
 
