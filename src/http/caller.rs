@@ -4,13 +4,14 @@ use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use hyper::http::request::Parts;
 use jddb_core::ids::DocumentId;
-use jddb_core::room::JoinRefusal;
+use jddb_core::room::{JoinRefusal, Origin};
 
 use super::error::HttpError;
 use super::quota::{self, Asker};
 use super::refusal;
 use super::site::Site;
 use crate::auth::{AuthError, Identity, Pass, RefreshToken, Scope, Shown, find_token, percent_decode};
+use crate::translations::Author;
 
 /// The caller of a request, who is known since it was counted.
 ///
@@ -38,6 +39,15 @@ pub(super) fn pass(site: &Site, request: &Parts) -> Result<Pass, AuthError> {
         Some(Asker { shown: Ok(shown), .. }) => Ok(shown.identity().pass),
         Some(_) | None => Ok(shown(site, request)?.identity().pass),
     }
+}
+
+/// Who changes the translation memory by a request, and by what they may.
+///
+/// # Errors
+/// There is no token, or it is not valid.
+pub(super) fn author(site: &Site, request: &Parts, identity: &Identity) -> Result<Author, AuthError> {
+    let origin = Origin { user_id: identity.user_id.as_str().into(), ..Origin::default() };
+    Ok(Author { origin, pass: pass(site, request)?, is_admin: identity.has(Scope::DocumentAdmin).is_ok() })
 }
 
 /// The refresh token of a request, which is in its header: what is in a URL is kept in histories and logs.

@@ -1,23 +1,25 @@
 //! Entries of the translation memory: shown, rewritten, accepted or rejected, rated, deleted.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use jddb_core::protocol::outbound::write_json;
 use jddb_core::protocol::{ErrorCode, Parser, read_feedback_body, read_revision_body};
-use jddb_core::room::Origin;
 use jddb_core::translation::{Entry, EntryId, Revision, ShownEntry};
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::ask::check_open;
 use super::body::read_json;
-use super::caller::{authenticate, pass};
+use super::caller::{authenticate, author};
 use super::error::HttpError;
 use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
+use super::stored::read_disk;
 use crate::auth::{Identity, Scope, percent_decode};
-use crate::translations::{Author, TranslationError};
+use crate::translations::TranslationError;
 
 /// The answer of `DELETE /api/translation/entries/{translation_id}`.
 #[derive(Serialize)]
@@ -27,12 +29,13 @@ struct Deleted {
 }
 
 /// `GET /api/translation/entries/{translation_id}`.
-pub(super) fn get(site: &Site, request: &Parts, segment: &str) -> Result<HttpResponse, HttpError> {
+pub(super) async fn get(site: &Site, request: &Parts, segment: &str) -> Result<HttpResponse, HttpError> {
     check_open(site)?;
     authenticate(site, request)?.has(Scope::TranslationRead)?;
-    let id = entry_id(segment)?;
-    let entry = site.shared.translations.entry(id).ok_or_else(|| unknown(segment))?;
-    Ok(show(&entry))
+    let (id, shared) = (entry_id(segment)?, Arc::clone(&site.shared));
+    // An index may be merged meanwhile, for which a core does not wait.
+    let entry = read_disk(site, move |_| Ok(shared.translations.entry(id))).await?;
+    Ok(show(&*entry.ok_or_else(|| unknown(segment))?))
 }
 
 /// `PATCH /api/translation/entries/{translation_id}`.
@@ -84,11 +87,6 @@ fn caller(site: &Site, request: &Parts, segment: &str) -> Result<(EntryId, Ident
     let identity = authenticate(site, request)?;
     identity.has(Scope::TranslationWrite)?;
     Ok((entry_id(segment)?, identity))
-}
-
-pub(super) fn author(site: &Site, request: &Parts, identity: &Identity) -> Result<Author, HttpError> {
-    let origin = Origin { user_id: identity.user_id.as_str().into(), ..Origin::default() };
-    Ok(Author { origin, pass: pass(site, request)?, is_admin: identity.has(Scope::DocumentAdmin).is_ok() })
 }
 
 async fn change(

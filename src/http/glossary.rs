@@ -15,8 +15,7 @@ use tokio::time::timeout;
 
 use super::ask::check_open;
 use super::body::read_json;
-use super::caller::authenticate;
-use super::entries::author;
+use super::caller::{authenticate, author};
 use super::error::HttpError;
 use super::page::{Page, Pagination};
 use super::query::Query;
@@ -125,7 +124,7 @@ async fn read_body(site: &Site, request: &Parts, body: Incoming) -> Result<TermB
 /// Changes a term for the caller.
 async fn change(site: &Site, request: &Parts, change: TermChange) -> Result<Staged, HttpError> {
     let author = author(site, request, &authenticate(site, request)?)?;
-    let changed = site.shared.translations.change_terms(vec![change], author);
+    let changed = site.shared.translations.change_terms(vec![change], None, author);
     Ok(timeout(site.answer_timeout, changed).await.unwrap_or(Err(TranslationError::Busy))?)
 }
 

@@ -162,7 +162,7 @@ async fn dispatch(
         Endpoint::Concordance => concordance::search(site, &parts).await,
         Endpoint::ImportMemory => memory::import(site, &parts, body).await,
         Endpoint::ExportMemory => memory::export(site, &parts),
-        Endpoint::Translation => entries::get(site, &parts, segment),
+        Endpoint::Translation => entries::get(site, &parts, segment).await,
         Endpoint::ReviseTranslation => entries::revise(site, &parts, body, segment).await,
         Endpoint::DeleteTranslation => entries::delete(site, &parts, segment).await,
         Endpoint::TranslationFeedback => entries::feedback(site, &parts, body, segment).await,

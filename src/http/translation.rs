@@ -16,8 +16,7 @@ use tokio::time::timeout;
 
 use super::ask::check_open;
 use super::body::read_json;
-use super::caller::authenticate;
-use super::entries::author;
+use super::caller::{authenticate, author};
 use super::error::HttpError;
 use super::response::{HttpResponse, json_of_now};
 use super::site::Site;
@@ -65,10 +64,10 @@ pub(super) async fn analysis(site: &Site, request: &Parts, body: Incoming) -> Re
     let mut analysis = Analysis::default();
     for text in body.segments {
         check_open(site)?;
-        if !analysis.repeat(&text) {
+        if let Some(folded) = analysis.repeat(&text) {
             let weighed = Weighed { text: text.clone(), wanted: wanted.clone(), approved_only };
             let band = timeout(site.answer_timeout, site.shared.translations.weigh(weighed)).await;
-            analysis.add(&text, band.unwrap_or(Err(TranslationError::Busy))?);
+            analysis.add(&text, folded, band.unwrap_or(Err(TranslationError::Busy))?);
         }
     }
     let mut answer = Vec::new();

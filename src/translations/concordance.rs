@@ -1,4 +1,4 @@
-//! Searching all entries for a phrase, a part at a time: whoever waits for a suggestion waits for one part at most.
+//! Searching all entries for a phrase, a part at a time, when nobody waits for a suggestion.
 
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ impl Translations {
         for _ in 0..ENTRIES_PER_REQUEST.div_ceil(ENTRIES_PER_JOB) {
             let part = Part { wanted: Arc::clone(&wanted), before, max: wanted.max - found.entries.len() };
             let (reply, answer): (Reply<Concordance>, _) = oneshot::channel();
-            send(&self.look_ups, LookUp::Search(part, reply))?;
+            send(&self.patient, LookUp::Search(part, reply))?;
             let more = answer.await.unwrap_or(Err(TranslationError::Gone))?;
             found.entries.extend(more.entries);
             found.next = more.next;

@@ -29,6 +29,7 @@ use desk::Desk;
 pub use error::TranslationError;
 pub use events::{Heard, MemoryEvents};
 pub use glossary::Translated;
+pub(crate) use glossary::told;
 pub use look_up::NewestLookUp;
 
 use crate::auth::Pass;
@@ -70,7 +71,7 @@ enum Change {
     Submit(Box<Submission>, Author, Reply<Arc<Entry>>),
     Revise(EntryId, Box<Revision>, Author, Reply<Arc<Entry>>),
     Remove(EntryId, Author, Reply<Arc<Entry>>),
-    Terms(Vec<TermChange>, Author, Reply<Staged>),
+    Terms(Vec<TermChange>, Option<ProjectId>, Author, Reply<Staged>),
     Import(Vec<Imported>, Pass, Reply<Vec<Result<Became, ImportRefusal>>>),
     Stop,
 }
@@ -269,6 +270,17 @@ impl Translations {
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
+    /// How well a segment is known. Those of a text are asked for one by one, so that whoever waits for a suggestion waits for
+    /// one segment at most.
+    ///
+    /// # Errors
+    /// It cannot be looked up, or not now.
+    pub async fn weigh(&self, weighed: Weighed) -> Result<Band, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.patient, LookUp::Weigh(Box::new(weighed), reply))?;
+        answer.await.unwrap_or(Err(TranslationError::Gone))
+    }
+
     /// What waits to be told by that core.
     #[must_use]
     pub fn events(&self, core: usize) -> &MemoryEvents {
@@ -286,19 +298,6 @@ impl Translations {
         };
         let event = Arc::new(event);
         cores.for_each(|core| self.events[core].push(&event));
-    }
-}
-
-impl Translations {
-    /// How well a segment is known. Those of a text are asked for one by one, so that whoever waits for a suggestion waits for
-    /// one segment at most.
-    ///
-    /// # Errors
-    /// It cannot be looked up, or not now.
-    pub async fn weigh(&self, weighed: Weighed) -> Result<Band, TranslationError> {
-        let (reply, answer) = oneshot::channel();
-        send(&self.patient, LookUp::Weigh(Box::new(weighed), reply))?;
-        answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 }
 
