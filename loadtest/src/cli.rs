@@ -16,6 +16,7 @@ use crate::requests::{self, AnchorArgs, HttpArgs};
 use crate::slow::{self, SlowArgs};
 use crate::smoke::{self, SmokeArgs};
 use crate::stopped::{self, HoldArgs, StoppedArgs};
+use crate::translate::{self, TranslateArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,6 +31,13 @@ Examples:
 
   What of a bare hyper server's speed is left over HTTP?  (two cores; states, and durable changes)
     jddb-loadtest http --server-bin target/release/jddb-realtime --cores 2
+
+  How long does a translator wait?  (a million sentences, 50 look-ups a second, each answer checked)
+    jddb-loadtest translate --server-bin target/release/jddb-realtime --entries 1000000 --max-exact-p99-ms 2
+
+  The same with another mix, on the memory that the first of these lines made
+    jddb-loadtest translate --server-bin target/release/jddb-realtime --data /tmp/memory --entries 1000000
+    jddb-loadtest translate --server-bin target/release/jddb-realtime --data /tmp/memory --entries 1000000 --filled --exact 0 --new 0
 
   What does an idle connection cost?  (10,000 of them)
     jddb-loadtest idle --server-bin target/release/jddb-realtime
@@ -88,6 +96,8 @@ enum Command {
     /// The bare hyper server of `http`, in a process of its own
     #[command(hide = true)]
     Anchor(AnchorArgs),
+    /// Translators look texts up on WebSockets in a memory of any size; measures latencies, checks the answers
+    Translate(TranslateArgs),
     /// Damaged messages and frames by the million; checks that nobody else notices
     Mutants(MutantsArgs),
 }
@@ -135,6 +145,7 @@ pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
         Command::Hostile(args) => publish(&hostile::run(args)?, args.json),
         Command::Http(args) => publish(&requests::run(args)?, args.json),
         Command::Anchor(args) => requests::serve_anchor(args).map(|()| true),
+        Command::Translate(args) => publish(&translate::run(args)?, args.json),
         Command::Mutants(args) => publish(&mutants::run(args)?, args.json),
     }
 }
@@ -198,6 +209,9 @@ mod tests {
         check("x mutants --mutants 0", false);
         check("x http --connections 8 --rounds 1 --min-state-ratio 0.6", true);
         check("x http --rounds 0", false);
+        check("x translate --entries 1000 --rate 200 --exact 1 --fuzzy 0 --new 0 --filled", true);
+        check("x translate --entries 0", false);
+        check("x translate --rate 0", false);
         check("x reload --documents 2 --editors 3 --every 0", true);
         check("x reload --rate 0", false);
         check("x disk", false);

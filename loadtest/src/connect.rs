@@ -54,6 +54,9 @@ pub(crate) enum ConnectionError {
     /// No state in time.
     #[error("no document.state within 30 s of connecting; an overloaded server, or one whose greeting is `on-join`")]
     Timeout,
+    /// Not upgraded in time.
+    #[error("no answer to the upgrade within 30 s; an overloaded server?")]
+    NoAnswer,
 }
 
 /// What a close code means for whoever runs this.
@@ -76,6 +79,8 @@ fn advice(code: u16) -> &'static str {
 pub(crate) enum Feed<'a> {
     /// The document with this id.
     Document(&'a str),
+    /// What is translated in the project of this name.
+    Translation(&'a str),
     /// How the server is doing.
     Monitoring,
 }
@@ -104,6 +109,11 @@ impl<'a> Request<'a> {
     pub(crate) const fn new(endpoint: &'a Endpoint, document: &'a str, token: &'a str) -> Self {
         let feed = Feed::Document(document);
         Self { endpoint, feed, query: "", token, source: None, compression: false, receive_buffer: None }
+    }
+
+    /// A translator's, who gives the languages in `query`.
+    pub(crate) const fn translation(endpoint: &'a Endpoint, project: &'a str, query: &'a str, token: &'a str) -> Self {
+        Self { feed: Feed::Translation(project), query, ..Self::new(endpoint, "", token) }
     }
 
     /// An administrator's, who asks how the server is doing.
@@ -190,6 +200,11 @@ where
     }
 }
 
+/// Connects and upgrades; nothing is waited for after that.
+pub(crate) async fn open_in_time(request: Request<'_>) -> Result<Socket, ConnectionError> {
+    tokio::time::timeout(JOIN_WITHIN, open(request)).await.unwrap_or(Err(ConnectionError::NoAnswer))
+}
+
 async fn open(request: Request<'_>) -> Result<Socket, ConnectionError> {
     if let Some(encryption) = &request.endpoint.encryption {
         let request = Request { compression: false, ..request };
@@ -217,6 +232,7 @@ async fn shake_hands(
     let extensions = if compression { EXTENSIONS } else { "" };
     let path = match feed {
         Feed::Document(id) => format!("/ws/document/{id}"),
+        Feed::Translation(project) => format!("/ws/translation/{project}"),
         Feed::Monitoring => "/ws/monitoring".to_owned(),
     };
     let upgrade = format!(

@@ -2,7 +2,7 @@
 //!
 //! It is an outsider: it shares no code with the server and believes nothing it is not sent. In reading order: [`cli`]
 //! and [`target`] say what is tested; [`edit`], [`idle`], [`slow`], [`stopped`], [`smoke`], [`disk`], [`hostile`],
-//! [`mutants`], [`reload`] and [`requests`] (`http`) are the scenarios; [`connect`], [`tls`], [`socket`] and [`scan`] are the client, [`replica`]
+//! [`mutants`], [`reload`], [`requests`] (`http`) and [`translate`] are the scenarios; [`connect`], [`tls`], [`socket`] and [`scan`] are the client, [`replica`]
 //! and [`follower`] its copy of a text, [`raw`] a bad one, [`bystander`] who suffers from it;
 //! [`stage`] is where they play, [`monitor`] and [`resident`] what the server says and takes meanwhile; [`schedule`], [`stamp`] and [`histogram`] measure; [`report`] tells.
 
@@ -44,6 +44,7 @@ mod stopped;
 mod target;
 mod tls;
 mod token;
+mod translate;
 
 use std::process::ExitCode;
 

@@ -44,9 +44,14 @@ impl Scanner {
         }
     }
 
-    /// The message's type.
+    /// The message's type, as written.
+    pub(crate) fn type_name<'m>(&self, message: &'m [u8]) -> Option<&'m [u8]> {
+        string_after(&self.kind, message)
+    }
+
+    /// The message's type, as far as documents have it.
     pub(crate) fn kind(&self, message: &[u8]) -> Kind {
-        match string_after(&self.kind, message) {
+        match self.type_name(message) {
             Some(b"document.change") => Kind::Change,
             Some(b"document.ack") => Kind::Ack,
             Some(b"document.state") => Kind::State,

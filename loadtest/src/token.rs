@@ -13,6 +13,8 @@ use crate::failure::Failure;
 
 /// What every user here may do.
 const SCOPE: &str = "document:read document:write";
+/// What a translator may do.
+const TRANSLATOR_SCOPE: &str = "translation:read translation:write";
 /// What an administrator may do besides.
 const ADMINISTRATOR_SCOPE: &str = "document:admin";
 /// Long enough for any run.
@@ -127,6 +129,14 @@ impl Tokens {
         }
     }
 
+    /// A token for the translator `sub`.
+    pub(crate) fn translator(&self, sub: &str, limits: LimitsClaim) -> Result<String, Failure> {
+        match self {
+            Self::Given(token) => Ok(token.clone()),
+            Self::Signed(signer) => signer.sign(sub, TRANSLATOR_SCOPE, Some(limits)),
+        }
+    }
+
     /// A token of somebody who may see how the server is doing; none where there is but the one that was given.
     pub(crate) fn administrator(&self) -> Result<Option<String>, Failure> {
         match self {
@@ -179,6 +189,8 @@ mod tests {
             assert_eq!(claims["sub"], "user_7");
             assert_eq!(claims["scope"], SCOPE);
             assert_eq!(claims["limits"]["messages_per_minute"], 600);
+            let translator = tokens.translator("user_8", LIMITS).unwrap();
+            assert_eq!(self::claims(&translator, secret)["scope"], TRANSLATOR_SCOPE);
             let administrator = tokens.administrator().unwrap().unwrap();
             assert_eq!(self::claims(&administrator, secret)["scope"], ADMINISTRATOR_SCOPE);
         }

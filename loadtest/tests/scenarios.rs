@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -17,8 +17,8 @@ fn server(test: &str) -> Option<PathBuf> {
     None
 }
 
-/// Runs a scenario, which has to succeed; its report.
-fn run(scenario: &str, options: &[&str]) -> Option<Value> {
+/// Runs a scenario.
+fn output(scenario: &str, options: &[&str]) -> Option<Output> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jddb-loadtest"));
     command.arg(scenario).arg("--server-bin").arg(server(scenario)?).arg("--json").args(options);
     for (name, _) in std::env::vars_os() {
@@ -26,7 +26,12 @@ fn run(scenario: &str, options: &[&str]) -> Option<Value> {
             command.env_remove(name);
         }
     }
-    let output = command.output().expect("the generator starts");
+    Some(command.output().expect("the generator starts"))
+}
+
+/// Runs a scenario, which has to succeed; its report.
+fn run(scenario: &str, options: &[&str]) -> Option<Value> {
+    let output = output(scenario, options)?;
     let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{scenario} {options:?}: {told}{errors}");
     Some(serde_json::from_slice(&output.stdout).expect("a report is JSON"))
@@ -95,4 +100,29 @@ fn certificates_keys_and_settings_change_under_editors() {
     assert!(count("versions") >= 400, "{report}");
     // One of each kind of mistake.
     assert!(count("mistakes") >= 5 && count("keys_removed") >= 5, "{report}");
+}
+
+#[test]
+fn translators_find_what_is_in_a_memory_and_it_is_noticed_where_they_do_not() {
+    let data = tempfile::tempdir().expect("a directory");
+    let data = data.path().to_str().expect("UTF-8");
+    let few = ["--data", data, "--connections", "8", "--rate", "200", "--warmup", "0", "--seconds", "2"];
+    let memory = ["--entries", "3000", "--seed", "5"];
+    let Some(report) = run("translate", &[&few[..], &memory].concat()) else { return };
+    assert_eq!(report["filled"]["created"], 3_000, "{report}");
+    for told in report["kinds"].as_array().expect("a list") {
+        let count = |figure: &str| told[figure].as_u64().expect("a number");
+        assert!(count("answered") > 20 && count("answered") + count("superseded") == count("sent"), "{report}");
+        let found = if told["kind"] == "new" { 0..=0 } else { count("answered") * 9 / 10..=count("answered") };
+        assert!(found.contains(&count("found")), "{report}");
+    }
+    // What is there already need not be imported.
+    let again = run("translate", &[&few[..], &memory, &["--filled", "--exact", "0"]].concat()).expect("a server");
+    assert_eq!((&again["filled"], &again["kinds"][0]["sent"]), (&Value::Null, &Value::from(0)), "{again}");
+    // Of another seed nothing is.
+    let wrong = output("translate", &[&few[..], &["--entries", "3000", "--seed", "6", "--filled"]].concat());
+    let wrong = wrong.expect("a server");
+    let said = String::from_utf8_lossy(&wrong.stdout);
+    assert_eq!(wrong.status.code(), Some(1), "{said}");
+    assert!(said.contains("no suggestion for a text that is in the memory"), "{said}");
 }
