@@ -35,7 +35,10 @@ Examples:
   How long does a translator wait?  (a million sentences, 50 look-ups a second, each answer checked)
     jddb-loadtest translate --server-bin target/release/jddb-realtime --entries 1000000 --max-exact-p99-ms 2
 
-  The same with another mix, on the memory that the first of these lines made
+  What do those who edit documents notice of it?  (20 documents × 50 editors, with look-ups and without)
+    jddb-loadtest translate --server-bin target/release/jddb-realtime --cores 2 --editors 20x50 --max-editors-ratio 1.2
+
+  How long does a translator wait with another mix, on the memory that the first of these lines made
     jddb-loadtest translate --server-bin target/release/jddb-realtime --data /tmp/memory --entries 1000000
     jddb-loadtest translate --server-bin target/release/jddb-realtime --data /tmp/memory --entries 1000000 --filled --exact 0 --new 0
 
@@ -210,6 +213,9 @@ mod tests {
         check("x http --connections 8 --rounds 1 --min-state-ratio 0.6", true);
         check("x http --rounds 0", false);
         check("x translate --entries 1000 --rate 200 --exact 1 --fuzzy 0 --new 0 --filled", true);
+        check("x translate --editors 2x3 --rounds 1 --max-editors-ratio 1.2", true);
+        check("x translate --editors 2", false);
+        check("x translate --max-editors-ratio 1.2", false);
         check("x translate --entries 0", false);
         check("x translate --rate 0", false);
         check("x reload --documents 2 --editors 3 --every 0", true);

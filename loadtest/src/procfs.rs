@@ -31,6 +31,11 @@ impl CpuSeconds {
         Self { user: self.user - earlier.user, system: self.system - earlier.system }
     }
 
+    /// What both are together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { user: self.user + other.user, system: self.system + other.system }
+    }
+
     /// User and system time together.
     pub(crate) fn total(self) -> f64 {
         self.user + self.system

@@ -121,6 +121,15 @@ pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", float(bytes) / (1024.0 * 1024.0))
 }
 
+/// The middle one, or that between the two in the middle.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = sorted[(sorted.len() - 1) / 2];
+    Some(f64::midpoint(lower, upper))
+}
+
 /// A count as a number to divide by.
 #[expect(clippy::cast_precision_loss, reason = "counts of messages and bytes stay below 2^53")]
 pub(crate) fn float(count: u64) -> f64 {
@@ -190,5 +199,12 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_000), "1,000");
         assert_eq!(grouped(81_667), "81,667");
+    }
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 9.0]), Some(3.0));
     }
 }

@@ -126,3 +126,20 @@ fn translators_find_what_is_in_a_memory_and_it_is_noticed_where_they_do_not() {
     assert_eq!(wrong.status.code(), Some(1), "{said}");
     assert!(said.contains("no suggestion for a text that is in the memory"), "{said}");
 }
+
+#[test]
+fn editors_are_measured_with_look_ups_and_without() {
+    let memory =
+        ["--entries", "500", "--connections", "4", "--rate", "100", "--exact", "1", "--fuzzy", "0", "--new", "0"];
+    let editors = ["--editors", "2x3", "--typing-rate", "600", "--rounds", "2", "--warmup", "0", "--seconds", "1"];
+    let Some(report) = run("translate", &[&memory[..], &editors].concat()) else { return };
+    let editing = &report["editing"];
+    for phases in ["without", "with"] {
+        // 60 changes a second, to the two others each, in two rounds.
+        let delivered = editing[phases]["count"].as_u64().expect("a number");
+        assert!((200..=260).contains(&delivered), "{report}");
+    }
+    assert_eq!(editing["ratios"].as_array().map(Vec::len), Some(2), "{report}");
+    let sent = report["kinds"][0]["sent"].as_u64().expect("a number");
+    assert!((190..=210).contains(&sent), "in half of the phases: {report}");
+}

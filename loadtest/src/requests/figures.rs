@@ -7,7 +7,7 @@ use super::{HttpArgs, Phase};
 use crate::disk::DiskReport;
 use crate::failure::Failure;
 use crate::histogram::LatencySummary;
-use crate::report::{Figures, Report, Table, float};
+use crate::report::{Figures, Report, Table, float, median};
 
 /// Above this share of its threads' time the generator is what is measured.
 const GENERATOR_BUSY: f64 = 0.85;
@@ -122,15 +122,6 @@ impl Told {
     }
 }
 
-/// The middle one, or that between the two in the middle.
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = sorted[(sorted.len() - 1) / 2];
-    Some(f64::midpoint(lower, upper))
-}
-
 impl HttpFigures {
     /// Works the figures out.
     pub(super) fn report(
@@ -207,17 +198,5 @@ impl Figures for HttpFigures {
             table.heading(&format!("note: {note}"));
         }
         table
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[4.0, 1.0, 2.0, 9.0]), Some(3.0));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::beside::{self, Beside};
 use super::corpus::Kind;
 use super::fill::Filled;
 use super::seeker::{Fate, Tally};
@@ -34,6 +35,8 @@ pub(crate) struct TranslateFigures {
     pushed: u64,
     /// How late the generator itself sent.
     lag: LatencySummary,
+    /// What those who edit noticed of it, where somebody does.
+    editing: Option<beside::Told>,
     server: Option<Cost>,
     generator_cores_busy: f64,
     notes: Vec<String>,
@@ -109,13 +112,19 @@ impl Told {
 
 impl TranslateFigures {
     /// Works the figures out.
-    pub(super) fn report(args: &TranslateArgs, filled: Option<Filled>, measured: &Measured) -> Report<Self> {
+    pub(super) fn report(
+        args: &TranslateArgs,
+        filled: Option<Filled>,
+        measured: &Measured,
+        beside: Option<Beside>,
+    ) -> Report<Self> {
         let Measured { tally, server, generator, seconds } = measured;
         let Tally { fates, lag, pushed, errors } = tally;
         let kinds: Vec<Told> = Kind::ALL.into_iter().zip(fates).map(|(kind, fate)| Told::new(kind, fate)).collect();
         let mut complaints = errors.lines();
         let goals = [args.max_exact_p99_ms, args.max_fuzzy_p99_ms, None];
         kinds.iter().zip(goals).for_each(|(told, goal)| told.complaints(goal, &mut complaints));
+        let editing = beside.map(|beside| beside.told(args.max_editors_ratio, &mut complaints));
         let mut figures = Self {
             entries: args.entries,
             seed: args.seed,
@@ -126,6 +135,7 @@ impl TranslateFigures {
             kinds,
             pushed: *pushed,
             lag: lag.summary(),
+            editing,
             server: server.map(|(cpu, memory)| Cost { cores_busy: cpu.total() / seconds, memory }),
             generator_cores_busy: generator.total() / seconds,
             notes: Vec::new(),
@@ -180,6 +190,7 @@ impl Figures for TranslateFigures {
         if self.pushed > 0 {
             table.row("better suggestions pushed", grouped(self.pushed));
         }
+        self.editing.iter().for_each(|editing| editing.rows(&mut table));
         if let Some(Cost { cores_busy, memory }) = &self.server {
             table.heading("server");
             table.row("cores busy", format_args!("{cores_busy:.2}"));

@@ -2,9 +2,10 @@
 //! as large as you like.
 //!
 //! In reading order: `corpus` is what is in the memory and what is asked about, `fill` puts it there, `seeker` asks, `answer`
-//! says whether an answer is right, `figures` what is told; this file plans the run.
+//! says whether an answer is right, `beside` are editors meanwhile, `figures` what is told; this file plans the run.
 
 mod answer;
+mod beside;
 mod corpus;
 mod figures;
 mod fill;
@@ -17,13 +18,14 @@ use std::time::Duration;
 use clap::Args;
 use rustix::process::{Pid, getpid};
 
+use self::beside::{Beside, Editors};
 use self::corpus::{Corpus, ENTRIES_MAX, Kind};
 use self::figures::TranslateFigures;
 use self::fill::{Filled, fill};
 use self::seeker::{Desk, Seeker, Tally, write_request};
 use crate::clock::{self, Nanos, Timer};
 use crate::connect::{self, Request};
-use crate::edit::Window;
+use crate::edit::{Team, Window, parse_rate as parse_typing_rate, plan, sleep_until};
 use crate::failure::Failure;
 use crate::procfs::{CpuSeconds, Memory};
 use crate::report::Report;
@@ -81,6 +83,15 @@ pub(crate) struct TranslateArgs {
     /// Seconds of the same load before that, not measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=3_600), value_name = "S")]
     warmup: u64,
+    /// Editors of documents beside, D documents with E editors each: their deliveries are measured with look-ups and without
+    #[arg(long, value_name = "DxE")]
+    editors: Option<Editors>,
+    /// Changes each of them makes a minute
+    #[arg(long, default_value_t = 100.0, value_parser = parse_typing_rate, value_name = "R")]
+    typing_rate: f64,
+    /// Times that both are measured, by turns
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1_000), value_name = "N")]
+    rounds: u32,
     /// Confine the generator to this core
     #[arg(long, value_name = "CORE")]
     pin_core: Option<usize>,
@@ -90,6 +101,9 @@ pub(crate) struct TranslateArgs {
     /// The same of fuzzy ones
     #[arg(long, value_name = "MS")]
     max_fuzzy_p99_ms: Option<f64>,
+    /// Fail if the editors' 99th percentile with look-ups is above so many times that without
+    #[arg(long, value_name = "RATIO", requires = "editors")]
+    max_editors_ratio: Option<f64>,
     /// Print JSON instead of the table
     #[arg(long)]
     pub(crate) json: bool,
@@ -138,8 +152,12 @@ pub(crate) fn run(args: &TranslateArgs) -> Result<Report<TranslateFigures>, Fail
     }
     let target = Target::open(&args.target)?;
     let filled = fill_memory(args, &target)?;
-    let measured = stage::on_this_thread(look_up(args, &target))?;
-    let mut report = TranslateFigures::report(args, filled, &measured);
+    let mut beside = args.editors.map(Beside::new).transpose()?;
+    let measured = match &mut beside {
+        None => stage::on_this_thread(look_up(args, &target, None))?,
+        Some(beside) => by_turns(args, &target, beside)?,
+    };
+    let mut report = TranslateFigures::report(args, filled, &measured, beside);
     target.close(&mut report.complaints);
     Ok(report)
 }
@@ -154,6 +172,24 @@ fn fill_memory(args: &TranslateArgs, target: &Target) -> Result<Option<Filled>, 
     Ok(Some(filled))
 }
 
+/// Has editors type while texts are looked up, and while none are; neither always comes second.
+fn by_turns(args: &TranslateArgs, target: &Target, beside: &mut Beside) -> Result<Measured, Failure> {
+    let mut measured = Measured::nothing()?;
+    for round in 0..args.rounds {
+        for has_look_ups in [round % 2 == 0, round % 2 != 0] {
+            let mut team = beside.editors().sit_down(args, target)?;
+            if has_look_ups {
+                measured.add(stage::on_this_thread(look_up(args, target, Some(&mut team)))?)?;
+            } else {
+                sleep_until(plan(args.warmup, args.seconds, &mut team).to);
+            }
+            beside.add(&team.finish()?, has_look_ups)?;
+        }
+        eprintln!("measured {} of {} rounds", round + 1, args.rounds);
+    }
+    Ok(measured)
+}
+
 /// What came of the look-ups, and what they cost.
 #[derive(Debug)]
 struct Measured {
@@ -164,12 +200,34 @@ struct Measured {
     seconds: f64,
 }
 
-/// Connects, asks until the measured time is over, and waits for what is still to be answered.
-async fn look_up(args: &TranslateArgs, target: &Target) -> Result<Measured, Failure> {
+impl Measured {
+    fn nothing() -> Result<Self, Failure> {
+        Ok(Self { tally: Tally::new()?, server: None, generator: CpuSeconds::default(), seconds: 0.0 })
+    }
+
+    /// Adds a later phase.
+    fn add(&mut self, later: Self) -> Result<(), Failure> {
+        let Self { tally, server, generator, seconds } = later;
+        self.tally.merge(tally)?;
+        let before = self.server.map_or_else(CpuSeconds::default, |(cpu, _)| cpu);
+        self.server = server.map(|(cpu, memory)| (cpu.plus(before), memory));
+        self.generator = self.generator.plus(generator);
+        self.seconds += seconds;
+        Ok(())
+    }
+}
+
+/// Connects, asks until the measured time is over, and waits for what is still to be answered. Editors begin at the same time.
+async fn look_up(args: &TranslateArgs, target: &Target, team: Option<&mut Team>) -> Result<Measured, Failure> {
     let sockets = open_all(args, target).await?;
     let start = clock::now().plus(START_DELAY);
-    let from = start.plus(Duration::from_secs(args.warmup));
-    let window = Window { from, to: from.plus(Duration::from_secs(args.seconds)) };
+    let window = team.map_or_else(
+        || {
+            let from = start.plus(Duration::from_secs(args.warmup));
+            Window { from, to: from.plus(Duration::from_secs(args.seconds)) }
+        },
+        |team| plan(args.warmup, args.seconds, team),
+    );
     let tally = RefCell::new(Tally::new()?);
     let desk = Rc::new(Desk { scanner: Scanner::new(), window, tally, closing: Cell::new(false) });
     let begin = |socket: Socket| {

@@ -53,6 +53,22 @@ impl Tally {
         Ok(Self { fates, lag: Latencies::new()?, pushed: 0, errors: Errors::default() })
     }
 
+    /// Adds what was counted in another phase.
+    pub(super) fn merge(&mut self, other: Self) -> Result<(), Failure> {
+        let Self { fates, lag, pushed, errors } = other;
+        for (own, Fate { sent, superseded, refused, found, latency }) in self.fates.iter_mut().zip(fates) {
+            own.sent += sent;
+            own.superseded += superseded;
+            own.refused += refused;
+            own.found += found;
+            own.latency.merge(&latency)?;
+        }
+        self.lag.merge(&lag)?;
+        self.pushed += pushed;
+        self.errors.merge(errors);
+        Ok(())
+    }
+
     fn of(&mut self, kind: Kind) -> &mut Fate {
         let [exact, fuzzy, new] = &mut self.fates;
         match kind {
@@ -189,4 +205,94 @@ pub(super) fn write_request(message: &mut Vec<u8>, number: u64, text: &str) {
     // Neither can fail: a String is JSON, and a Vec takes all.
     let _ = serde_json::to_writer(&mut *message, text);
     let _ = write!(message, r#"}},"metadata":{{"client_id":"loadtest","correlation_id":"{number}"}}}}"#);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use crate::stage;
+
+    const MILLISECOND: u64 = 1_000_000;
+
+    /// A connection to somebody who says nothing, and a desk where all is measured.
+    async fn seat() -> (Seeker, Rc<Desk>, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let window = Window { from: Nanos(0), to: Nanos(u64::MAX) };
+        let tally = RefCell::new(Tally::new().unwrap());
+        let desk = Desk { scanner: Scanner::new(), window, tally, closing: Cell::new(false) };
+        (Seeker::new(Socket::new(stream, Vec::new()).writer), Rc::new(desk), listener)
+    }
+
+    fn ask(seeker: &Seeker, desk: &Desk, number: u64, due: Nanos) {
+        let question = Question { kind: Kind::Exact, text: "a".to_owned(), translation: Some("b".to_owned()) };
+        let mut message = Vec::new();
+        write_request(&mut message, number, &question.text);
+        seeker.ask(desk, number, due, question, &mut message);
+    }
+
+    fn said(kind: &str, number: u64) -> Vec<u8> {
+        let suggestions = [json!({"text": "b", "match_type": "exact"})];
+        let payload = json!({"suggestions": suggestions, "correlation_id": number.to_string()});
+        json!({"type": format!("translation.{kind}"), "payload": payload}).to_string().into_bytes()
+    }
+
+    #[test]
+    fn a_request_is_json_whatever_the_text() {
+        let mut message = b"what was there".to_vec();
+        write_request(&mut message, 7, "a \"b\"\\\n");
+        let message: serde_json::Value = serde_json::from_slice(&message).unwrap();
+        assert_eq!(message["payload"]["source_text"], "a \"b\"\\\n");
+        assert_eq!(message["metadata"]["correlation_id"], "7");
+    }
+
+    #[test]
+    fn latencies_count_from_when_a_request_was_due() {
+        let played = stage::on_this_thread(async {
+            let (seeker, desk, _listener) = seat().await;
+            // The generator was held up for 400 ms, and the answer took 100 more.
+            let now = clock::now();
+            let due = Nanos(now.0 - 400 * MILLISECOND);
+            ask(&seeker, &desk, 1, due);
+            seeker.receive(&desk, &said("suggestion", 1), now.plus(std::time::Duration::from_millis(100)));
+            let tally = desk.tally.borrow();
+            let [exact, ..] = &tally.fates;
+            let latency = exact.latency.summary();
+            assert!((499.0..501.0).contains(&latency.max_ms), "{latency:?}");
+            assert!(tally.lag.summary().max_ms >= 400.0);
+            assert_eq!((exact.sent, exact.found, seeker.waiting(), tally.errors.total()), (1, 1, 0, 0));
+            Ok(())
+        });
+        played.unwrap();
+    }
+
+    #[test]
+    fn answers_come_once_and_in_order() {
+        let played = stage::on_this_thread(async {
+            let (seeker, desk, _listener) = seat().await;
+            let now = clock::now();
+            let errors = || desk.tally.borrow().errors.total();
+            (1..=4).for_each(|number| ask(&seeker, &desk, number, now));
+            seeker.receive(&desk, &said("cancelled", 1), now);
+            seeker.receive(&desk, &said("suggestion", 2), now);
+            assert_eq!((errors(), desk.tally.borrow().fates[0].superseded), (0, 1));
+            // What is better for what was answered last is no answer.
+            seeker.receive(&desk, &said("suggestion", 2), now);
+            assert_eq!((errors(), desk.tally.borrow().pushed), (0, 1));
+            for (kind, number) in [("suggestion", 4), ("cancelled", 2), ("suggestion", 1)] {
+                let before = errors();
+                seeker.receive(&desk, &said(kind, number), now);
+                assert_eq!(errors(), before + 1, "{kind} {number}");
+            }
+            assert_eq!((seeker.waiting(), desk.tally.borrow().fates[0].latency.count()), (2, 1));
+            let refused = br#"{"type":"system.error","payload":{"error_code":"X"},"metadata":{"correlation_id":"3"}}"#;
+            seeker.receive(&desk, refused, now);
+            assert_eq!((seeker.waiting(), desk.tally.borrow().fates[0].refused), (1, 1));
+            Ok(())
+        });
+        played.unwrap();
+    }
 }
