@@ -8,6 +8,7 @@
 //! which is small.
 
 mod found;
+mod imported;
 mod matcher;
 mod term;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::ids::UnixMillis;
 pub use found::{
     GlossaryTerm, TERMS_FOUND_MAX, TermFault, TermFound, TermInquiry, TermWarning, check_terms, glossary_terms,
 };
+pub use imported::{ImportedTerm, TermRefusal, TermsBecame};
 use matcher::{Aligned, Inflection, Matcher, TooMany};
 pub use term::{
     DOMAIN_BYTES_MAX, NOTE_CHARS_MAX, TERM_CHARS_MAX, TERM_VARIANTS_MAX, Term, TermContent, TermDraft, TermError,
@@ -240,6 +242,11 @@ impl Glossary {
     #[must_use]
     pub fn term(&self, id: TermId) -> Option<&Arc<Term>> {
         self.ids.get(&id)
+    }
+
+    /// All terms: by whose they are, by their languages, then by the alphabet.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Term>> {
+        self.terms.values()
     }
 
     /// All terms of a scope: by their languages, then by the alphabet.
