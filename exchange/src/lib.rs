@@ -7,11 +7,16 @@
 //! The parts, each of which uses only those before it:
 //!
 //! 1. `source`: bytes in some encoding as UTF-8, with their lines counted.
-//! 2. `xml`: elements and texts of an XML file that may be hostile.
-//! 3. [`tmx`]: translation memories.
+//! 2. `xml`: elements and texts of an XML file that may be hostile; `escape`: how they are written.
+//! 3. `values`: dates and people.
+//! 4. [`tmx`]: translation memories.
+//! 5. [`terms`]: glossaries, as CSV and TBX-Basic.
 
+mod escape;
 mod source;
+pub mod terms;
 pub mod tmx;
+mod values;
 pub mod xml;
 
 pub use xml::ReadError;

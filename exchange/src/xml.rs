@@ -238,9 +238,43 @@ impl<R: BufRead> XmlReader<R> {
         };
         judged.map_err(|reason| fail(open, starts, reason))
     }
+
+    /// Passes over the element that has begun, with all in it.
+    ///
+    /// # Errors
+    /// As of [`Self::next_node`].
+    pub fn skip(&mut self) -> Result<(), ReadError> {
+        self.read_text(0).map(drop)
+    }
+
+    /// The text of the element that has begun and of those in it, cut after so many bytes.
+    ///
+    /// # Errors
+    /// As of [`Self::next_node`].
+    pub fn read_text(&mut self, bytes_max: usize) -> Result<String, ReadError> {
+        let (mut text, mut depth) = (String::new(), 1);
+        while depth > 0 {
+            match self.next_node()? {
+                Node::Start(_) => depth += 1,
+                Node::End => depth -= 1,
+                Node::Text(more) => {
+                    let room = bytes_max - text.len();
+                    text.push_str(&more[..more.floor_char_boundary(room)]);
+                }
+                Node::Nothing => {}
+                Node::Eof => break,
+            }
+        }
+        Ok(text)
+    }
 }
 
-fn malformed(line: u64, element: &str, reason: String) -> ReadError {
+/// Whether a text says nothing.
+pub(crate) fn is_space(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_whitespace())
+}
+
+pub(crate) fn malformed(line: u64, element: &str, reason: String) -> ReadError {
     ReadError::Malformed { line, element: shown(element), reason }
 }
 
@@ -303,8 +337,7 @@ fn unknown_entity(name: &str) -> String {
 
 fn text_of(text: Cow<'_, str>, is_outside: bool) -> Result<Node<'_>, String> {
     if is_outside {
-        let is_space = text.bytes().all(|byte| byte.is_ascii_whitespace());
-        return if is_space { Ok(Node::Nothing) } else { Err("text outside of the root element".to_owned()) };
+        return if is_space(&text) { Ok(Node::Nothing) } else { Err("text outside of the root element".to_owned()) };
     }
     check_characters(&text)?;
     Ok(Node::Text(text))

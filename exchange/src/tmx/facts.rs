@@ -6,19 +6,12 @@ use jddb_core::ids::UnixMillis;
 use jddb_core::translation::{
     CONTRIBUTORS_MAX, Context, ProjectId, RATERS_MAX, Rating, Ratings, Status, TEXT_CHARS_MAX,
 };
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use super::names;
-use crate::xml::shown;
+use crate::values::{date, person, wrong};
 
 /// The longest value of a context but for the segments around, in bytes: longer ones are not kept.
 const CONTEXT_BYTES_MAX: usize = 256;
-/// The longest name of a person, in bytes: what is longer is cut.
-const PERSON_BYTES_MAX: usize = 128;
-/// How TMX writes a moment, in UTC.
-pub(super) const DATE: &str = "%Y%m%dT%H%M%SZ";
 
 /// What is known; the rest is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -161,10 +154,6 @@ impl Facts {
     }
 }
 
-fn wrong(name: &str, value: &str, expected: &str) -> String {
-    format!("{name} is {:?}: expected {expected}", shown(value))
-}
-
 fn number(name: &str, value: &str) -> Result<u32, String> {
     // What was used more often than can be counted was used often.
     let digits = value.trim();
@@ -173,27 +162,10 @@ fn number(name: &str, value: &str) -> Result<u32, String> {
     number.ok_or_else(|| wrong(name, value, "a whole number, such as 7"))
 }
 
-/// A moment as TMX writes it, or as ISO 8601 does otherwise.
-fn date(name: &str, value: &str) -> Result<UnixMillis, String> {
-    let value = value.trim();
-    let as_tmx = || DateTime::strptime(DATE, value).ok()?.to_zoned(TimeZone::UTC).ok().map(|moment| moment.timestamp());
-    let moment = as_tmx().or_else(|| Timestamp::from_str(value).ok());
-    let moment = moment.ok_or_else(|| wrong(name, value, "a moment in UTC, such as 20251126T093000Z"))?;
-    // Nothing here is older than 1970.
-    Ok(UnixMillis(u64::try_from(moment.as_millisecond()).unwrap_or(0)))
-}
-
 /// The same moment to the millisecond; where the attribute says another second, somebody has changed that since.
 fn exact(name: &str, value: &str, attribute: Option<UnixMillis>) -> Result<UnixMillis, String> {
     let exact = date(name, value)?;
     Ok(attribute.filter(|attribute| attribute.0 / 1_000 != exact.0 / 1_000).unwrap_or(exact))
-}
-
-/// A name that can be shown and logged.
-fn person(value: &str) -> Option<Box<str>> {
-    let name: String = value.chars().filter(|character| !character.is_control()).collect();
-    let name = &name[..name.floor_char_boundary(PERSON_BYTES_MAX)];
-    (!name.trim().is_empty()).then(|| name.into())
 }
 
 fn name_of(value: &str) -> Option<Box<str>> {

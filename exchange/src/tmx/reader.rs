@@ -5,7 +5,7 @@ use std::io::BufRead;
 use super::facts::Facts;
 use super::segment::{Segment, SegmentBuilder};
 use super::unit::{Unit, VARIANTS_MAX, Variant};
-use crate::xml::{Node, ReadError, Tag, XmlReader, shown};
+use crate::xml::{Node, ReadError, Tag, XmlReader, is_space, shown};
 
 /// The longest value of a property, in bytes. What is longer says nothing to us.
 const PROPERTY_BYTES_MAX: usize = 32 << 10;
@@ -89,7 +89,7 @@ impl<R: BufRead> TmxReader<R> {
                             self.source = value.into_owned();
                         }
                     }
-                    self.skip()?;
+                    self.xml.skip()?;
                 }
                 Node::Start(tag) if tag.name() == "body" => return Ok(()),
                 Node::Text(text) if is_space(&text) => {}
@@ -141,7 +141,7 @@ impl<R: BufRead> TmxReader<R> {
                     let name = type_of(&tag)?;
                     self.read_property(&name, &mut unit.facts)?;
                 }
-                Node::Start(_) => self.skip()?,
+                Node::Start(_) => self.xml.skip()?,
                 Node::Text(text) if !is_space(&text) => {
                     return Err(self.xml.malformed("text: expected <tuv> with <seg>"));
                 }
@@ -165,7 +165,7 @@ impl<R: BufRead> TmxReader<R> {
                     let name = type_of(&tag)?;
                     self.read_property(&name, &mut variant.facts)?;
                 }
-                Node::Start(_) => self.skip()?,
+                Node::Start(_) => self.xml.skip()?,
                 Node::Text(text) if !is_space(&text) => return Err(self.xml.malformed("text: expected <seg>")),
                 Node::Text(_) | Node::Nothing => {}
                 Node::End | Node::Eof if has_segment => return Ok(()),
@@ -202,24 +202,6 @@ impl<R: BufRead> TmxReader<R> {
         }
         facts.property(name, &value).map_err(|reason| self.xml.malformed(reason))
     }
-
-    /// Passes over the element that has begun, with all in it.
-    fn skip(&mut self) -> Result<(), ReadError> {
-        let mut depth = 1;
-        while depth > 0 {
-            match self.xml.next_node()? {
-                Node::Start(_) => depth += 1,
-                Node::End => depth -= 1,
-                Node::Text(_) | Node::Nothing => {}
-                Node::Eof => break,
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_space(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_whitespace())
 }
 
 /// The attributes of a unit or of a text in it, which say something of it, or something else.

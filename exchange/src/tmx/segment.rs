@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use jddb_core::translation::TEXT_CHARS_MAX;
-use quick_xml::escape::{escape, partial_escape};
+use quick_xml::escape::partial_escape;
 
+use crate::escape::escape_attribute;
 use crate::xml::{ReadError, Tag, is_character};
 
 /// The longest text with its tags, in bytes. What is longer is passed over, with its unit.
@@ -138,18 +139,4 @@ pub(super) fn write_words(into: &mut String, words: &str) {
         rest = characters.as_str();
     }
     into.push_str(&partial_escape(rest));
-}
-
-/// A value of an attribute, with U+FFFD for what XML cannot hold.
-pub(super) fn escape_attribute(value: &str) -> String {
-    escape(replaced(value)).replace('\n', "&#10;").replace('\t', "&#9;")
-}
-
-/// A text outside of a segment, in the same way.
-pub(super) fn escape_text(value: &str) -> String {
-    partial_escape(replaced(value)).into_owned()
-}
-
-fn replaced(value: &str) -> String {
-    value.chars().map(|character| if is_character(character) { character } else { '\u{FFFD}' }).collect()
 }

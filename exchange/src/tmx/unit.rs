@@ -8,6 +8,7 @@ use jddb_core::translation::{
 
 use super::facts::Facts;
 use super::segment::Segment;
+use crate::values::known_language as known;
 
 /// The most texts of a unit.
 pub const VARIANTS_MAX: usize = 32;
@@ -194,10 +195,4 @@ impl Unit {
             context: facts.context,
         })
     }
-}
-
-/// The language of a tag, if it is one of those that are translated. Some tools write `EN_US`.
-fn known(tag: &str) -> Option<Language> {
-    let language = Language::of_tag(&tag.trim().replace('_', "-")).ok()?;
-    Language::SUPPORTED.contains(&language).then_some(language)
 }

@@ -8,10 +8,11 @@ use jddb_core::translation::{Entry, ProjectId};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::facts::DATE;
 use super::names;
-use super::segment::{escape_attribute, escape_text, write_words};
+use super::segment::write_words;
 use super::unit::ALL;
+use crate::escape::{escape_attribute, escape_text};
+use crate::values::DATE;
 
 /// Writes entries as TMX 1.4b, in the order in which they come. Each is written at once, in UTF-8.
 #[derive(Debug)]
