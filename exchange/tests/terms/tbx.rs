@@ -209,3 +209,36 @@ fn what_is_more_than_a_note_may_be_is_cut() {
         assert!(note.starts_with('é') && note.ends_with('…') && note.chars().count() <= 1_000, "{note}");
     }
 }
+
+/// Whatever the order in the file.
+#[test]
+fn who_made_it_first_and_changed_it_last_is_kept() {
+    let did = |kind: &str, who: &str, date: &str| {
+        format!(
+            "<transacGrp><transac type=\"transactionType\">{kind}</transac>\
+             <transacNote type=\"responsibility\">{who}</transacNote>{date}</transacGrp>"
+        )
+    };
+    let sections = [section("en", &[("incumbent", "")]), section("fr", &[("titulaire", "")])].concat();
+    let mut history = [
+        did("origination", "later", "<date>2021-01-01</date>"),
+        did("origination", "first", "<date>2020-01-01</date>"),
+        did("origination", "undated", ""),
+        did("modification", "before", "<date>2022-01-01</date>"),
+        did("modification", "last", "<date>2023-01-01</date>"),
+        did("modification", "undated", ""),
+        did("importation", "other", "<date>2030-01-01</date>"),
+    ];
+    for _ in 0..history.len() {
+        history.rotate_left(1);
+        let (terms, _) = read(&file(&format!("<conceptEntry>{}{sections}</conceptEntry>", history.concat())));
+        assert_eq!((terms[0].created_by.as_deref(), terms[0].updated_by.as_deref()), (Some("first"), Some("last")));
+    }
+}
+
+#[test]
+fn so_many_notes_are_looked_at() {
+    let sections = [section("en", &[("incumbent", "")]), section("fr", &[("titulaire", "")])].concat();
+    let (terms, _) = read(&file(&format!("<conceptEntry>{}{sections}</conceptEntry>", "<note>a</note>".repeat(17))));
+    assert_eq!(terms[0].content.draft().note, Some(["a"; 16].join("; ").as_str()));
+}
