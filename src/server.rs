@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use crossbeam::sync::Parker;
 use crossbeam::utils::CachePadded;
 use jddb_core::document::{Document, DocumentLimits};
-use jddb_core::translation::{Glossary, Loading, Memory};
+use jddb_core::translation::Glossary;
 use jddb_storage::{
     CommitHandle, Committer, DataDirectory, LoadError, LockError, OpenError, Snapshotter, Store, StoreOptions, Waker,
 };
@@ -19,7 +19,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::auth::{Authority, Fingerprint, KeyError, LoginTable};
-use crate::clock;
 use crate::config::{self, Config, Sources};
 use crate::cores::{self, CORE_THREAD_PREFIX, CoreMessage, Inbox, Parts, Worker, WorkerError};
 use crate::durable::{self, WaitingLane};
@@ -31,7 +30,7 @@ use crate::reload::Reloader;
 use crate::request_rates::RequestRates;
 use crate::shared::Shared;
 use crate::tls::{Tls, TlsError};
-use crate::translations::{TranslationThreads, Translations};
+use crate::translations::{self, TranslationThreads, Translations};
 use crate::unfinished::Unfinished;
 use crate::visits::Visits;
 use crate::welcome;
@@ -110,7 +109,7 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     let store = Store::open(&directory, store_options(&config), store_durability(&config))?;
     let logins = LoginTable::restore(store.load_logins()?.into_iter().map(|(key, entry)| (Fingerprint(key), entry)));
     let (known_logins, login_queue) = Logins::new(core_count, logins.revoked().clone());
-    let memory = load_translations(&store, config.translation.entries)?;
+    let memory = translations::load(&store, config.translation.entries, core_count)?;
     let terms = load_terms(&store, config.translation.terms)?;
     let (translations, translation_queues) = Translations::new(memory, terms, core_count);
     let snapshotter = start_snapshots(&store, &config)?;
@@ -236,22 +235,6 @@ fn start_snapshots(store: &Arc<Store>, config: &Config) -> Result<Snapshotter, S
     });
     Snapshotter::start(Arc::clone(store), make, SNAPSHOT_QUEUE_DOCUMENTS)
         .map_err(|error| ServeError::System { what: "start the snapshot thread", error })
-}
-
-/// The translation memory, as it is on disk.
-fn load_translations(store: &Store, entries_max: usize) -> Result<Memory, LoadError> {
-    let began = clock::monotonic();
-    let mut loading = Loading::new(entries_max);
-    let unreadable = store.load_translations(|entry| loading.add(entry))?;
-    let (memory, left_out) = loading.finish();
-    if unreadable + left_out > 0 {
-        tracing::error!(unreadable, left_out, "entries of the translation memory are not used; they stay on disk");
-    }
-    if !memory.is_empty() {
-        let took = clock::monotonic().saturating_sub(began);
-        tracing::info!(entries = memory.len(), ?took, "the translation memory is loaded");
-    }
-    Ok(memory)
 }
 
 /// The glossary, as it is on disk.

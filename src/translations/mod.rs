@@ -8,6 +8,7 @@ mod desk;
 mod error;
 mod events;
 mod glossary;
+mod loading;
 mod look_up;
 
 use std::io;
@@ -30,6 +31,7 @@ pub use error::TranslationError;
 pub use events::{Heard, MemoryEvents};
 pub use glossary::Translated;
 pub(crate) use glossary::told;
+pub(crate) use loading::load;
 pub use look_up::NewestLookUp;
 
 use crate::auth::Pass;

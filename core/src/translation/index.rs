@@ -124,7 +124,11 @@ impl Index {
     /// # Errors
     /// If one of them is given twice, or there are too many.
     pub fn build<'a>(texts: impl IntoIterator<Item = (SourceId, &'a Folded)>) -> Result<Self, IndexError> {
-        let sealed = Sealed::new(texts.into_iter().map(|(source, text)| (source, text.as_str())));
+        Self::of(Sealed::new(texts.into_iter().map(|(source, text)| (source, text.as_str()))))
+    }
+
+    /// An index of these texts.
+    pub(super) fn of(sealed: Sealed) -> Result<Self, IndexError> {
         if sealed.len() > SEGMENTS_MAX {
             return Err(IndexError::Full);
         }

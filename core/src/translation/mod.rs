@@ -23,7 +23,7 @@
 //! 1. `alphabet`, `fold`: the folded form, on which all is compared, and its characters as bytes.
 //! 2. `placeables`: numbers, which are put in for one another.
 //! 3. `bounds`, `levenshtein`: how far two texts are at least, and how far exactly.
-//! 4. `sealed`, `index`: texts by length, in parts that never change.
+//! 4. `sealed`, `sealing`, `index`: texts by length, in parts that never change.
 //! 5. `hits`, `matching`: looking up.
 //! 6. `confidence`: how far what is found can be trusted.
 //! 7. `glossary`: terms, and those in a text.
@@ -45,6 +45,7 @@ mod matching;
 mod memory;
 mod placeables;
 mod sealed;
+mod sealing;
 mod segment;
 mod shown;
 mod suggest;
@@ -71,9 +72,10 @@ pub use index::{Index, IndexError, Merge, Merged};
 pub use language::{Language, LanguagePair};
 pub use matching::{FAST_CHARS_MIN, Level, Match, Mode, Query, Scratch, Search, SearchError};
 pub use memory::{
-    Candidate, Found, Imports, Inquiry, Kept, Loading, Memory, MemoryError, TRANSLATIONS_MAX, Upkeep, Wanted,
+    Candidate, Found, Imports, Inquiry, Kept, Loadable, Loading, Memory, MemoryError, TRANSLATIONS_MAX, Upkeep, Wanted,
 };
 pub use placeables::substitute;
+pub use sealing::{Job, one_by_one};
 pub use segment::segments;
 pub use shown::ShownEntry;
 pub use suggest::{Choice, Ranking, Suggestion, suggest};

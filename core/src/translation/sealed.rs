@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::SourceId;
-use super::alphabet::{character, class, is_own, push_classes};
-use super::bounds::{LETTERS, bigram_bytes, count_bigrams_twice, letters};
+use super::alphabet::{character, class, is_own};
+use super::bounds::{LETTERS, bigram_bytes};
 use super::fold::Folded;
-use super::placeables::{has_number, number_form};
+use super::placeables::number_form;
 
 /// All texts of one length. What belongs to them lies together, in the order of their positions.
 #[derive(Clone, Copy, Debug)]
@@ -21,9 +20,9 @@ pub(super) struct Group {
     pub(super) first: usize,
     pub(super) count: usize,
     /// Where their classes, coarse and fine counts begin.
-    classes: usize,
-    coarse: usize,
-    fine: usize,
+    pub(super) classes: usize,
+    pub(super) coarse: usize,
+    pub(super) fine: usize,
 }
 
 impl Group {
@@ -33,8 +32,13 @@ impl Group {
         self.first as u32 + number
     }
 
+    /// The shortest.
+    pub(super) const fn first(length: usize) -> Self {
+        Self { length, first: 0, count: 0, classes: 0, coarse: 0, fine: 0 }
+    }
+
     /// Where those begin whose length comes next.
-    const fn after(&self, length: usize) -> Self {
+    pub(super) const fn after(&self, length: usize) -> Self {
         let (coarse, fine) = bigram_bytes(self.length);
         Self {
             length,
@@ -51,103 +55,23 @@ impl Group {
 #[derive(Debug, Default)]
 pub(super) struct Sealed {
     /// By length.
-    groups: Vec<Group>,
-    classes: Vec<u8>,
-    letters: Vec<u8>,
-    coarse: Vec<u8>,
-    fine: Vec<u8>,
-    sources: Vec<SourceId>,
+    pub(super) groups: Vec<Group>,
+    pub(super) classes: Vec<u8>,
+    pub(super) letters: Vec<u8>,
+    pub(super) coarse: Vec<u8>,
+    pub(super) fine: Vec<u8>,
+    pub(super) sources: Vec<SourceId>,
     /// The texts of which classes alone do not tell the characters.
-    special: HashMap<u32, Box<str>>,
+    pub(super) special: HashMap<u32, Box<str>>,
     /// Positions, by the hash of the classes.
-    by_text: HashTable<u32>,
+    pub(super) by_text: HashTable<u32>,
     /// Positions of texts with numbers, by the hash of their form without.
-    by_number_form: HashTable<u32>,
+    pub(super) by_number_form: HashTable<u32>,
     /// The position of a text that was given twice.
-    repeated: Option<u32>,
+    pub(super) repeated: Option<u32>,
 }
 
 impl Sealed {
-    /// Takes texts, each once.
-    pub(super) fn new<'a>(texts: impl IntoIterator<Item = (SourceId, &'a str)>) -> Self {
-        let mut texts: Vec<(usize, SourceId, &str)> =
-            texts.into_iter().map(|(source, text)| (text.chars().count(), source, text)).collect();
-        texts.sort_unstable_by_key(|(length, source, _)| (*length, *source));
-        let mut sealed = Self::default();
-        sealed.reserve(&texts);
-        for (length, source, text) in texts {
-            sealed.push(length, source, text);
-        }
-        sealed.hash();
-        sealed
-    }
-
-    /// To the byte: what is doubled as it grows may be half empty.
-    fn reserve(&mut self, texts: &[(usize, SourceId, &str)]) {
-        let (mut classes, mut coarse, mut fine) = (0, 0, 0);
-        for (length, ..) in texts {
-            let bytes = bigram_bytes(*length);
-            classes += length;
-            coarse += bytes.0;
-            fine += bytes.1;
-        }
-        self.classes.reserve_exact(classes);
-        self.letters.reserve_exact(texts.len() * LETTERS);
-        self.coarse.reserve_exact(coarse);
-        self.fine.reserve_exact(fine);
-        self.sources.reserve_exact(texts.len());
-    }
-
-    fn push(&mut self, length: usize, source: SourceId, text: &str) {
-        let position = self.sources.len();
-        let start = self.classes.len();
-        push_classes(text, &mut self.classes);
-        let classes = &self.classes[start..];
-        if !classes.iter().fold(true, |own, &class| own & is_own(class)) {
-            self.special.insert(narrow(position), text.into());
-        }
-        self.letters.extend(letters(classes));
-        let (coarse, fine) = bigram_bytes(length);
-        let starts = (self.coarse.len(), self.fine.len());
-        self.coarse.resize(starts.0 + coarse, 0);
-        self.fine.resize(starts.1 + fine, 0);
-        count_bigrams_twice(classes, &mut self.coarse[starts.0..], &mut self.fine[starts.1..]);
-        self.sources.push(source);
-        match self.groups.last_mut() {
-            Some(group) if group.length == length => group.count += 1,
-            last => {
-                let empty = Group { length, first: 0, count: 0, classes: 0, coarse: 0, fine: 0 };
-                let group = last.map_or(empty, |last| last.after(length));
-                self.groups.push(Group { count: 1, ..group });
-            }
-        }
-    }
-
-    fn hash(&mut self) {
-        let mut by_text = HashTable::with_capacity(self.sources.len());
-        let (mut number_forms, mut repeated) = (Vec::new(), None);
-        for group in &self.groups {
-            for number in 0..narrow(group.count) {
-                let (position, classes) = (group.position(number), self.text_in(group, number as usize));
-                let hash = xxh3_64(classes);
-                let is_it =
-                    |&other: &u32| self.classes(other) == classes && self.special(other) == self.special(position);
-                match by_text.entry(hash, is_it, |&other| xxh3_64(self.classes(other))) {
-                    Entry::Occupied(_) => repeated = repeated.or(Some(position)),
-                    Entry::Vacant(place) => drop(place.insert(position)),
-                }
-                if has_number(classes) {
-                    number_forms.push((xxh3_64(&number_form(classes)), position));
-                }
-            }
-        }
-        let mut by_number_form = HashTable::with_capacity(number_forms.len());
-        for (hash, position) in number_forms {
-            by_number_form.insert_unique(hash, position, |&other| xxh3_64(&number_form(self.classes(other))));
-        }
-        (self.by_text, self.by_number_form, self.repeated) = (by_text, by_number_form, repeated);
-    }
-
     pub(super) fn len(&self) -> usize {
         self.sources.len()
     }
@@ -250,6 +174,6 @@ fn shared(text: &str) -> impl Iterator<Item = char> + '_ {
 
 /// There are at most `SEGMENTS_MAX` texts in an index.
 #[expect(clippy::cast_possible_truncation, reason = "an index refuses more texts than an u32 counts")]
-const fn narrow(position: usize) -> u32 {
+pub(super) const fn narrow(position: usize) -> u32 {
     position as u32
 }

@@ -1,4 +1,7 @@
 //! A memory on its way from the disk, whose indices are made when all of it is there.
+//!
+//! Of each text only its length and a hash are kept on the way: it is folded once more when it is indexed, which costs less than
+//! to have another copy of all texts.
 
 use std::sync::Arc;
 
@@ -6,8 +9,11 @@ use hashbrown::hash_table::Entry as Place;
 use hashbrown::{HashMap, HashTable};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Memory, Shelf, Translations};
-use crate::translation::{Entry, Folded, Index, LanguagePair, Scope, SourceId};
+use super::sources::{Sources, Translations};
+use super::{Memory, Shelf};
+use crate::translation::fold::fold;
+use crate::translation::sealing::Sealing;
+use crate::translation::{Entry, Folded, Index, Job, LanguagePair, Scope, SourceId, TextError};
 
 /// What a server starts with, entry by entry.
 #[derive(Debug)]
@@ -17,21 +23,47 @@ pub struct Loading {
     left_out: u64,
 }
 
+/// An entry that is to be loaded, with what is known of its text: any thread may prepare it.
+#[derive(Debug)]
+pub struct Loadable {
+    entry: Arc<Entry>,
+    text: Result<Sketch, TextError>,
+}
+
+/// What is known of a folded text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sketch {
+    hash: u64,
+    chars: usize,
+}
+
+impl Loadable {
+    /// Folds its text.
+    #[must_use]
+    pub fn new(entry: Entry) -> Self {
+        let text = Folded::new(&entry.source_text);
+        let text = text.map(|text| Sketch { hash: xxh3_64(text.as_str().as_bytes()), chars: text.chars() });
+        Self { entry: Arc::new(entry), text }
+    }
+}
+
 /// A shelf without its index.
 #[derive(Debug, Default)]
 struct Draft {
     /// By the number of their source.
-    texts: Vec<Folded>,
+    texts: Vec<Sketch>,
     sources: Vec<Translations>,
     /// Numbers of sources, by the hash of their text.
     by_text: HashTable<usize>,
 }
 
 impl Draft {
-    fn add(&mut self, text: Folded, entry: Arc<Entry>) {
+    fn add(&mut self, text: Sketch, entry: Arc<Entry>) {
         let Self { texts, sources, by_text } = self;
-        let hash = |text: &Folded| xxh3_64(text.as_str().as_bytes());
-        match by_text.entry(hash(&text), |&source| texts[source] == text, |&source| hash(&texts[source])) {
+        let is_it = |&source: &usize| {
+            texts[source] == text && fold(&sources[source][0].source_text) == fold(&entry.source_text)
+        };
+        match by_text.entry(text.hash, is_it, |&source| texts[source].hash) {
             Place::Occupied(source) => sources[*source.get()].push(entry),
             Place::Vacant(place) => {
                 place.insert(texts.len());
@@ -41,14 +73,16 @@ impl Draft {
         }
     }
 
-    fn finish(self) -> Shelf {
+    fn finish(self, run: impl FnOnce(Vec<Job<'_>>)) -> Shelf {
         let Self { texts, sources, by_text } = self;
         drop(by_text);
-        // Each text is there once, and an index holds more than there are numbers of entries in any memory.
-        let index = Index::build((0..).map(SourceId).zip(&texts)).unwrap_or_default();
-        drop(texts);
         let next = u32::try_from(sources.len()).unwrap_or(u32::MAX);
-        Shelf { index, sources: (0..).map(SourceId).zip(sources).collect(), next }
+        let sealing = Sealing::new(texts.iter().map(|text| text.chars).zip((0..next).map(SourceId)));
+        drop(texts);
+        let text_of = |number: usize| fold(&sources[number][0].source_text);
+        // Each text is there once, and an index holds more than there are numbers of entries in any memory.
+        let index = Index::of(sealing.finish(&text_of, run)).unwrap_or_default();
+        Shelf { index, sources: Sources::loaded(sources), next }
     }
 }
 
@@ -60,21 +94,21 @@ impl Loading {
     }
 
     /// Takes an entry. One whose text cannot be looked for is left out, and counted.
-    pub fn add(&mut self, entry: Entry) {
+    pub fn add(&mut self, Loadable { entry, text }: Loadable) {
         self.memory.next = self.memory.next.max(entry.id.0.saturating_add(1));
-        let Ok(text) = Folded::new(&entry.source_text) else {
+        let Ok(text) = text else {
             self.left_out += 1;
             return;
         };
-        let entry = Arc::new(entry);
         self.memory.entries.insert(entry.id, Arc::clone(&entry));
         self.drafts.entry((entry.scope.clone(), entry.pair)).or_default().add(text, entry);
     }
 
-    /// The memory, and how many were left out.
+    /// The memory, and how many were left out. `run` does all jobs that it is given to their end, in as many threads as it has.
     #[must_use]
-    pub fn finish(mut self) -> (Memory, u64) {
-        self.memory.shelves = self.drafts.into_iter().map(|(place, draft)| (place, draft.finish())).collect();
+    pub fn finish(mut self, run: impl Fn(Vec<Job<'_>>)) -> (Memory, u64) {
+        let shelves = self.drafts.into_iter().map(|(place, draft)| (place, draft.finish(&run)));
+        self.memory.shelves = shelves.collect();
         (self.memory, self.left_out)
     }
 }

@@ -8,20 +8,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use smallvec::SmallVec;
 
 use super::entry::{Entry, EntryId, ProjectId, Revision, Scope, Status, Submission};
 use super::{Folded, HITS_MAX, Index, IndexError, LanguagePair, Match, Merge, Merged, Mode, Query};
-use super::{SEGMENTS_MAX, SIMILARITY_MIN, Scratch, Search, SearchError, SourceId, TextError};
+use super::{SEGMENTS_MAX, SIMILARITY_MIN, Scratch, Search, SearchError, SourceId, TextError, one_by_one};
 use crate::ids::UnixMillis;
 
 mod import;
 mod loading;
+mod sources;
 #[cfg(test)]
 mod tests;
 
 pub use import::Imports;
-pub use loading::Loading;
+pub use loading::{Loadable, Loading};
+use sources::Sources;
 
 /// The most translations of one text in one place; most texts have one.
 pub const TRANSLATIONS_MAX: usize = 64;
@@ -68,12 +69,9 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Shelf {
     index: Index,
-    sources: HashMap<SourceId, Translations>,
+    sources: Sources,
     next: u32,
 }
-
-/// The entries of one text; most texts have one.
-type Translations = SmallVec<[Arc<Entry>; 1]>;
 
 /// What is looked for.
 #[derive(Clone, Debug)]
@@ -168,8 +166,8 @@ impl Memory {
     #[must_use]
     pub fn load(entries: impl IntoIterator<Item = Entry>, entries_max: usize) -> (Self, u64) {
         let mut loading = Loading::new(entries_max);
-        entries.into_iter().for_each(|entry| loading.add(entry));
-        loading.finish()
+        entries.into_iter().for_each(|entry| loading.add(Loadable::new(entry)));
+        loading.finish(one_by_one)
     }
 
     /// How many entries there are.
@@ -255,8 +253,7 @@ impl Memory {
 
     fn of_text(&self, scope: &Scope, pair: LanguagePair, text: &Folded) -> &[Arc<Entry>] {
         let shelf = self.shelves.get(&(scope.clone(), pair));
-        let entries = shelf.and_then(|shelf| shelf.sources.get(&shelf.index.find(text)?));
-        entries.map_or(&[], SmallVec::as_slice)
+        shelf.and_then(|shelf| Some(shelf.sources.get(shelf.index.find(text)?))).unwrap_or_default()
     }
 
     /// Remembers an entry, instead of the one with its number.
@@ -275,7 +272,7 @@ impl Memory {
             }
         };
         let entry = Arc::new(entry);
-        let entries = shelf.sources.entry(source).or_default();
+        let entries = shelf.sources.get_mut(source);
         match entries.iter_mut().find(|other| other.id == entry.id) {
             Some(other) => *other = Arc::clone(&entry),
             None => entries.push(Arc::clone(&entry)),
@@ -292,14 +289,12 @@ impl Memory {
         let text = Folded::new(&entry.source_text).ok();
         if let Some((shelf, text)) = self.shelves.get_mut(&place).zip(text)
             && let Some(source) = shelf.index.find(&text)
-            && let Some(entries) = shelf.sources.get_mut(&source)
         {
-            entries.retain(|other| other.id != id);
-            if entries.is_empty() {
-                shelf.sources.remove(&source);
+            shelf.sources.remove(source, id);
+            if shelf.sources.get(source).is_empty() {
                 shelf.index.remove(&text);
             }
-            if shelf.sources.is_empty() {
+            if shelf.index.is_empty() {
                 self.shelves.remove(&place);
             }
         }
@@ -329,8 +324,8 @@ impl Memory {
         for InScope { scope, matches } in &found.scopes {
             let Some(shelf) = self.shelves.get(&(scope.clone(), found.pair)) else { continue };
             for found in matches {
-                let entries = shelf.sources.get(&found.hit.source).into_iter().flatten();
-                let usable = entries.filter(|entry| entry.status != Status::Rejected);
+                let entries = shelf.sources.get(found.hit.source);
+                let usable = entries.iter().filter(|entry| entry.status != Status::Rejected);
                 candidates.extend(usable.map(|entry| Candidate { entry: Arc::clone(entry), found: *found }));
             }
         }
