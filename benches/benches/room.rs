@@ -11,7 +11,9 @@ use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
-use jddb_core::room::{Dialect, Durability, Expiry, Framing, Greeting, Joining, MemberKey, Room, RoomConfig, User};
+use jddb_core::room::{
+    Dialect, Durability, Expiry, Framing, Greeting, Joining, MemberKey, Room, RoomConfig, TranslationRights, User,
+};
 
 const NOW: UnixMillis = UnixMillis(1_758_458_730_123);
 /// Above all that a bench sends, so that counting is part of what is measured.
@@ -73,6 +75,7 @@ impl Bench {
                 user: Rc::new(user),
                 edits: true,
                 is_admin: false,
+                translates: TranslationRights::default(),
                 dialect: Dialect { encoding: encodings[index % encodings.len()], over_document: false },
                 greeting: Greeting::OnConnect,
                 framing: Framing::default(),

@@ -1,7 +1,7 @@
 //! Who a valid token says is calling.
 
 use jddb_core::limits::GrantedLimits;
-use jddb_core::room::Expiry;
+use jddb_core::room::{Expiry, TranslationRights};
 
 use super::pass::Pass;
 use super::pattern::DocumentPattern;
@@ -96,6 +96,13 @@ impl Identity {
             return Ok(());
         }
         Err(Refusal::Scope(scope))
+    }
+
+    /// What the caller may do with translations in a document.
+    #[must_use]
+    pub fn translates(&self) -> TranslationRights {
+        let has = |scope: Scope| self.scopes.contains(scope);
+        TranslationRights { reads: has(Scope::TranslationRead), writes: has(Scope::TranslationWrite) }
     }
 
     /// Until when an open connection may go by the token.

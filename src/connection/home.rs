@@ -2,16 +2,16 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::Parser;
-use jddb_core::room::{Framing, Member, MemberKey, Observer, Outbox, RenewalRequest, Room, Translator, Work};
+use jddb_core::room::{
+    Conversation, Framing, Member, MemberKey, Observer, Outbox, RenewalRequest, Room, Translator, Work,
+};
 use jddb_core::websocket::{CloseCode, MessageKind};
 
 use crate::cores::RoomCell;
-use crate::translations::NewestLookUp;
 
 /// Where a connection belongs.
 pub(crate) enum Home {
@@ -24,16 +24,8 @@ pub(crate) enum Home {
     },
     /// Somebody who watches. What is queued for it is written at once.
     Observer(Box<RefCell<Observer>>),
-    /// Somebody who translates; the same.
-    Translator(Box<TranslatorHome>),
-}
-
-/// See [`Home::Translator`].
-pub(crate) struct TranslatorHome {
-    /// The translator.
-    pub(crate) translator: RefCell<Translator>,
-    /// The newest text that it wants looked up.
-    pub(crate) newest: Arc<NewestLookUp>,
+    /// Somebody who translates in a project; the same.
+    Translator(Box<RefCell<Translator>>),
 }
 
 /// Who hears what a connection says, and has what is to be sent to it.
@@ -58,7 +50,7 @@ impl Home {
         match self {
             Self::Member { cell, key } => then(&mut Host::Room(&mut cell.room.borrow_mut(), *key)),
             Self::Observer(observer) => then(&mut Host::Observer(&mut observer.borrow_mut())),
-            Self::Translator(home) => then(&mut Host::Translator(&mut home.translator.borrow_mut())),
+            Self::Translator(translator) => then(&mut Host::Translator(&mut translator.borrow_mut())),
         }
     }
 
@@ -67,7 +59,29 @@ impl Home {
         match self {
             Self::Member { .. } => None,
             Self::Observer(observer) => Some(then(&mut observer.borrow_mut())),
-            Self::Translator(home) => Some(then(home.translator.borrow_mut().observer_mut())),
+            Self::Translator(translator) => Some(then(translator.borrow_mut().observer_mut())),
+        }
+    }
+
+    /// Does something with what was said here of translations; what is to be done then.
+    pub(crate) fn converse(&self, now: UnixMillis, then: impl FnOnce(&mut Conversation)) -> Vec<Work> {
+        match self {
+            Self::Member { cell, key } => cell.room.borrow_mut().converse(now, *key, then),
+            Self::Observer(_) => Vec::new(),
+            Self::Translator(translator) => {
+                let mut translator = translator.borrow_mut();
+                translator.converse(now, then);
+                translator.take_work()
+            }
+        }
+    }
+
+    /// Whether a batch is still to be gone on with.
+    pub(crate) fn is_batch_open(&self, batch: u64) -> bool {
+        match self {
+            Self::Member { cell, key } => cell.room.borrow().is_batch_open(*key, batch),
+            Self::Observer(_) => false,
+            Self::Translator(translator) => translator.borrow().is_open(batch),
         }
     }
 }
@@ -90,7 +104,7 @@ impl Host<'_> {
         }
     }
 
-    /// What was asked of the translation memory since this was asked last.
+    /// What was asked of the translation memory since this was asked last; of a room in its turn.
     pub(super) fn take_work(&mut self) -> Vec<Work> {
         match self {
             Self::Room(..) | Self::Observer(_) => Vec::new(),

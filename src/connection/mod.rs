@@ -7,10 +7,11 @@ mod home;
 mod stream;
 mod wire;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jddb_core::ids::UnixMillis;
@@ -22,8 +23,9 @@ use crate::auth::Pass;
 use crate::clock;
 use crate::cores::Core;
 use crate::occupancy::Seat;
+use crate::translations::NewestLookUp;
 use crate::transport::Reader;
-pub(crate) use home::{Home, Host, TranslatorHome};
+pub(crate) use home::{Home, Host};
 use stream::Stream;
 pub use stream::StreamSender;
 pub(crate) use stream::{StreamBody, empty_stream, stream};
@@ -60,6 +62,8 @@ pub(crate) struct Connection {
     seat: RefCell<Option<Seat>>,
     /// By what the token can be revoked that it goes by.
     pass: Cell<Pass>,
+    /// The newest text that it wants looked up, once it translates.
+    newest: OnceCell<Arc<NewestLookUp>>,
 }
 
 /// The receiving side of a connection.
@@ -118,6 +122,7 @@ fn begin(core: &Rc<Core>, wire: Wire, home: Home, seat: Seat, pass: Pass) -> Rc<
         seat: RefCell::new(Some(seat)),
         bytes_sent: Cell::new(0),
         pass: Cell::new(pass),
+        newest: OnceCell::new(),
     });
     connection.number.set(core.register(&connection));
     if let Home::Member { cell, key } = &connection.home {
@@ -449,9 +454,15 @@ impl Connection {
         false
     }
 
-    /// It has ended: its seat is free.
+    /// Where the newest text is that it wants looked up.
+    pub(crate) fn newest_look_up(&self) -> &Arc<NewestLookUp> {
+        self.newest.get_or_init(Arc::default)
+    }
+
+    /// It has ended: its seat is free, and nobody waits for what it has asked.
     pub(crate) fn stand_up(&self) {
         self.seat.take();
+        self.newest.get().into_iter().for_each(|newest| newest.forget());
     }
 
     /// Whether the peer has been silent for too long, or has not answered a close in time.

@@ -327,7 +327,7 @@ impl Core {
                 self.touch(cell);
             }
             Home::Observer(_) => self.forget_watcher(connection),
-            Home::Translator(home) => self.forget_translator(connection.number(), home),
+            Home::Translator(translator) => self.forget_translator(connection.number(), translator),
         }
         self.metrics().of(Figure::BytesSent).add(connection.take_bytes_sent());
         self.connections.borrow_mut().remove(connection.number());
@@ -404,6 +404,7 @@ impl Core {
     /// Sends what may be sent, and gives the answers that may be given.
     pub(super) fn deliver(&self, cell: &Rc<RoomCell>) {
         let mut room = cell.room.borrow_mut();
+        self.follow_translations(cell, &mut room);
         for key in room.take_dirty() {
             let connection = cell.connection(key);
             if let Some(connection) = connection {

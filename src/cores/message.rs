@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jddb_core::ids::DocumentId;
 use jddb_core::limits::GrantedLimits;
-use jddb_core::room::{Dialect, Expiry, Framing, Greeting, JoinRefusal, SessionFilter, SessionSummary, User};
+use jddb_core::room::{
+    Dialect, Expiry, Framing, Greeting, JoinRefusal, SessionFilter, SessionSummary, TranslationRights, User,
+};
 use tokio::sync::oneshot;
 
 use super::calls::Call;
@@ -94,6 +96,8 @@ pub struct Reserve {
     pub edits: bool,
     /// Whether no session of the document keeps them out.
     pub is_admin: bool,
+    /// What they may do with translations.
+    pub translates: TranslationRights,
     /// How they count positions.
     pub dialect: Dialect,
     /// When they want the state.

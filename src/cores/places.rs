@@ -31,6 +31,7 @@ impl Core {
             user,
             edits,
             is_admin,
+            translates,
             dialect,
             greeting,
             framing,
@@ -43,8 +44,19 @@ impl Core {
             return;
         }
         let user = Rc::new(user);
-        let joining =
-            Joining { connection_id, user, edits, is_admin, dialect, greeting, framing, session_id, granted, expiry };
+        let joining = Joining {
+            connection_id,
+            user,
+            edits,
+            is_admin,
+            translates,
+            dialect,
+            greeting,
+            framing,
+            session_id,
+            granted,
+            expiry,
+        };
         let joined = cell.room.borrow_mut().join(now(), joining);
         let reserved = joined.map(|member| {
             let number = self.place_number.get() + 1;

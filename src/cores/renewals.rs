@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use jddb_core::ids::UnixMillis;
 use jddb_core::protocol::{ErrorCode, InboundError};
-use jddb_core::room::{Renewal, RenewalRequest};
+use jddb_core::room::{Renewal, RenewalRequest, TranslationRights};
 
 use super::core::{Core, now};
 use crate::auth::{Identity, Refusal, Scope, Shown, Token};
@@ -15,7 +15,7 @@ impl Core {
     pub(crate) fn renew(&self, connection: &Rc<Connection>, requests: Vec<RenewalRequest>) {
         for request in requests {
             match &connection.home {
-                Home::Translator(home) => {
+                Home::Translator(translator) => {
                     let identity = self.verify(&request).and_then(|identity| {
                         identity.has(Scope::TranslationRead).map_err(forbidden)?;
                         Ok(identity)
@@ -25,7 +25,7 @@ impl Core {
                         Renewal { edits, ..renewal(identity) }
                     };
                     let renewal = identity.as_ref().map(of_translator).map_err(Clone::clone);
-                    let is_accepted = home.translator.borrow_mut().renew(now(), &request, renewal);
+                    let is_accepted = translator.borrow_mut().renew(now(), &request, renewal);
                     if let Ok(identity) = identity
                         && is_accepted
                     {
@@ -41,7 +41,7 @@ impl Core {
                     let in_document = |identity: &Identity| {
                         let edits = identity.allows(Scope::DocumentWrite, document_id).is_ok();
                         let is_admin = identity.allows(Scope::DocumentAdmin, document_id).is_ok();
-                        Renewal { edits, is_admin, ..renewal(identity) }
+                        Renewal { edits, is_admin, translates: identity.translates(), ..renewal(identity) }
                     };
                     let renewal = identity.as_ref().map(in_document).map_err(Clone::clone);
                     let is_accepted = cell.room.borrow_mut().renew(now(), *key, &request, renewal);
@@ -85,6 +85,7 @@ fn renewal(identity: &Identity) -> Renewal {
         expiry: identity.expiry(),
         edits: false,
         is_admin: false,
+        translates: TranslationRights::default(),
         granted: identity.limits.granted(),
     }
 }

@@ -106,6 +106,7 @@ impl Entrant {
         let may_edit = identity.allows(Scope::DocumentWrite, document_id.as_str()).is_ok();
         let is_admin = identity.allows(Scope::DocumentAdmin, document_id.as_str()).is_ok();
         identity.allows(Scope::DocumentRead, document_id.as_str()).map_err(refusal::forbidden)?;
+        let translates = identity.translates();
         let (reply, answer) = oneshot::channel();
         let setting = site.shared.config.greeting;
         let (granted, expiry, pass) = (identity.limits.granted(), identity.expiry(), identity.pass);
@@ -124,6 +125,7 @@ impl Entrant {
                 user: user(identity),
                 edits,
                 is_admin,
+                translates,
                 dialect: query.dialect()?,
                 greeting,
                 framing,

@@ -1,6 +1,6 @@
 //! Messages about translations as a client would write them, for the checks of all messages.
 
-use jddb_core::protocol::{SegmentBody, TranslationMessage};
+use jddb_core::protocol::{SectionPair, SegmentBody, TranslationMessage};
 use jddb_core::translation::{Context, Language, ProjectId, Rating};
 use serde_json::{Map, Value, json};
 
@@ -97,6 +97,22 @@ pub(crate) fn written(message: &TranslationMessage) -> (&'static str, Value) {
             ("glossary.update", payload)
         }
         TranslationMessage::RemoveTerm(id) => ("glossary.remove", json!({"term_id": id.to_string()})),
+        TranslationMessage::Subscribe(body) => {
+            let mode = if body.exhaustive { "exhaustive" } else { "fast" };
+            let pair = |pair: &SectionPair| json!({"source": pair.source.as_str(), "target": pair.target.as_str()});
+            let payload = object([
+                ("project_id", body.project_id.as_ref().map(ProjectId::as_str).map(Value::from)),
+                ("source_language", language(body.languages[0])),
+                ("target_language", language(body.languages[1])),
+                ("sections", body.sections.as_ref().map(|pairs| pairs.iter().map(pair).collect())),
+                ("max_suggestions", Some(body.max_suggestions.into())),
+                ("min_confidence", Some(body.min_confidence.into())),
+                ("mode", Some(mode.into())),
+                ("explain", Some(body.explain.into())),
+            ]);
+            ("translation.subscribe", payload)
+        }
+        TranslationMessage::Unsubscribe => ("translation.unsubscribe", json!({})),
     }
 }
 
@@ -104,7 +120,7 @@ pub(crate) fn written(message: &TranslationMessage) -> (&'static str, Value) {
 pub(crate) fn spelled_out(sent: &Value) -> Value {
     let mut sent = sent.clone();
     let defaults = match sent["type"].as_str() {
-        Some("translation.request") => {
+        Some("translation.request" | "translation.subscribe") => {
             json!({"max_suggestions": 5, "min_confidence": 0.7, "mode": "fast", "explain": false})
         }
         Some("translation.submit") => json!({"reviewed": false, "translated_text": sent["payload"]["text"]}),

@@ -109,6 +109,8 @@ impl Message<'_> {
         TranslationMessage::TYPES[4],
         TranslationMessage::TYPES[5],
         TranslationMessage::TYPES[6],
+        TranslationMessage::TYPES[7],
+        TranslationMessage::TYPES[8],
     ];
 
     /// The place of its type in [`Self::TYPES`].

@@ -4,6 +4,7 @@
 //! [`outbound`] are what the server says; [`write_message`] writes one into a buffer.
 
 mod batch_body;
+pub mod bilingual_outbound;
 pub mod close;
 mod document_body;
 mod error;
@@ -15,6 +16,7 @@ pub mod outbound;
 mod presence;
 mod revocation_body;
 mod session_body;
+mod subscribe_body;
 mod translation_body;
 mod translation_message;
 pub mod translation_outbound;
@@ -32,6 +34,7 @@ pub use outbound::write_message;
 pub use presence::{ACTIVITY_BYTES_MAX, PresenceUpdate, read_presence_body};
 pub use revocation_body::{RevocationRequest, read_revocation_body};
 pub use session_body::{PARTICIPANTS_MAX, SESSION_TYPE, SessionBody, read_session_body};
+pub use subscribe_body::{SECTION_PAIRS_MAX, SectionPair, SubscribeBody};
 pub use translation_body::{
     AnalysisBody, FeedbackBody, RevisionBody, SEGMENTS_WEIGHED_MAX, SUGGESTIONS_MAX, SubmitBody, SuggestionsBody,
     language_pair, read_analysis_body, read_feedback_body, read_revision_body, read_submit_body, read_suggestions_body,

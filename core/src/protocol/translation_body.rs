@@ -186,7 +186,7 @@ pub fn read_analysis_body(parser: &mut Parser, bytes: &mut [u8]) -> Result<Analy
     })
 }
 
-fn is_exhaustive(body: Fields<'_, '_>) -> Result<bool, InboundError> {
+pub(super) fn is_exhaustive(body: Fields<'_, '_>) -> Result<bool, InboundError> {
     match body.text("mode")? {
         None | Some("fast") => Ok(false),
         Some("exhaustive") => Ok(true),

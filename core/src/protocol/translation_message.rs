@@ -4,6 +4,7 @@ use super::batch_body::{BatchBody, batch_of};
 use super::fields::Fields;
 use super::glossary_body::{TermBody, term_of};
 use super::message::InboundError;
+use super::subscribe_body::{SubscribeBody, subscribe_of};
 use super::translation_body::{FeedbackBody, SubmitBody, SuggestionsBody, feedback_of, submit_of, suggestions_of};
 use crate::translation::{EntryId, TermId};
 
@@ -24,11 +25,15 @@ pub enum TranslationMessage {
     PutTerm(TermBody),
     /// `glossary.remove`: a term is no longer one.
     RemoveTerm(TermId),
+    /// `translation.subscribe`: whoever is in a document translates it.
+    Subscribe(SubscribeBody),
+    /// `translation.unsubscribe`: and no longer does.
+    Unsubscribe,
 }
 
 impl TranslationMessage {
     /// All that a `type` may be.
-    pub(super) const TYPES: [&'static str; 7] = [
+    pub(super) const TYPES: [&'static str; 9] = [
         "translation.request",
         "translation.submit",
         "translation.feedback",
@@ -36,6 +41,8 @@ impl TranslationMessage {
         "translation.batch.cancel",
         "glossary.update",
         "glossary.remove",
+        "translation.subscribe",
+        "translation.unsubscribe",
     ];
 
     /// The place of its type in [`Self::TYPES`].
@@ -48,6 +55,8 @@ impl TranslationMessage {
             Self::CancelBatch => 4,
             Self::PutTerm(_) => 5,
             Self::RemoveTerm(_) => 6,
+            Self::Subscribe(_) => 7,
+            Self::Unsubscribe => 8,
         }
     }
 
@@ -61,6 +70,8 @@ impl TranslationMessage {
             "translation.batch.cancel" => Self::CancelBatch,
             "glossary.update" => Self::PutTerm(term_of(payload)?),
             "glossary.remove" => Self::RemoveTerm(removed_term(payload)?),
+            "translation.subscribe" => Self::Subscribe(subscribe_of(payload)?),
+            "translation.unsubscribe" => Self::Unsubscribe,
             _ => return Ok(None),
         }))
     }

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::bilingual_outbound::SegmentTold;
 use super::error::ErrorCode;
 use crate::ids::UnixMillis;
 use crate::translation::{Confidence, Entry, GlossaryTerm, Language, Suggestion, Term, TermView, TermWarning};
@@ -14,6 +15,9 @@ pub struct Suggestions<'a> {
     /// The terms of the glossary that are in the text.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub glossary_terms: &'a [GlossaryTerm],
+    /// The segment, where it is the one at a cursor.
+    #[serde(flatten)]
+    pub at: Option<SegmentTold<'a>>,
     /// What the request was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<&'a str>,

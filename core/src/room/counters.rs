@@ -87,11 +87,15 @@ pub enum Sent {
     TermUpdate,
     /// `glossary.remove`.
     TermRemove,
+    /// `translation.subscribed`.
+    Subscribed,
+    /// `translation.unsubscribed`.
+    Unsubscribed,
 }
 
 impl Sent {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::State,
         Self::Change,
         Self::Ack,
@@ -118,6 +122,8 @@ impl Sent {
         Self::BatchResult,
         Self::TermUpdate,
         Self::TermRemove,
+        Self::Subscribed,
+        Self::Unsubscribed,
     ];
 
     /// The message's `type`.
@@ -150,6 +156,8 @@ impl Sent {
             Self::BatchResult => "translation.batch.result",
             Self::TermUpdate => "glossary.update",
             Self::TermRemove => "glossary.remove",
+            Self::Subscribed => "translation.subscribed",
+            Self::Unsubscribed => "translation.unsubscribed",
         }
     }
 }

@@ -93,6 +93,9 @@ impl Room {
         if let Some(member) = self.members.get_mut(key) {
             *(if is_selection { &mut member.selection } else { &mut member.cursor }) = Some(marked);
         }
+        if !is_selection && let Some(bilingual) = &mut self.bilingual {
+            bilingual.point(key, marked);
+        }
         let Some(member) = self.members.get(key) else { return Ok(()) };
         let user = Rc::clone(&member.user);
         let shower = Shower {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::bilingual::TranslationRights;
 use super::framing::{EventId, Framing};
 use super::ladder::Lag;
 use super::members::MemberKey;
@@ -86,6 +87,8 @@ pub struct Joining {
     pub edits: bool,
     /// Whether they have `document:admin`: no session keeps them out.
     pub is_admin: bool,
+    /// What they may do with translations.
+    pub translates: TranslationRights,
     /// How they count.
     pub dialect: Dialect,
     /// When they want the state.
@@ -118,6 +121,7 @@ pub struct Member {
     pub(super) person: usize,
     pub(super) edits: bool,
     pub(super) is_admin: bool,
+    pub(super) translates: TranslationRights,
     pub(super) dialect: Dialect,
     pub(super) framing: Framing,
     /// Whether it has been sent a state, and so gets presence too.
@@ -150,6 +154,7 @@ impl Member {
             person,
             edits: joining.edits,
             is_admin: joining.is_admin,
+            translates: joining.translates,
             dialect: joining.dialect,
             framing: joining.framing,
             greeted: false,

@@ -25,6 +25,23 @@ pub struct Origin {
     pub correlation_id: Option<Box<str>>,
 }
 
+impl Origin {
+    /// A message of that user on that connection.
+    pub(super) fn of(
+        user_id: &str,
+        connection_id: &str,
+        client_id: Option<&str>,
+        correlation_id: Option<&str>,
+    ) -> Self {
+        Self {
+            user_id: user_id.into(),
+            connection_id: Some(connection_id.into()),
+            client_id: client_id.map(Into::into),
+            correlation_id: correlation_id.map(Into::into),
+        }
+    }
+}
+
 /// Something that has happened to the memory: it is on disk, and whoever looks something up finds it so.
 #[derive(Clone, Debug)]
 pub struct MemoryEvent {

@@ -14,9 +14,10 @@
 //! `request` (HTTP) with `condition`, `rewrite`, `lock` and `deletion`, `session`, `save` and `watch` (what clients may rely on), `tokens` (that run out), `refusal` (what is said when
 //! something is wrong), `rates` (who speaks too often), `counters`, `members`, `framing` and `forms`, `outbox` with
 //! `pointers`, and `ladder` (delivery); `roster` and
-//! `observer` are for those who watch many documents, or none, and `translator` with `memory_event` for those who work on
-//! translations.
+//! `observer` are for those who watch many documents, or none, `translator` with `memory_event` for those who work on
+//! translations, and `bilingual` for those who do so in a document.
 
+mod bilingual;
 mod clock;
 mod condition;
 mod counters;
@@ -52,6 +53,7 @@ mod translator;
 mod visit;
 mod watch;
 
+pub use bilingual::{LINES_MAX, PARAGRAPH_UNITS_MAX, TranslationRights};
 pub use condition::IfMatch;
 pub use counters::{Counter, Counters, Sent};
 pub use forms::Forms;
@@ -71,7 +73,7 @@ pub use save::KnownSave;
 pub use session::{NewSession, SessionFilter, SessionSummary, session_unknown};
 pub use state::metadata_of;
 pub use tokens::{Expiry, Renewal, RenewalRequest};
-pub use translator::{CHANGES_WAITING_MAX, Translating, Translator, Work};
+pub use translator::{CHANGES_WAITING_MAX, Conversation, Translating, Translator, Work};
 pub use visit::{PresenceUpdated, Visitor};
 pub use watch::Divergence;
 
@@ -90,6 +92,7 @@ use crate::limits::{ConnectionLimit, LimitMode, RefusalCounts};
 use crate::protocol::outbound::{Limits, Metadata};
 use crate::protocol::{ErrorCode, write_message};
 use crate::websocket::{CloseCode, Deflater, FrameBuilder, MessageKind, encode_message};
+use bilingual::Bilingual;
 use clock::Clock;
 use members::Members;
 use outbox::Gate;
@@ -181,6 +184,8 @@ pub struct Room {
     full_state: Option<(Version, Forms)>,
     watch: Watch,
     saves: Saves,
+    /// Those who translate here; nothing as long as there are none.
+    bilingual: Option<Box<Bilingual>>,
     /// Tokens that members have shown and nobody has checked.
     renewals: Vec<RenewalRequest>,
     /// The second before which nothing is due about tokens.
@@ -213,6 +218,7 @@ impl Room {
             refusals: RefusalCounts::default(),
             full_state: None,
             watch: Watch::default(),
+            bilingual: None,
             renewals: Vec::new(),
             tokens_due: u32::MAX,
         }
@@ -325,6 +331,7 @@ impl Room {
     /// A connection has ended.
     pub fn leave(&mut self, now: UnixMillis, key: MemberKey) {
         let Some(member) = self.members.remove(key) else { return };
+        self.end_translating(key);
         let (gone, shift) = self.members.people.go(member.person, member.edits);
         self.last_activity = self.last_activity.max(Some(member.active_at));
         self.has_gone(now, gone, shift);

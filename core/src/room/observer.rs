@@ -20,6 +20,7 @@ use super::refusal::{
     MALFORMED_IN_ROW_MAX, STOPPING_MESSAGE, TOO_MANY_MALFORMED, error_frame, is_malformed, stopping_reason,
 };
 use super::tokens::{Due, Expiry, INVALID_CLOSE, Renewal, RenewalRequest, due_frame, revoked_frame};
+use super::translator::Said;
 use crate::ids::UnixMillis;
 use crate::limits::{Attempt, Exceeded, GrantedLimits, LimitMode, RateLimits, Rates, RefusalCounts};
 use crate::protocol::outbound::{ErrorMessage, Heartbeat, Metadata};
@@ -443,25 +444,16 @@ impl Observer {
     }
 
     /// Queues an answer.
-    pub(super) fn answer(&mut self, sent: Sent, frame: Bytes) {
+    fn answer(&mut self, sent: Sent, frame: Bytes) {
         self.config.counters.count_sent(sent, 1);
         self.push(frame);
     }
 
-    /// Queues an answer, or says why there is none, to the message of that name.
-    pub(super) fn answer_or_refuse(
-        &mut self,
-        now: UnixMillis,
-        sent: Sent,
-        answer: Result<Bytes, InboundError>,
-        correlation_id: Option<&str>,
-    ) {
-        match answer {
-            Ok(frame) => self.answer(sent, frame),
-            Err(error) => {
-                let error = InboundError { correlation_id: correlation_id.map(str::to_owned), ..error };
-                self.refuse(now, &error);
-            }
+    /// Queues an answer, or says why there is none.
+    pub(super) fn tell(&mut self, now: UnixMillis, said: Said) {
+        match said.answer {
+            Ok(frame) => self.answer(said.sent, frame),
+            Err(error) => self.refuse(now, &error),
         }
     }
 

@@ -76,7 +76,7 @@ impl Room {
             Message::Sync { last_known_version, sections, form } => {
                 self.send_sync(now, key, *last_known_version, *form, sections.as_deref(), inbound.correlation_id)
             }
-            Message::Translation(_) => Err(refusal::not_of_documents()),
+            Message::Translation(message) => self.translate(now, key, inbound, message),
         };
         handled.map_err(|error| InboundError { correlation_id: inbound.correlation_id.map(str::to_owned), ..error })
     }

@@ -218,11 +218,24 @@ pub(super) fn read_only() -> InboundError {
     }
 }
 
-/// A message that a document's connection has no use for.
-pub(super) fn not_of_documents() -> InboundError {
+/// A message about translations of somebody who has not subscribed.
+pub(super) fn not_subscribed() -> InboundError {
     InboundError {
         code: ErrorCode::UnknownMessageType,
-        message: "this connection is to a document: send messages about translations to /ws/translation/{project_id}"
+        message: "this connection is to a document: send translation.subscribe first, or send messages about translations to \
+                  /ws/translation/{project_id}"
+            .to_owned(),
+        field: Some("type".to_owned()),
+        expected: Some("translation.subscribe, or a message about the document".to_owned()),
+        correlation_id: None,
+    }
+}
+
+/// Somebody subscribes whose token does not permit it.
+pub(super) fn no_translator() -> InboundError {
+    InboundError {
+        code: ErrorCode::Forbidden,
+        message: "the token lacks the scope `translation:read`: send auth.refresh with one that has it, or reconnect"
             .to_owned(),
         field: Some("type".to_owned()),
         expected: Some("a message about the document".to_owned()),

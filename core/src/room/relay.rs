@@ -23,6 +23,9 @@ impl Room {
         }
         let gate = self.version_gate();
         self.members.move_cursors(change, sender);
+        if let Some(bilingual) = &mut self.bilingual {
+            bilingual.go_along(change, sender);
+        }
         let (document, session_id) = (&self.document, session_id(self.session.as_ref()));
         // Nobody gets the state before it any more.
         self.full_state = None;

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::bilingual::TranslationRights;
 use super::counters::Sent;
 use super::{MemberKey, Room, frame};
 use crate::ids::UnixMillis;
@@ -97,6 +98,8 @@ pub struct Renewal {
     pub edits: bool,
     /// Whether it permits to go where a session does not admit them.
     pub is_admin: bool,
+    /// What it permits to do with translations in a document.
+    pub translates: TranslationRights,
     /// What it grants instead of the server's limits.
     pub granted: GrantedLimits,
 }
@@ -207,6 +210,7 @@ impl Room {
         }
         self.members.send(key, 0, request.accepted_frame(now, renewal.expires_at, Some(can_edit)));
         self.config.counters.count_sent(Sent::Refreshed, 1);
+        self.renew_translating(now, key, renewal.translates);
         self.close_if_stranger(now, key);
         true
     }

@@ -17,7 +17,8 @@ use crate::limits::{GrantedLimits, LimitMode, RateLimits};
 use crate::protocol::outbound::Limits;
 use crate::protocol::{InboundError, Parser};
 use crate::room::{
-    Answer, Caller, Dialect, Durability, Expiry, Greeting, Joining, Member, MemberKey, Outbox, Room, RoomConfig, User,
+    Answer, Caller, Dialect, Durability, Expiry, Greeting, Joining, Member, MemberKey, Outbox, Room, RoomConfig,
+    TranslationRights, User,
 };
 
 const LIMITS: Limits = Limits {
@@ -135,6 +136,7 @@ impl Server {
             user: Rc::new(user),
             edits: guest.edits,
             is_admin: false,
+            translates: TranslationRights::default(),
             dialect: guest.dialect,
             greeting: guest.greeting,
             framing: crate::room::Framing::default(),

@@ -53,6 +53,19 @@ impl<T: Unit> Leaves<T> {
         self.leaves.iter().flat_map(Leaf::parts).filter(|part| !part.is_empty())
     }
 
+    /// The units of `range` in order, in parts.
+    pub(super) fn parts_of(&self, range: Range<usize>) -> impl Iterator<Item = &[T]> {
+        let Place { leaf, start } = self.locate(range.start);
+        let mut seen = start;
+        self.leaves[leaf..].iter().flat_map(Leaf::parts).map_while(move |part| {
+            let within = |position: usize| position.saturating_sub(seen).min(part.len());
+            let (from, to) = (within(range.start), within(range.end));
+            let goes_on = seen < range.end;
+            seen += part.len();
+            goes_on.then(|| &part[from..to])
+        })
+    }
+
     /// The same units, each in a larger type.
     pub(super) fn widen<U: Unit + From<T>>(&self) -> Leaves<U> {
         let mut wide = Leaves { weight: self.weight, ..Leaves::default() };

@@ -16,6 +16,8 @@ mod leaves;
 mod tests;
 mod weight;
 
+use std::ops::Range;
+
 use crate::ids::PositionEncoding;
 use convert::{Utf16Decoder, is_latin1, latin1, push_latin1, utf16};
 use leaves::Leaves;
@@ -192,6 +194,24 @@ impl Text {
                 leaves.parts().for_each(|part| decoder.push(part, out));
             }
         }
+    }
+
+    /// The text from one boundary to another.
+    ///
+    /// # Panics
+    /// The range lies outside the text.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> String {
+        assert!(range.start <= range.end && range.end <= self.len(), "a slice outside the text");
+        let mut sliced = String::with_capacity(range.len());
+        match &self.units {
+            Units::Latin1(leaves) => leaves.parts_of(range).for_each(|part| push_latin1(part, &mut sliced)),
+            Units::Wide(leaves) => {
+                let mut decoder = Utf16Decoder::default();
+                leaves.parts_of(range).for_each(|part| decoder.push(part, &mut sliced));
+            }
+        }
+        sliced
     }
 
     /// Hands out the whole text in order, in parts of a few KiB.

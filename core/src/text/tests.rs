@@ -152,6 +152,20 @@ fn parts_are_the_text() {
 }
 
 #[test]
+fn slices_are_parts_of_the_text() {
+    for whole in ["", "0123456789abcdef0123456789", "a\u{1F600}é\u{20AC}bc\u{1F600}\u{1F600}d"] {
+        let text = Text::from(whole);
+        let places: Vec<(usize, usize)> =
+            places(&whole.chars().collect::<Vec<_>>()).iter().map(|[utf16, _, utf8]| (*utf16, *utf8)).collect();
+        for (index, (from, start)) in places.iter().enumerate() {
+            for (to, end) in &places[index..] {
+                assert_eq!(text.slice(*from..*to), whole[*start..*end]);
+            }
+        }
+    }
+}
+
+#[test]
 fn empty_text_is_small() {
     fn assert_send<T: Send>() {}
     assert_send::<Text>();

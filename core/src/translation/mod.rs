@@ -76,7 +76,7 @@ pub use memory::{
 };
 pub use placeables::substitute;
 pub use sealing::{Job, one_by_one};
-pub use segment::segments;
+pub use segment::{ends_line, segments};
 pub use shown::ShownEntry;
 pub use suggest::{Choice, Ranking, Suggestion, suggest};
 

@@ -23,12 +23,16 @@ pub fn segments(text: &str) -> impl Iterator<Item = Range<usize>> {
     lines(text).flat_map(move |line| sentences(text, line)).filter_map(move |segment| trimmed(text, segment))
 }
 
+/// Whether a line ends with that character, and with it a sentence.
+#[must_use]
+pub const fn ends_line(character: char) -> bool {
+    matches!(character, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
 /// What no sentence goes beyond.
 fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let is_end =
-        |character: char| matches!(character, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let mut start = 0;
-    text.split_inclusive(is_end).map(move |line| {
+    text.split_inclusive(ends_line).map(move |line| {
         let begun = start;
         start += line.len();
         begun..start

@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "random bits are cut off on purpose")]
 #![expect(clippy::unwrap_used, reason = "in helpers of tests, too, a failed unwrap is how a test fails")]
 
+mod bilingual;
 mod bounds;
 mod compression;
 mod conflation;

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
-use jddb_core::room::{Counters, Expiry, Forms, Framing, Observer, ObserverConfig, Renewal, Sent, Watching};
+use jddb_core::room::{
+    Counters, Expiry, Forms, Framing, Observer, ObserverConfig, Renewal, Sent, TranslationRights, Watching,
+};
 use jddb_core::websocket::{CloseCode, Compression, MessageKind, encode_message};
 
 use crate::naive_inflate::inflated;
@@ -73,6 +75,7 @@ fn a_watcher_is_warned_closed_or_renewed_like_a_member() {
         expiry: Expiry::new(second + seconds, second + seconds + 5),
         edits: false,
         is_admin: false,
+        translates: TranslationRights::default(),
         granted: GrantedLimits::default(),
     };
     let refresh = r#"{"type":"auth.refresh","payload":{"token":"needle"},"metadata":{"correlation_id":"c1"}}"#;

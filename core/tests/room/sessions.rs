@@ -4,7 +4,9 @@ use jddb_core::document::SessionSettings;
 use jddb_core::ids::{PositionEncoding, UnixMillis, Version};
 use jddb_core::limits::GrantedLimits;
 use jddb_core::protocol::{ErrorCode, InboundError, PresenceUpdate};
-use jddb_core::room::{Caller, Expiry, MemberKey, NewSession, Renewal, RewriteKind, Rewriting, SessionFilter, User};
+use jddb_core::room::{
+    Caller, Expiry, MemberKey, NewSession, Renewal, RewriteKind, Rewriting, SessionFilter, TranslationRights, User,
+};
 use serde_json::{Value, json};
 
 use crate::rng::{Rng, for_seeds};
@@ -159,6 +161,7 @@ fn renew(house: &mut House, key: MemberKey, is_admin: bool) {
         expiry: Expiry::NEVER,
         edits: true,
         is_admin,
+        translates: TranslationRights::default(),
         granted: GrantedLimits::default(),
     };
     house.room.renew(house.now, key, &request, Ok(renewal));

@@ -11,8 +11,8 @@ use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::protocol::{Parser, PresenceUpdate};
 use jddb_core::room::{
-    Dialect, Durability, EventId, Expiry, Framing, Greeting, JoinRefusal, Joining, KnownSave, MemberKey, Record, Room,
-    RoomConfig, User, Visitor,
+    Dialect, Durability, EventId, Expiry, Framing, Greeting, JoinRefusal, Joining, KnownSave, MemberKey, Record,
+    Renewal, Room, RoomConfig, TranslationRights, User, Visitor,
 };
 use jddb_core::websocket::Compression;
 use serde_json::{Value, json};
@@ -84,6 +84,7 @@ pub(crate) struct Guest {
     user_id: String,
     edits: bool,
     is_admin: bool,
+    translates: TranslationRights,
     dialect: Dialect,
     greeting: Greeting,
     framing: Framing,
@@ -96,6 +97,7 @@ pub(crate) fn guest(user_id: &str) -> Guest {
         user_id: user_id.to_owned(),
         edits: true,
         is_admin: false,
+        translates: TranslationRights::default(),
         dialect: Dialect::default(),
         greeting: Greeting::OnConnect,
         framing: Framing::default(),
@@ -111,6 +113,10 @@ impl Guest {
 
     pub(crate) fn admin(self) -> Self {
         Self { is_admin: true, ..self }
+    }
+
+    pub(crate) fn translating(self) -> Self {
+        Self { translates: TranslationRights { reads: true, writes: true }, ..self }
     }
 
     pub(crate) fn speaking(self, dialect: Dialect) -> Self {
@@ -229,7 +235,7 @@ impl House {
     }
 
     pub(crate) fn try_join(&mut self, guest: Guest) -> Result<MemberKey, JoinRefusal> {
-        let Guest { user_id, edits, is_admin, dialect, greeting, framing, granted, expiry } = guest;
+        let Guest { user_id, edits, is_admin, translates, dialect, greeting, framing, granted, expiry } = guest;
         self.connections += 1;
         let number = self.connections;
         let joining = Joining {
@@ -237,6 +243,7 @@ impl House {
             user: Rc::new(user_called(&user_id)),
             edits,
             is_admin,
+            translates,
             dialect,
             greeting,
             framing,
@@ -277,6 +284,22 @@ impl House {
 
     pub(crate) fn say(&mut self, key: MemberKey, message: impl AsRef<str>) {
         self.say_bytes(key, message.as_ref().as_bytes());
+    }
+
+    /// Ada shows a new token, which permits to edit, and that.
+    pub(crate) fn renew(&mut self, key: MemberKey, translates: TranslationRights) {
+        self.say(key, message("auth.refresh", json!({"token": "a.b.c"})));
+        let request = self.room.take_renewals().remove(0);
+        let renewal = Renewal {
+            user_id: "ada".into(),
+            expires_at: START,
+            expiry: Expiry::NEVER,
+            edits: true,
+            is_admin: false,
+            translates,
+            granted: GrantedLimits::default(),
+        };
+        self.room.renew(self.now, key, &request, Ok(renewal));
     }
 
     /// `POST …/changes`.

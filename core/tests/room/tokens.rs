@@ -4,7 +4,7 @@ use jddb_core::ids::UnixMillis;
 use jddb_core::limits::{GrantedLimits, RateLimits};
 use jddb_core::protocol::outbound::Limits;
 use jddb_core::protocol::{ErrorCode, InboundError};
-use jddb_core::room::{Expiry, MemberKey, Renewal};
+use jddb_core::room::{Expiry, MemberKey, Renewal, TranslationRights};
 use serde_json::{Value, json};
 
 use crate::support::{House, Plan, START, guest, insert, message};
@@ -23,6 +23,7 @@ fn renewal(user_id: &str, seconds: u64, edits: bool) -> Renewal {
         expiry: expiring_in(seconds),
         edits,
         is_admin: false,
+        translates: TranslationRights::default(),
         granted: GrantedLimits::default(),
     }
 }

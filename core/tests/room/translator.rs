@@ -8,7 +8,7 @@ use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::{InboundError, Parser};
 use jddb_core::room::{
     CHANGES_WAITING_MAX, Counters, Expiry, Framing, MemoryChange, MemoryEvent, ObserverConfig, Origin, Renewal,
-    RenewalRequest, Translating, Translator, Watching, Work,
+    RenewalRequest, Translating, TranslationRights, Translator, Watching, Work,
 };
 use jddb_core::translation::{
     Context, Entry, EntryId, Language, LanguagePair, ProjectId, Rating, Scope, Status, Submission, Suggestion,
@@ -102,9 +102,12 @@ fn suggestion(text: &str) -> Suggestion {
 fn requests(work: &[Work]) -> Vec<u64> {
     let number = |work: &Work| match work {
         Work::LookUp { request, .. } => Some(*request),
-        Work::LookAgain { .. } | Work::Submit { .. } | Work::Revise { .. } | Work::Term { .. } | Work::Batch { .. } => {
-            None
-        }
+        Work::LookAgain { .. }
+        | Work::Submit { .. }
+        | Work::Revise { .. }
+        | Work::Term { .. }
+        | Work::Batch { .. }
+        | Work::Follow { .. } => None,
     };
     work.iter().filter_map(number).collect()
 }
@@ -154,7 +157,9 @@ fn a_request_is_answered_as_the_reference_prints_it() {
     let [Work::LookUp { request, pair, body }] = work.as_slice() else { panic!("{work:?}") };
     assert_eq!([pair.source(), pair.target()], [Language::ENGLISH, Language::FRENCH]);
     assert_eq!(body.context.section.as_deref(), Some("general_accountability"));
-    translator.suggest(START, *request, Ok((&[suggestion("Responsabilité de planification stratégique")], &[])));
+    translator.converse(START, |said| {
+        said.suggest(START, *request, Ok((&[suggestion("Responsabilité de planification stratégique")], &[])))
+    });
     let answer = read(&mut translator).remove(0);
     assert_eq!(
         (&answer["type"], &answer["metadata"]["correlation_id"]),
@@ -180,22 +185,22 @@ fn the_newest_request_wins_and_the_others_are_told() {
     assert_eq!(requests(&translator.take_work()), [3], "what nobody waits for is not begun");
     hear(&mut translator, &request("r4"));
     assert_eq!(requests(&translator.take_work()), [4]);
-    translator.suggest(START, 3, Ok((&[suggestion("a")], &[])));
+    translator.converse(START, |said| said.suggest(START, 3, Ok((&[suggestion("a")], &[]))));
     assert_eq!(told(&mut translator), ["translation.cancelled r3"], "it was told already");
-    translator.suggest(START, 4, Ok((&[], &[])));
+    translator.converse(START, |said| said.suggest(START, 4, Ok((&[], &[]))));
     assert_eq!(told(&mut translator), ["translation.suggestion r4"]);
     // What is answered is not cancelled any more; what has no name is not told of.
     hear(&mut translator, &json!({"type": "translation.request", "payload": {"source_text": "a"}}));
     hear(&mut translator, &request("r6"));
     assert_eq!(told(&mut translator), Vec::<String>::new());
     let error = InboundError::invalid("payload.source_text".to_owned(), "less");
-    translator.suggest(START, 6, Err(error));
+    translator.converse(START, |said| said.suggest(START, 6, Err(error)));
     assert_eq!(told(&mut translator), ["system.errorVALIDATION_ERROR r6"]);
     // A request that cannot be one cancels nothing.
     hear(&mut translator, &request("r7"));
     hear(&mut translator, &message("translation.request", "r8", json!({"source_text": ""})));
     assert_eq!(told(&mut translator), ["system.errorVALIDATION_ERROR r8"]);
-    translator.suggest(START, 7, Ok((&[], &[])));
+    translator.converse(START, |said| said.suggest(START, 7, Ok((&[], &[]))));
     assert_eq!(told(&mut translator), ["translation.suggestion r7"]);
 }
 
@@ -239,7 +244,7 @@ fn what_is_handed_in_goes_to_the_project_and_is_answered() {
     assert_eq!((&submission.scope, &*submission.user_id), (&Scope::Project(project()), "ada"));
     assert_eq!((origin.connection_id.as_deref(), origin.correlation_id.as_deref()), (Some("conn_1"), Some("s1")));
     assert_eq!(told(&mut translator), Vec::<String>::new(), "it is not on disk yet");
-    translator.submitted(START, Some("s1"), Ok((&entry(98_765, Scope::Shared, 1), &[])));
+    translator.converse(START, |said| said.submitted(START, Some("s1"), Ok((&entry(98_765, Scope::Shared, 1), &[]))));
     let answer = read(&mut translator).remove(0);
     assert_eq!(answer["type"], "translation.submitted");
     let fields = ["translation_id", "status", "added_to_memory", "requires_review", "correlation_id"];
@@ -255,7 +260,7 @@ fn so_many_submissions_wait_and_no_more() {
     }
     assert_eq!(told(&mut translator), [format!("system.errorCAPACITY_EXCEEDED s{CHANGES_WAITING_MAX}")]);
     assert_eq!(translator.take_work().len(), CHANGES_WAITING_MAX);
-    translator.submitted(START, Some("s0"), Ok((&entry(1, Scope::Shared, 1), &[])));
+    translator.converse(START, |said| said.submitted(START, Some("s0"), Ok((&entry(1, Scope::Shared, 1), &[]))));
     hear(&mut translator, &submit("again"));
     assert_eq!(told(&mut translator), ["translation.submitted s0"]);
     assert_eq!(translator.take_work().len(), 1);
@@ -271,7 +276,15 @@ fn who_may_only_read_hands_nothing_in_until_a_token_permits_it() {
         let requests: Vec<RenewalRequest> = translator.observer_mut().take_renewals();
         let expiry = Expiry::NEVER;
         let granted = GrantedLimits::default();
-        let renewal = Renewal { user_id: user_id.into(), expires_at: START, expiry, edits, is_admin: false, granted };
+        let renewal = Renewal {
+            user_id: user_id.into(),
+            expires_at: START,
+            expiry,
+            edits,
+            is_admin: false,
+            translates: TranslationRights::default(),
+            granted,
+        };
         let is_accepted = translator.renew(START, &requests[0], Ok(renewal));
         read(translator);
         is_accepted
@@ -313,7 +326,7 @@ fn what_others_change_in_ones_languages_is_told() {
 fn who_reads_too_slowly_keeps_its_answers_and_is_told_that_it_missed_something() {
     let mut translator = translator();
     hear(&mut translator, &request("r1"));
-    translator.suggest(START, 1, Ok((&[suggestion("a")], &[])));
+    translator.converse(START, |said| said.suggest(START, 1, Ok((&[suggestion("a")], &[]))));
     for number in 0..200 {
         let event = event(number, 200, None);
         translator.tell(event.sent(), &event.message());
@@ -336,7 +349,7 @@ fn who_reads_too_slowly_keeps_its_answers_and_is_told_that_it_missed_something()
 fn who_takes_nothing_is_closed() {
     let mut translator = translator();
     hear(&mut translator, &request("r1"));
-    translator.suggest(START, 1, Ok((&[suggestion("a")], &[])));
+    translator.converse(START, |said| said.suggest(START, 1, Ok((&[suggestion("a")], &[]))));
     for second in 0..=10 {
         assert!(translator.observer().is_heard());
         translator.observer_mut().tick(UnixMillis(START.0 + second * 1_000));
@@ -344,7 +357,7 @@ fn who_takes_nothing_is_closed() {
     assert!(!translator.observer().is_heard());
     let mut other = self::translator();
     hear(&mut other, &request("r1"));
-    other.suggest(START, 1, Ok((&[suggestion("a")], &[])));
+    other.converse(START, |said| said.suggest(START, 1, Ok((&[suggestion("a")], &[]))));
     other.relieve();
     assert!(!other.observer().is_heard(), "where all together is too much");
 }
@@ -385,9 +398,12 @@ fn put(source_text: &str, translation: &str, scope: Scope, status: Status) -> Me
 fn again(translator: &mut Translator) -> Vec<u64> {
     let number = |work: &Work| match work {
         Work::LookAgain { request, .. } => Some(*request),
-        Work::LookUp { .. } | Work::Submit { .. } | Work::Revise { .. } | Work::Term { .. } | Work::Batch { .. } => {
-            None
-        }
+        Work::LookUp { .. }
+        | Work::Submit { .. }
+        | Work::Revise { .. }
+        | Work::Term { .. }
+        | Work::Batch { .. }
+        | Work::Follow { .. } => None,
     };
     translator.take_work().iter().filter_map(number).collect()
 }
@@ -413,7 +429,7 @@ fn only_what_may_make_an_answer_better_has_it_looked_up_again() {
         assert!(again(&mut translator).is_empty(), "nothing was asked");
         hear(&mut translator, &message("translation.request", "r1", json!({"source_text": text})));
         translator.take_work();
-        translator.suggest(START, 1, Ok((&[], &[])));
+        translator.converse(START, |said| said.suggest(START, 1, Ok((&[], &[]))));
         translator.consider(&event);
         assert_eq!(!again(&mut translator).is_empty(), expected, "{event:?}");
     }
@@ -428,13 +444,13 @@ fn what_is_better_than_before_is_told_again() {
     translator.take_work();
     translator.consider(&event);
     assert!(again(&mut translator).is_empty(), "it is being looked up, and then once more");
-    translator.suggest(START, 1, Ok((&[better("a", 0.8), better("b", 0.7)], &[])));
+    translator.converse(START, |said| said.suggest(START, 1, Ok((&[better("a", 0.8), better("b", 0.7)], &[]))));
     assert_eq!(told(&mut translator), ["translation.suggestion r1"]);
     assert_eq!(again(&mut translator), [1]);
     // However much changes meanwhile, it is looked up once at a time.
     (0..9).for_each(|_| translator.consider(&event));
     assert!(again(&mut translator).is_empty());
-    translator.suggest(START, 1, Ok((&[better("a", 0.8), better("b", 0.7)], &[])));
+    translator.converse(START, |said| said.suggest(START, 1, Ok((&[better("a", 0.8), better("b", 0.7)], &[]))));
     assert_eq!(told(&mut translator), Vec::<String>::new(), "the same");
     assert_eq!(again(&mut translator), [1]);
     for (found, is_better) in [
@@ -444,18 +460,18 @@ fn what_is_better_than_before_is_told_again() {
         (vec![better("a", 0.81), better("c", 0.5)], true),
         (vec![], false),
     ] {
-        translator.suggest(START, 1, Ok((&found, &[])));
+        translator.converse(START, |said| said.suggest(START, 1, Ok((&found, &[]))));
         assert_eq!(told(&mut translator).len(), usize::from(is_better), "{found:?}");
         translator.consider(&event);
         assert_eq!(again(&mut translator), [1]);
     }
-    translator.suggest(START, 1, Err(InboundError::invalid(String::new(), "less")));
+    translator.converse(START, |said| said.suggest(START, 1, Err(InboundError::invalid(String::new(), "less"))));
     assert_eq!(told(&mut translator), Vec::<String>::new(), "who has an answer is told of no failure");
     // A newer one takes its place.
     translator.consider(&event);
     hear(&mut translator, &request("r2"));
     assert!(again(&mut translator).is_empty());
-    translator.suggest(START, 1, Ok((&[better("d", 1.0)], &[])));
+    translator.converse(START, |said| said.suggest(START, 1, Ok((&[better("d", 1.0)], &[]))));
     assert_eq!(told(&mut translator), Vec::<String>::new());
 }
 
@@ -468,7 +484,7 @@ fn feedback_is_asked_for_and_answered() {
     let [Work::Revise { id, revision, origin }] = work.as_slice() else { panic!("{work:?}") };
     assert_eq!((*id, revision.rating, revision.used), (EntryId(7), Rating::new(4), true));
     assert_eq!((&*revision.user_id, origin.correlation_id.as_deref()), ("ada", Some("f1")));
-    translator.revised(START, Some("f1"), Ok(&entry(7, Scope::Shared, 1)));
+    translator.converse(START, |said| said.revised(START, Some("f1"), Ok(&entry(7, Scope::Shared, 1))));
     let answer = read(&mut translator).remove(0);
     assert_eq!(
         (&answer["type"], &answer["payload"]["translation_id"]),
@@ -521,7 +537,9 @@ fn a_batch_tells_how_far_it_is_and_what_was_found() {
         assert!(translator.is_open(*number));
         let error = InboundError::invalid("payload.source_text".to_owned(), "less");
         let found = [suggestion("a")];
-        translator.take_segment(START, *number, if index == 3 { Err(&error) } else { Ok(&found) });
+        translator.converse(START, |said| {
+            said.take_segment(START, *number, if index == 3 { Err(&error) } else { Ok(&found) })
+        });
         let mut messages = read(&mut translator);
         let result = messages.remove(0)["payload"].clone();
         assert_eq!((&result["batch_id"], &result["index"]), (&json!("batch_1"), &json!(index)));
@@ -547,7 +565,7 @@ fn a_connection_has_one_batch_at_a_time_and_may_cancel_it() {
     hear(&mut translator, &batch("b2", 2));
     assert_eq!(told(&mut translator), ["translation.batch.status b1", "system.errorCAPACITY_EXCEEDED b2"]);
     assert_eq!(translator.take_work().len(), 1);
-    translator.take_segment(START, 1, Ok(&[]));
+    translator.converse(START, |said| said.take_segment(START, 1, Ok(&[])));
     read(&mut translator);
     hear(&mut translator, &cancel);
     let status = read(&mut translator).remove(0)["payload"].clone();
@@ -556,7 +574,7 @@ fn a_connection_has_one_batch_at_a_time_and_may_cancel_it() {
         (&json!("cancelled"), &json!(1), &json!("b1"))
     );
     assert!(!translator.is_open(1));
-    translator.take_segment(START, 1, Ok(&[]));
+    translator.converse(START, |said| said.take_segment(START, 1, Ok(&[])));
     assert_eq!(told(&mut translator), Vec::<String>::new());
     hear(&mut translator, &json!([batch("b3", 1), cancel]));
     assert_eq!(told(&mut translator), ["translation.batch.status b3", "translation.batch.status b3"]);

@@ -9,7 +9,9 @@ use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis};
 use jddb_core::limits::{GrantedLimits, LimitMode, RateLimits};
 use jddb_core::protocol::Parser;
 use jddb_core::protocol::outbound::Limits;
-use jddb_core::room::{Dialect, Durability, Expiry, Framing, Greeting, Joining, MemberKey, Room, RoomConfig, User};
+use jddb_core::room::{
+    Dialect, Durability, Expiry, Framing, Greeting, Joining, MemberKey, Room, RoomConfig, TranslationRights, User,
+};
 use jddb_core::websocket::{Decoder, DecoderLimits, Event, Inflater};
 use serde_json::{Value, json};
 
@@ -57,6 +59,7 @@ impl House {
             user: Rc::new(user),
             edits: true,
             is_admin: false,
+            translates: TranslationRights::default(),
             dialect: Dialect { encoding, over_document },
             greeting: Greeting::OnConnect,
             framing: Framing::default(),

@@ -19,7 +19,7 @@ use jddb_core::room::{Observer, ObserverConfig, Translating, Translator, Watchin
 
 use super::core::{Core, now};
 use crate::auth::{Identity, Pass, Scope};
-use crate::connection::{self, Connection, Home, Line, TranslatorHome};
+use crate::connection::{self, Connection, Home, Line};
 use crate::metrics::Figure;
 use crate::occupancy::Seat;
 pub use monitoring::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN};
@@ -94,10 +94,10 @@ impl Core {
         };
         let config = self.observer_config();
         let home = match &feed {
-            Feed::Translation(translating) => Home::Translator(Box::new(TranslatorHome {
-                translator: RefCell::new(Translator::new(now(), watching, Translating::clone(translating), config)),
-                newest: Arc::default(),
-            })),
+            Feed::Translation(translating) => {
+                let translator = Translator::new(now(), watching, Translating::clone(translating), config);
+                Home::Translator(Box::new(RefCell::new(translator)))
+            }
             Feed::Presence(_) | Feed::Monitoring { .. } => {
                 Home::Observer(Box::new(RefCell::new(Observer::new(now(), watching, config))))
             }
@@ -160,7 +160,7 @@ impl Core {
             match &connection.home {
                 Home::Member { .. } => {}
                 Home::Observer(observer) => observer.borrow_mut().relieve(),
-                Home::Translator(home) => home.translator.borrow_mut().relieve(),
+                Home::Translator(translator) => translator.borrow_mut().relieve(),
             }
             connection.flush_now();
         }

@@ -10,16 +10,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use jddb_core::protocol::{InboundError, SuggestionsBody};
-use jddb_core::room::{MemoryEvent, Origin, Translator, Work};
+use jddb_core::room::{Conversation, MemoryEvent, Origin, Room, Translator, Work};
 use jddb_core::translation::{Entry, EntryId, LanguagePair, ProjectId, Revision, Submission, TermChange, TermWarning};
 use tokio::task::coop::consume_budget;
 use tokio::task::spawn_local;
 
-use crate::connection::{Connection, Home, TranslatorHome};
+use crate::connection::{Connection, Home};
+use crate::cores::RoomCell;
 use crate::cores::core::{Core, now};
 use crate::metrics::Figure;
 use crate::shared::Shared;
-use crate::translations::{Asked, Author, Heard, Translated, TranslationError, told};
+use crate::translations::{Answer, Asked, Author, Heard, Translated, TranslationError, told};
 
 /// So many events are told before what they made is written, and others have their turn.
 const EVENTS_PER_TURN_MAX: usize = 64;
@@ -56,10 +57,9 @@ impl Core {
     }
 
     /// A translator has gone: nobody waits for what they have asked.
-    pub(in crate::cores) fn forget_translator(&self, number: usize, home: &TranslatorHome) {
-        home.newest.forget();
+    pub(in crate::cores) fn forget_translator(&self, number: usize, translator: &RefCell<Translator>) {
         let mut projects = self.feeds.translation.projects.borrow_mut();
-        let translator = home.translator.borrow();
+        let translator = translator.borrow();
         let Some(project) = projects.get_mut(translator.project()) else { return };
         if project.remove(&number).is_none() {
             return;
@@ -71,9 +71,19 @@ impl Core {
         self.metrics().of(Figure::TranslationConnections).subtract(1);
     }
 
-    /// Has done what a translator asks for; what comes of it is told when it is there.
+    /// Has done what a translator asks for, in a project or a document; what comes of it is told when it is there.
     pub(crate) fn translate(&self, connection: &Rc<Connection>, work: Vec<Work>) {
         Clerk { shared: Arc::clone(&self.shared), connection: Rc::clone(connection) }.begin(work);
+    }
+
+    /// Follows a document for those who translate in it, in its turn; without any that is all.
+    pub(in crate::cores) fn follow_translations(&self, cell: &RoomCell, room: &mut Room) {
+        for (member, work) in room.follow_translations() {
+            // Whose socket has not come has asked for nothing.
+            if let Some(connection) = cell.connection(member) {
+                self.translate(&connection, work);
+            }
+        }
     }
 
     /// Tells the translators what happens to the memory.
@@ -103,8 +113,8 @@ impl Core {
                     let concerned = self.feeds.translation.concerned(&event);
                     let mut message = None;
                     for connection in concerned {
-                        let Home::Translator(home) = &connection.home else { continue };
-                        let mut translator = home.translator.borrow_mut();
+                        let Home::Translator(translator) = &connection.home else { continue };
+                        let mut translator = translator.borrow_mut();
                         if translator.is_for(&event) {
                             translator.tell(event.sent(), message.get_or_insert_with(|| event.message()));
                             translator.consider(&event);
@@ -114,8 +124,8 @@ impl Core {
                 }
                 Heard::Missed => {
                     for connection in self.feeds.translation.all() {
-                        let Home::Translator(home) = &connection.home else { continue };
-                        home.translator.borrow_mut().miss();
+                        let Home::Translator(translator) = &connection.home else { continue };
+                        translator.borrow_mut().miss();
                         told.insert(connection.number(), connection);
                     }
                 }
@@ -123,15 +133,15 @@ impl Core {
         }
         for connection in told.values() {
             connection.flush_now();
-            if let Home::Translator(home) = &connection.home {
-                let work = home.translator.borrow_mut().take_work();
+            if let Home::Translator(translator) = &connection.home {
+                let work = translator.borrow_mut().take_work();
                 self.translate(connection, work);
             }
         }
     }
 }
 
-/// Who has things done for a translator, and tells them what came of it.
+/// Who has things done for a connection, and tells them what came of it.
 #[derive(Clone)]
 struct Clerk {
     shared: Arc<Shared>,
@@ -144,10 +154,10 @@ impl Clerk {
             let clerk = self.clone();
             match work {
                 Work::LookUp { request, pair, body } => {
-                    spawn_local(async move { clerk.look_up(request, pair, *body, true).await });
+                    spawn_local(async move { clerk.look_up(request, pair, *body).await });
                 }
                 Work::LookAgain { request, pair, body } => {
-                    spawn_local(async move { clerk.look_up(request, pair, *body, false).await });
+                    spawn_local(async move { clerk.look_again(request, pair, *body).await });
                 }
                 Work::Submit { submission, origin } => {
                     spawn_local(async move { clerk.submit(*submission, origin).await });
@@ -155,47 +165,58 @@ impl Clerk {
                 Work::Revise { id, revision, origin } => {
                     spawn_local(async move { clerk.revise(id, *revision, origin).await });
                 }
-                Work::Term { change, origin } => {
-                    spawn_local(async move { clerk.change_term(*change, origin).await });
+                Work::Term { change, within, origin } => {
+                    spawn_local(async move { clerk.change_term(*change, within, origin).await });
                 }
                 Work::Batch { number, pair, requests } => {
                     spawn_local(async move { clerk.look_up_all(number, pair, requests).await });
+                }
+                Work::Follow { number, pair, body } => {
+                    spawn_local(async move { clerk.look_up_at_cursor(number, pair, *body).await });
                 }
             }
         }
     }
 
     /// Tells the translator something; by that there may be something to do again.
-    fn tell(&self, then: impl FnOnce(&mut Translator)) {
-        let Home::Translator(home) = &self.connection.home else { return };
-        let work = {
-            let mut translator = home.translator.borrow_mut();
-            then(&mut translator);
-            translator.take_work()
-        };
+    fn tell(&self, then: impl FnOnce(&mut Conversation)) {
+        let work = self.connection.home.converse(now(), then);
         self.connection.flush_now();
         self.begin(work);
     }
 
-    fn asked(&self, pair: LanguagePair, body: SuggestionsBody) -> Option<Asked> {
-        let Home::Translator(home) = &self.connection.home else { return None };
-        let project = home.translator.borrow().project().clone();
-        Some(Asked::new(body, pair, Some(project), self.shared.config.translation.approved_only))
+    fn asked(&self, pair: LanguagePair, body: SuggestionsBody) -> Asked {
+        let project = body.project_id.clone();
+        Asked::new(body, pair, project, self.shared.config.translation.approved_only)
     }
 
-    async fn look_up(self, request: u64, pair: LanguagePair, body: SuggestionsBody, is_waited_for: bool) {
-        let Home::Translator(home) = &self.connection.home else { return };
-        let Some(asked) = self.asked(pair, body) else { return };
-        let found = if is_waited_for {
-            self.shared.translations.look_up_newest(&home.newest, asked).await
-        } else {
-            self.shared.translations.look_up_patiently(asked).await
-        };
-        let found = match &found {
+    async fn look_up(self, request: u64, pair: LanguagePair, body: SuggestionsBody) {
+        let asked = self.asked(pair, body);
+        let found = self.shared.translations.look_up_newest(self.connection.newest_look_up(), asked).await;
+        self.suggest(request, &found);
+    }
+
+    async fn look_again(self, request: u64, pair: LanguagePair, body: SuggestionsBody) {
+        let found = self.shared.translations.look_up_patiently(self.asked(pair, body)).await;
+        self.suggest(request, &found);
+    }
+
+    fn suggest(&self, request: u64, found: &Result<Answer, TranslationError>) {
+        let found = match found {
             Ok(answer) => Ok((&*answer.suggestions, &*answer.glossary_terms)),
             Err(error) => Err(error.clone().into()),
         };
-        self.tell(|translator| translator.suggest(now(), request, found));
+        self.tell(|conversation| conversation.suggest(now(), request, found));
+    }
+
+    /// Looks up the segment at a member's cursor. One look-up at a time, so it needs no place of its own among those that wait.
+    async fn look_up_at_cursor(self, number: u64, pair: LanguagePair, body: SuggestionsBody) {
+        let found = self.shared.translations.look_up(self.asked(pair, body)).await.ok();
+        let found = found.as_ref().map(|answer| (&*answer.suggestions, &*answer.glossary_terms));
+        let Home::Member { cell, key } = &self.connection.home else { return };
+        let work = cell.room.borrow_mut().suggest_at_cursor(now(), *key, number, found);
+        self.connection.flush_now();
+        self.begin(work);
     }
 
     async fn submit(self, submission: Submission, origin: Origin) {
@@ -205,7 +226,7 @@ impl Clerk {
             Ok((entry, warnings)) => Ok((&**entry, &**warnings)),
             Err(error) => Err(error.clone().into()),
         };
-        self.tell(|translator| translator.submitted(now(), correlation_id.as_deref(), submitted));
+        self.tell(|conversation| conversation.submitted(now(), correlation_id.as_deref(), submitted));
     }
 
     async fn check_and_submit(
@@ -228,32 +249,28 @@ impl Clerk {
         let correlation_id = origin.correlation_id.clone();
         let revised = self.shared.translations.revise(id, revision, self.author(origin)).await;
         let revised = revised.as_deref().map_err(|error| error.clone().into());
-        self.tell(|translator| translator.revised(now(), correlation_id.as_deref(), revised));
+        self.tell(|conversation| conversation.revised(now(), correlation_id.as_deref(), revised));
     }
 
-    async fn change_term(self, change: TermChange, origin: Origin) {
-        let Home::Translator(home) = &self.connection.home else { return };
-        let project = home.translator.borrow().project().clone();
+    async fn change_term(self, change: TermChange, within: Option<ProjectId>, origin: Origin) {
         let correlation_id = origin.correlation_id.clone();
-        let changed = self.shared.translations.change_terms(vec![change], Some(project), self.author(origin)).await;
+        let changed = self.shared.translations.change_terms(vec![change], within, self.author(origin)).await;
         let changed = changed.and_then(|staged| told(&staged).next().ok_or(TranslationError::Gone));
         let changed = changed.as_ref().map_err(|error| error.clone().into());
-        self.tell(|translator| translator.termed(now(), correlation_id.as_deref(), changed));
+        self.tell(|conversation| conversation.termed(now(), correlation_id.as_deref(), changed));
     }
 
     /// Looks up one text after the other, as fast as the client takes what is found.
     async fn look_up_all(self, batch: u64, pair: LanguagePair, requests: Vec<SuggestionsBody>) {
-        let Home::Translator(home) = &self.connection.home else { return };
         for request in requests {
             self.connection.room_to_answer().await;
-            if !home.translator.borrow().is_open(batch) {
+            if !self.connection.home.is_batch_open(batch) {
                 return;
             }
-            let Some(asked) = self.asked(pair, request) else { return };
-            let found = self.shared.translations.look_up_patiently(asked).await;
+            let found = self.shared.translations.look_up_patiently(self.asked(pair, request)).await;
             let found = found.map_err(InboundError::from);
             let found = found.as_ref().map(|answer| &*answer.suggestions);
-            self.tell(|translator| translator.take_segment(now(), batch, found));
+            self.tell(|conversation| conversation.take_segment(now(), batch, found));
         }
     }
 

@@ -12,19 +12,14 @@ mod open;
 
 use super::Forms;
 use super::counters::Sent;
-use super::frame;
-use super::memory_event::{MemoryChange, MemoryEvent, Origin, missed_message};
+use super::memory_event::{MemoryEvent, Origin, missed_message};
 use super::observer::{Observer, ObserverConfig, Watching};
 use super::tokens::{Renewal, RenewalRequest};
 use crate::ids::UnixMillis;
-use crate::protocol::outbound::Metadata;
-use crate::protocol::translation_outbound::{Rated, Submitted, Suggested, Suggestions};
-use crate::protocol::{InboundError, Parser, SuggestionsBody};
-use crate::translation::{
-    Entry, EntryId, GlossaryTerm, Language, LanguagePair, ProjectId, Revision, Submission, Suggestion, TermChange,
-    TermWarning,
-};
-use conversation::Conversation;
+use crate::protocol::{ErrorCode, InboundError, Message, Parser, SuggestionsBody};
+use crate::translation::{EntryId, Language, LanguagePair, ProjectId, Revision, Submission, TermChange};
+pub use conversation::Conversation;
+pub(super) use conversation::Said;
 
 /// The most that one connection hands in, or says of entries, that waits for the disk.
 pub const CHANGES_WAITING_MAX: usize = 16;
@@ -49,7 +44,7 @@ pub enum Work {
         request: u64,
         /// From which language into which.
         pair: LanguagePair,
-        /// What is wanted.
+        /// What is wanted, of which project.
         body: Box<SuggestionsBody>,
     },
     /// The same text is to be looked up again, when there is time: something may be better now.
@@ -81,6 +76,8 @@ pub enum Work {
     Term {
         /// What becomes of it.
         change: Box<TermChange>,
+        /// The project that it has to belong to.
+        within: Option<ProjectId>,
         /// By which message it came.
         origin: Origin,
     },
@@ -93,12 +90,22 @@ pub enum Work {
         /// What is wanted for each.
         requests: Vec<SuggestionsBody>,
     },
+    /// The segment at its cursor in a document is to be looked up.
+    Follow {
+        /// The number of the look-up.
+        number: u64,
+        /// From which language into which.
+        pair: LanguagePair,
+        /// What is wanted.
+        body: Box<SuggestionsBody>,
+    },
 }
 
 /// One connection of somebody who translates.
 #[derive(Debug)]
 pub struct Translator {
     observer: Observer,
+    project: ProjectId,
     conversation: Conversation,
 }
 
@@ -106,8 +113,9 @@ impl Translator {
     /// Somebody who has just come.
     #[must_use]
     pub fn new(now: UnixMillis, watching: Watching, translating: Translating, config: ObserverConfig) -> Self {
+        let Translating { project, languages, writes } = translating;
         let observer = Observer::of_events(now, watching, config);
-        Self { observer, conversation: Conversation::new(translating) }
+        Self { observer, conversation: Conversation::new(Some(project.clone()), languages, writes), project }
     }
 
     /// What it is like all who watch.
@@ -124,110 +132,54 @@ impl Translator {
     /// The project it works in.
     #[must_use]
     pub const fn project(&self) -> &ProjectId {
-        &self.conversation.translating.project
+        &self.project
     }
 
     /// Takes one message, an envelope or an array of them; the bytes are garbled by reading.
     pub fn receive(&mut self, now: UnixMillis, bytes: &mut [u8], parser: &mut Parser) {
-        let Self { observer, conversation } = self;
+        let Self { observer, conversation, .. } = self;
         observer.receive_with(now, bytes, parser, |observer, inbound| {
             let correlation_id = inbound.correlation_id;
-            let handled = conversation.handle(now, observer, inbound);
+            let handled = match inbound.message {
+                Message::Translation(message) => {
+                    let (user_id, connection_id) = (observer.user_id(), observer.connection_id());
+                    let origin = Origin::of(user_id, connection_id, inbound.client_id, correlation_id);
+                    conversation.handle(now, *message, origin)
+                }
+                _ => Err(not_here()),
+            };
+            conversation.take_answers().into_iter().for_each(|said| observer.tell(now, said));
             handled.map_err(|error| InboundError { correlation_id: correlation_id.map(str::to_owned), ..error })
         });
     }
 
     /// What is to be done since this was asked last, in the order in which it was asked for.
     pub fn take_work(&mut self) -> Vec<Work> {
-        std::mem::take(&mut self.conversation.work)
+        self.conversation.take_work()
     }
 
-    /// What was found for a request. It is told if no newer one has come, and once more when it is better than before.
-    pub fn suggest(
-        &mut self,
-        now: UnixMillis,
-        request: u64,
-        found: Result<(&[Suggestion], &[GlossaryTerm]), InboundError>,
-    ) {
-        let Some(open) = self.conversation.newest.as_mut().filter(|open| open.number == request) else { return };
-        let is_told = match found {
-            Ok((found, _)) => open.take(found),
-            Err(_) => open.fail(),
-        };
-        if is_told {
-            let correlation_id = open.correlation_id.as_deref();
-            let answer = found.map(|(found, glossary_terms)| {
-                let suggestions = found.iter().map(Suggested::from).collect();
-                let metadata = Metadata::of_server(now, correlation_id);
-                frame(Sent::Suggestion.name(), &Suggestions { suggestions, glossary_terms, correlation_id }, &metadata)
-            });
-            self.observer.answer_or_refuse(now, Sent::Suggestion, answer, correlation_id);
-        }
-        self.conversation.look_again();
+    /// Does something with what it has said so far, and says what comes of it.
+    pub fn converse(&mut self, now: UnixMillis, then: impl FnOnce(&mut Conversation)) {
+        then(&mut self.conversation);
+        self.say(now);
     }
 
-    /// What became of a submission, and what to look at in it by the glossary.
-    pub fn submitted(
-        &mut self,
-        now: UnixMillis,
-        correlation_id: Option<&str>,
-        submitted: Result<(&Entry, &[TermWarning]), InboundError>,
-    ) {
-        self.conversation.change_is_done();
-        let metadata = Metadata::of_server(now, correlation_id);
-        let answer = submitted.map(|(entry, warnings)| {
-            frame(Sent::Submitted.name(), &Submitted::of(entry, warnings, correlation_id), &metadata)
-        });
-        self.observer.answer_or_refuse(now, Sent::Submitted, answer, correlation_id);
-    }
-
-    /// What became of an entry by what was said of it.
-    pub fn revised(&mut self, now: UnixMillis, correlation_id: Option<&str>, entry: Result<&Entry, InboundError>) {
-        self.conversation.change_is_done();
-        let metadata = Metadata::of_server(now, correlation_id);
-        let answer = entry.map(|entry| frame(Sent::Rated.name(), &Rated::of(entry, correlation_id), &metadata));
-        self.observer.answer_or_refuse(now, Sent::Rated, answer, correlation_id);
-    }
-
-    /// What became of a term.
-    pub fn termed(
-        &mut self,
-        now: UnixMillis,
-        correlation_id: Option<&str>,
-        changed: Result<&MemoryChange, InboundError>,
-    ) {
-        self.conversation.change_is_done();
-        let metadata = Metadata::of_server(now, correlation_id);
-        let sent = changed.as_ref().map_or(Sent::TermUpdate, |change| change.sent());
-        let answer = changed.map(|change| change.frame(correlation_id, &metadata));
-        self.observer.answer_or_refuse(now, sent, answer, correlation_id);
+    /// Says what there is to say.
+    fn say(&mut self, now: UnixMillis) {
+        let said = self.conversation.take_answers();
+        said.into_iter().for_each(|said| self.observer.tell(now, said));
     }
 
     /// Whether a batch is still to be gone on with.
     #[must_use]
     pub fn is_open(&self, batch: u64) -> bool {
-        self.observer.is_heard() && self.conversation.batch.as_ref().is_some_and(|open| open.number == batch)
-    }
-
-    /// What was found for a batch's next segment.
-    pub fn take_segment(&mut self, now: UnixMillis, batch: u64, found: Result<&[Suggestion], &InboundError>) {
-        let Some(open) = self.conversation.batch.as_mut().filter(|open| open.number == batch) else { return };
-        let result = open.result_frame(now, found);
-        open.completed += 1;
-        let is_done = open.is_done();
-        let status =
-            open.is_status_due().then(|| open.status_frame(now, if is_done { "completed" } else { "running" }));
-        self.observer.answer(Sent::BatchResult, result);
-        status.into_iter().for_each(|status| self.observer.answer(Sent::BatchStatus, status));
-        if is_done {
-            self.conversation.batch = None;
-        }
+        self.observer.is_heard() && self.conversation.is_open(batch)
     }
 
     /// Whether it is to be told of that: it is about its languages, and another's doing.
     #[must_use]
     pub fn is_for(&self, event: &MemoryEvent) -> bool {
-        let [source, target] = self.conversation.translating.languages;
+        let [source, target] = self.conversation.languages();
         let pair = event.pair();
         source.is_none_or(|language| language == pair.source())
             && target.is_none_or(|language| language == pair.target())
@@ -276,8 +228,19 @@ impl Translator {
         let writes = renewal.as_ref().is_ok_and(|renewal| renewal.edits);
         let is_accepted = self.observer.renew(now, request, renewal);
         if is_accepted {
-            self.conversation.translating.writes = writes;
+            self.conversation.permit_writing(writes);
         }
         is_accepted
+    }
+}
+
+/// A message that has its place in documents.
+fn not_here() -> InboundError {
+    InboundError {
+        code: ErrorCode::UnknownMessageType,
+        message: "this connection is for translations: send document messages to /ws/document/{document_id}".to_owned(),
+        field: Some("type".to_owned()),
+        expected: Some("a message about translations, system.heartbeat or auth.refresh".to_owned()),
+        correlation_id: None,
     }
 }

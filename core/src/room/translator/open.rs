@@ -61,9 +61,9 @@ impl Open {
     }
 
     /// Something has happened in the project: whether it may be of use for this text.
-    pub(super) fn may_gain(&self, project: &ProjectId, event: &MemoryEvent) -> bool {
+    pub(super) fn may_gain(&self, project: Option<&ProjectId>, event: &MemoryEvent) -> bool {
         let Some(entry) = event.entry_put() else { return false };
-        let is_found = entry.pair == self.pair && entry.scope.project().is_none_or(|of| of == project);
+        let is_found = entry.pair == self.pair && entry.scope.project().is_none_or(|of| Some(of) == project);
         is_found && event.folded().is_some_and(|text| self.is_like(text))
     }
 

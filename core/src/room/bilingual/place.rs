@@ -1,0 +1,125 @@
+//! The segment at a cursor, and the one that is its counterpart: sentence n of paragraph n.
+//!
+//! Paragraphs are the lines of a section with something in them, sentences those of [`segments`]. What a translation has more
+//! of than its source belongs to the source's last sentence.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::lines::{LineAt, Lines};
+use super::pairing::Pair;
+use crate::document::Document;
+use crate::ids::utf16_len;
+use crate::room::member::Marked;
+use crate::text::Text;
+use crate::translation::{TEXT_CHARS_MAX, segments};
+
+/// The longest paragraph that is looked at for its sentences, in UTF-16 code units. A longer one has none.
+pub const PARAGRAPH_UNITS_MAX: u32 = 16 << 10;
+
+/// The lines of the sections that are followed.
+pub(super) type Followed = BTreeMap<usize, Lines>;
+
+/// A segment's place in a section, in UTF-16 code units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::room) struct SegmentAt {
+    /// Which section.
+    pub(in crate::room) section: usize,
+    /// The number of its paragraph, from 0.
+    pub(in crate::room) paragraph: usize,
+    /// Its number there, from 0.
+    pub(in crate::room) sentence: usize,
+    /// Where it is.
+    pub(in crate::room) range: Range<u32>,
+}
+
+/// A segment that is translated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) at: SegmentAt,
+    pub(super) text: Box<str>,
+    /// The segments around it in its paragraph.
+    pub(super) previous: Option<Box<str>>,
+    pub(super) next: Option<Box<str>>,
+    /// Its translation, where there is one.
+    pub(super) counterpart: Option<SegmentAt>,
+}
+
+/// A sentence, and where it is in its section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sentence {
+    pub(super) range: Range<u32>,
+    pub(super) text: Box<str>,
+}
+
+/// The sentences of a text that begins at `start`.
+pub(super) fn sentences_of(text: &str, start: u32) -> Vec<Sentence> {
+    let (mut bytes, mut units) = (0, start);
+    let units_to = |place: usize, bytes: &mut usize, units: &mut u32| {
+        *units += u32::try_from(utf16_len(&text[*bytes..place])).unwrap_or(0);
+        *bytes = place;
+        *units
+    };
+    let sentence = |place: Range<usize>| {
+        let from = units_to(place.start, &mut bytes, &mut units);
+        let to = units_to(place.end, &mut bytes, &mut units);
+        Sentence { range: from..to, text: text[place].into() }
+    };
+    segments(text).map(sentence).collect()
+}
+
+/// The sentences of a line.
+fn sentences(text: &Text, line: &LineAt) -> Vec<Sentence> {
+    if line.is_blank || line.units > PARAGRAPH_UNITS_MAX {
+        return Vec::new();
+    }
+    sentences_of(&text.slice(line.start as usize..(line.start + line.units) as usize), line.start)
+}
+
+/// The segment at a cursor: the one it is in or at the end of, else the next of its line, else the last. In a translation it is
+/// the segment that is to be translated there.
+pub(super) fn segment_at(document: &Document, followed: &Followed, pairs: &[Pair], cursor: Marked) -> Option<Segment> {
+    let pair = pairs.iter().find(|pair| pair.source == cursor.section || pair.target == Some(cursor.section))?;
+    let is_source = pair.source == cursor.section;
+    let text = |section: usize| document.sections()[section].text();
+    let line = followed.get(&cursor.section)?.at(cursor.start);
+    let here = sentences(text(cursor.section), &line);
+    let sentence = here.iter().filter(|sentence| sentence.range.end < cursor.start).count();
+    let (line, sentences) = if is_source {
+        (line, here)
+    } else {
+        let line = followed.get(&pair.source)?.paragraph(line.paragraph)?;
+        (line, sentences(text(pair.source), &line))
+    };
+    let sentence = sentence.min(sentences.len().checked_sub(1)?);
+    let of = |index: Option<usize>| index.and_then(|index| sentences.get(index)).map(|sentence| sentence.text.clone());
+    let Sentence { range, text } = sentences[sentence].clone();
+    let (section, paragraph) = (pair.source, line.paragraph);
+    Some(Segment {
+        text: Some(text).filter(|text| is_looked_up(text))?,
+        previous: of(sentence.checked_sub(1)).filter(|text| is_looked_up(text)),
+        next: of(Some(sentence + 1)).filter(|text| is_looked_up(text)),
+        counterpart: counterpart(document, followed, *pair, paragraph, sentence),
+        at: SegmentAt { section, paragraph, sentence, range },
+    })
+}
+
+/// The segment that is the translation of one with those numbers.
+pub(super) fn counterpart(
+    document: &Document,
+    followed: &Followed,
+    pair: Pair,
+    paragraph: usize,
+    sentence: usize,
+) -> Option<SegmentAt> {
+    let section = pair.target?;
+    let line = followed.get(&section)?.paragraph(paragraph)?;
+    let Sentence { range, .. } = sentences(document.sections()[section].text(), &line).into_iter().nth(sentence)?;
+    Some(SegmentAt { section, paragraph, sentence, range })
+}
+
+/// Whether the memory takes a text of that length.
+fn is_looked_up(text: &str) -> bool {
+    // What takes most bytes is four times as long.
+    text.len() <= TEXT_CHARS_MAX || text.chars().count() <= TEXT_CHARS_MAX
+}

@@ -1,0 +1,147 @@
+//! Somebody who translates in a document: the segment at their cursor, and what they have asked.
+
+use super::pairing::{Pair, Pairing};
+use super::place::{Followed, Segment, segment_at};
+use crate::document::{ChangeRef, Document};
+use crate::ot::{Order, map_position};
+use crate::protocol::{SubscribeBody, SuggestionsBody};
+use crate::room::MemberKey;
+use crate::room::member::Marked;
+use crate::room::translator::{Conversation, Work};
+use crate::translation::{Context, LanguagePair};
+
+/// What one member is told.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) key: MemberKey,
+    pub(super) conversation: Conversation,
+    pub(super) languages: LanguagePair,
+    pub(super) wanted: SubscribeBody,
+    pub(super) pairing: Pairing,
+    /// What that means for the document as it is now.
+    pub(super) pairs: Vec<Pair>,
+    cursor: Option<Marked>,
+    /// The cursor is another one since the segment was looked for.
+    is_due: bool,
+    /// The segment at the cursor.
+    pub(super) segment: Option<Segment>,
+    /// It was not looked up yet.
+    waits: bool,
+    /// The number of the look-up that is under way.
+    looks_up: Option<u64>,
+}
+
+impl Subscription {
+    /// One that begins where the member's cursor is.
+    pub(super) fn new(
+        key: MemberKey,
+        conversation: Conversation,
+        languages: LanguagePair,
+        wanted: SubscribeBody,
+        cursor: Option<Marked>,
+    ) -> Self {
+        let pairing = wanted.sections.clone().map_or(Pairing::ByLanguage(languages), Pairing::Named);
+        Self {
+            key,
+            conversation,
+            languages,
+            wanted,
+            pairing,
+            pairs: Vec::new(),
+            cursor,
+            is_due: true,
+            segment: None,
+            waits: false,
+            looks_up: None,
+        }
+    }
+
+    /// Their cursor is there.
+    pub(super) const fn go_to(&mut self, cursor: Marked) {
+        (self.cursor, self.is_due) = (Some(cursor), true);
+    }
+
+    /// Goes along with a change: behind the last thing that was done, where they have done it themselves.
+    pub(super) fn go_along(&mut self, change: ChangeRef<'_>, own: bool) {
+        if let Some(segment) = &mut self.segment {
+            let at = &mut segment.at;
+            let marked = Marked { section: at.section, start: at.range.start, end: at.range.end }.after(change, false);
+            at.range = marked.start..marked.end;
+        }
+        let edited = change.sections().filter_map(|made| Some((made, *made.operation.edits().last()?))).last();
+        match edited.filter(|_| own) {
+            Some((made, edit)) => {
+                let place = map_position(edit.position, made.operation.edits(), Order::First) + edit.inserted;
+                self.go_to(Marked { section: made.section.into(), start: place, end: place });
+            }
+            None => {
+                self.cursor = self.cursor.map(|cursor| cursor.after(change, own));
+                self.is_due = true;
+            }
+        }
+    }
+
+    /// Finds the segment at the cursor, if that or the document is another one. Being in the same one as before, with the same
+    /// text, is no news.
+    pub(super) fn look(&mut self, document: &Document, followed: &Followed) {
+        if !std::mem::take(&mut self.is_due) {
+            return;
+        }
+        let found = self.cursor.and_then(|cursor| segment_at(document, followed, &self.pairs, cursor));
+        let is_same = match (&self.segment, &found) {
+            (Some(known), Some(found)) => {
+                let place = |segment: &Segment| (segment.at.section, segment.at.range.start);
+                known.text == found.text && place(known) == place(found)
+            }
+            (None, Some(_)) => false,
+            (_, None) => {
+                self.waits = false;
+                true
+            }
+        };
+        self.waits |= !is_same;
+        self.segment = found;
+    }
+
+    /// Has the segment looked up, if it was not and nothing is; `number` is to be a new one.
+    pub(super) fn begin(&mut self, document: &Document, number: u64) -> bool {
+        let Some(segment) = self.segment.as_ref().filter(|_| self.waits && self.looks_up.is_none()) else {
+            return false;
+        };
+        let name = |section: usize| document.sections()[section].name().as_str();
+        let SubscribeBody { max_suggestions, min_confidence, exhaustive, explain, .. } = self.wanted;
+        let body = SuggestionsBody {
+            source_text: segment.text.clone(),
+            languages: [Some(self.languages.source()), Some(self.languages.target())],
+            project_id: self.wanted.project_id.clone(),
+            context: Context {
+                document_id: Some(document.id().as_str().into()),
+                section: Some(name(segment.at.section).into()),
+                previous: segment.previous.clone(),
+                next: segment.next.clone(),
+                ..Context::default()
+            },
+            max_suggestions,
+            min_confidence,
+            exhaustive,
+            explain,
+        };
+        self.conversation.ask_for(Work::Follow { number, pair: self.languages, body: Box::new(body) });
+        (self.waits, self.looks_up) = (false, Some(number));
+        true
+    }
+
+    /// A look-up has come to its end. The segment, if it is the one that was looked up.
+    pub(super) fn finish(&mut self, number: u64) -> Option<&Segment> {
+        if self.looks_up != Some(number) {
+            return None;
+        }
+        self.looks_up = None;
+        self.segment.as_ref().filter(|_| !self.waits)
+    }
+
+    /// The look-up of the segment has failed: it is to be tried again when something happens.
+    pub(super) fn fail(&mut self) {
+        self.segment = None;
+    }
+}
