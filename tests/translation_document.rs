@@ -1,0 +1,135 @@
+//! Translating in a document on the real server: suggestions for the segment at the cursor, and what was translated and is old.
+
+#[expect(dead_code, reason = "each test uses its own part of what they share")]
+mod support;
+
+use serde_json::{Value, json};
+use support::home::{EDIT, Home, UNLIMITED};
+use support::http;
+use support::server::Server;
+use support::socket::Socket;
+
+const BOTH: &str = "document:read document:write translation:read translation:write";
+const EN: &str = "The incumbent manages staff. Strategic planning.\nReports to the director.";
+
+fn token(home: &Home, user: &str, scope: &str) -> String {
+    home.token_with(user, scope, &["--limits", UNLIMITED])
+}
+
+fn message(kind: &str, payload: &Value) -> Value {
+    json!({"type": kind, "payload": payload, "metadata": {"client_id": "tab", "correlation_id": kind}})
+}
+
+fn subscribe() -> Value {
+    message("translation.subscribe", &json!({"source_language": "en", "target_language": "fr", "project_id": "hr"}))
+}
+
+fn insert(section: &str, position: usize, content: &str) -> Value {
+    json!({"operation": "insert", "section": section, "position": position, "content": content})
+}
+
+/// Has a document with a section in English.
+async fn written(server: &Server, document: &str, token: &str) {
+    let body = json!({"base_version": 0, "changes": [insert("duties_en", 0, EN)]});
+    http::post(server.port(), &format!("/api/documents/{document}/changes"), token, &body).await.ok();
+}
+
+/// Puts a translation into the memory of a project.
+async fn remembered(server: &Server, token: &str, text: &str, translation: &str) {
+    let body = json!({"source_text": text, "translated_text": translation, "source_language": "en",
+        "target_language": "fr", "project_id": "hr", "reviewed": true});
+    http::post(server.port(), "/api/translation/submit", token, &body).await.ok();
+}
+
+/// Somebody who translates a document.
+async fn translator(server: &Server, document: &str, token: &str) -> Socket {
+    let (mut socket, _) = Socket::joined(server.port(), document, token).await;
+    socket.send(&subscribe());
+    let told = socket.next("translation.subscribed").await;
+    assert_eq!(told["payload"]["correlation_id"], "translation.subscribe", "{told}");
+    socket
+}
+
+async fn suggestion(socket: &mut Socket) -> Value {
+    socket.next("translation.suggestion").await["payload"].clone()
+}
+
+#[tokio::test]
+async fn the_segment_at_the_cursor_is_suggested_for() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let ada = token(&home, "ada", BOTH);
+    for document in ["jd_1", "jd_2", "jd_3"] {
+        written(&server, document, &ada).await;
+    }
+    remembered(&server, &ada, "The incumbent manages staff.", "Le titulaire gère le personnel.").await;
+    remembered(&server, &ada, "Reports to the director.", "Relève du directeur.").await;
+    let term =
+        json!({"term": "incumbent", "translation": "titulaire", "source_language": "en", "target_language": "fr"});
+    assert_eq!(http::post(server.port(), "/api/translation/glossary", &ada, &term).await.status, 201);
+    // On whichever core they are.
+    for document in ["jd_1", "jd_2", "jd_3"] {
+        let mut socket = translator(&server, document, &ada).await;
+        socket.send(&message("cursor.position", &json!({"section": "duties_en", "position": 5})));
+        let told = suggestion(&mut socket).await;
+        assert_eq!((&told["document_id"], &told["version"]), (&json!(document), &json!(1)), "{told}");
+        assert_eq!(told["source_text"], "The incumbent manages staff.");
+        let place = json!({"section": "duties_en", "paragraph": 0, "sentence": 0, "start": 0, "end": 28});
+        assert_eq!((&told["source"], &told["target"]), (&place, &Value::Null));
+        assert_eq!(told["suggestions"][0]["text"], "Le titulaire gère le personnel.");
+        assert_eq!(told["glossary_terms"][0]["translation"], "titulaire");
+        // What they write themselves leads there too: the third segment is the first of the second paragraph.
+        let content = "Le titulaire gère le personnel.\nR";
+        socket.send(&message("document.change", &insert("duties_fr", 0, content)));
+        let told = suggestion(&mut socket).await;
+        assert_eq!(told["source_text"], "Reports to the director.", "{told}");
+        assert_eq!(told["suggestions"][0]["text"], "Relève du directeur.", "{told}");
+        assert_eq!((&told["version"], &told["target"]["start"]), (&json!(2), &json!(32)), "{told}");
+        // And all that is asked for in a project may be asked for here.
+        socket.send(&message("translation.request", &json!({"source_text": "Reports to the director."})));
+        let told = suggestion(&mut socket).await;
+        assert_eq!((&told["correlation_id"], &told["source"]), (&json!("translation.request"), &Value::Null));
+        assert_eq!(told["suggestions"][0]["text"], "Relève du directeur.", "{told}");
+        let pair = json!({"source_text": format!("Only {document}"), "text": "Seul"});
+        socket.send(&message("translation.submit", &pair));
+        let id = socket.next("translation.submitted").await["payload"]["translation_id"].clone();
+        let rating = json!({"translation_id": id, "quality_rating": 5});
+        socket.send(&message("translation.feedback", &rating));
+        assert_eq!(socket.next("translation.feedback").await["payload"]["translation_id"], id);
+        let segments = json!({"segments": ["Reports to the director."]});
+        socket.send(&message("translation.batch", &segments));
+        let result = socket.next("translation.batch.result").await;
+        assert_eq!(result["payload"]["suggestions"][0]["text"], "Relève du directeur.");
+        socket.send(&message("translation.unsubscribe", &json!({})));
+        socket.next("translation.unsubscribed").await;
+        socket.send(&message("translation.request", &json!({"source_text": "a"})));
+        socket.error("UNKNOWN_MESSAGE_TYPE").await;
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_translate_is_told_why_and_hears_nothing() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let (ada, ben) = (token(&home, "ada", BOTH), token(&home, "ben", EDIT));
+    written(&server, "jd_1", &ada).await;
+    let (mut other, _) = Socket::joined(server.port(), "jd_1", &ben).await;
+    other.send(&subscribe());
+    let error = other.error("FORBIDDEN").await;
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("translation:read")), "{error}");
+    let mut socket = translator(&server, "jd_1", &ada).await;
+    socket.send(&message("cursor.position", &json!({"section": "duties_en", "position": 5})));
+    suggestion(&mut socket).await;
+    // A token without the scope ends it, and the connection goes on.
+    socket.send(&message("auth.refresh", &json!({"token": token(&home, "ada", EDIT)})));
+    let told = socket.next("translation.unsubscribed").await;
+    assert!(told["payload"]["reason"].is_string(), "{told}");
+    socket.send(&message("cursor.position", &json!({"section": "duties_en", "position": 40})));
+    socket.send(&message("document.change", &insert("duties_en", 0, "x")));
+    assert_eq!(socket.message().await["type"], "document.ack");
+    // A revoked one ends the connection.
+    let mut revoked = translator(&server, "jd_1", &ada).await;
+    http::post(server.port(), "/api/auth/revoke", &ada, &json!({"token": ada})).await.ok();
+    let (messages, code, _) = revoked.closed().await;
+    assert_eq!(code, 1008, "{messages:?}");
+}
