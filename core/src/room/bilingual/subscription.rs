@@ -68,7 +68,7 @@ impl Subscription {
             let marked = Marked { section: at.section, start: at.range.start, end: at.range.end }.after(change, false);
             at.range = marked.start..marked.end;
         }
-        let edited = change.sections().filter_map(|made| Some((made, *made.operation.edits().last()?))).last();
+        let edited = change.sections().rev().find_map(|made| Some((made, *made.operation.edits().last()?)));
         match edited.filter(|_| own) {
             Some((made, edit)) => {
                 let place = map_position(edit.position, made.operation.edits(), Order::First) + edit.inserted;
