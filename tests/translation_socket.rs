@@ -500,6 +500,38 @@ async fn a_file_that_is_imported_is_told_of() {
     assert_eq!(socket.message().await["type"], "translation.update");
 }
 
+/// Of a few terms each is told, of many that something was.
+#[tokio::test]
+async fn terms_that_are_imported_are_told_of() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let ann = token(&home, "ann", BOTH);
+    let mut socket = open(&server, "hr", &ann).await;
+    let import = async |terms: std::ops::Range<usize>| {
+        let rows: String = terms.map(|number| format!("term {number:03},terme,en,fr\n")).collect();
+        let file = format!("term,translation,source_language,target_language\n{rows}");
+        let request = format!(
+            "POST /api/translation/glossary/import HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ann}\r\n\
+             Content-Type: text/csv\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{file}",
+            file.len()
+        );
+        http::exchange(server.port(), request.as_bytes()).await.ok()["created"].as_u64()
+    };
+    assert_eq!(import(0..64).await, Some(64));
+    for number in 0..64 {
+        let told = socket.message().await;
+        assert_eq!(
+            (&told["type"], &told["payload"]["term"]),
+            (&json!("glossary.update"), &json!(format!("term {number:03}")))
+        );
+    }
+    // Those that were there say nothing.
+    assert_eq!(import(0..65).await, Some(1));
+    assert_eq!(socket.message().await["payload"]["term"], "term 064");
+    assert_eq!(import(100..165).await, Some(65));
+    assert_eq!(socket.message().await["type"], "translation.missed");
+}
+
 /// Many hand in at once, until the server is killed; whatever was answered is there afterwards.
 #[tokio::test]
 async fn what_was_answered_survives_a_kill() {

@@ -2,6 +2,8 @@
 
 mod check_config;
 mod conformance_echo;
+mod files;
+mod glossary;
 mod memory;
 mod token;
 
@@ -22,6 +24,7 @@ Examples:
   jddb-realtime serve --listen 127.0.0.1:9000 --data /var/lib/jddb
   jddb-realtime token --sub alice --scope \"document:read document:write\"
   jddb-realtime memory import translations.tmx
+  jddb-realtime glossary import terms.csv
   jddb-realtime check-config --config jddb-realtime.toml
 
 Settings:
@@ -57,6 +60,8 @@ enum Command {
     Token(token::TokenArgs),
     /// Import translations from files, and export them, while no server runs.
     Memory(memory::MemoryArgs),
+    /// Import terms of the glossary from files, and export them, while no server runs.
+    Glossary(glossary::GlossaryArgs),
     /// Check the settings, and print those in force and where each comes from.
     CheckConfig(ConfigArgs),
     /// Send every WebSocket message back as it came: the server under a conformance suite (see ARCHITECTURE.md).
@@ -144,6 +149,7 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
         Command::Serve(args) => serve(args),
         Command::Token(args) => args.run(),
         Command::Memory(args) => args.run(),
+        Command::Glossary(args) => args.run(),
         Command::CheckConfig(args) => check_config::run(&args.load(Vec::new())?),
         Command::ConformanceEcho(args) => args.run(),
         Command::Version => print(concat!("jddb-realtime ", env!("CARGO_PKG_VERSION"))),

@@ -15,7 +15,7 @@ use jddb_core::translation::{
     Became, Entry, EntryId, Folded, ImportRefusal, Imported, LanguagePair, Outcome, Room, Scope,
 };
 use jddb_exchange::ReadError;
-use jddb_exchange::tmx::{Defaults, TmxReader, TmxWriter};
+use jddb_exchange::tmx::{Defaults, SkipReason, TmxReader, TmxWriter};
 use jddb_storage::{DataDirectory, LoadError, Store, WriteError};
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -154,10 +154,10 @@ impl<'a> Importer<'a> {
         while let Some(unit) = tmx.next_unit()? {
             summary.units += 1;
             let (imported, skipped) = unit.imported(defaults);
-            skipped.into_iter().for_each(|reason| summary.skip(reason, unit.line));
+            skipped.into_iter().for_each(|reason| summary.skip(&reason, unit.line));
             for translation in imported {
                 let became = self.take(translation, now)?;
-                summary.count(became, unit.line);
+                summary.count(became.map_err(SkipReason::from), unit.line);
             }
             if self.batch_bytes > self.batch_bytes_max {
                 self.flush()?;

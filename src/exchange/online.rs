@@ -14,12 +14,13 @@ use bytes::Bytes;
 use jddb_core::ids::UnixMillis;
 use jddb_core::translation::Imported;
 use jddb_exchange::ReadError;
-use jddb_exchange::tmx::{Defaults, TmxReader};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use jddb_exchange::tmx::{Defaults, SkipReason, TmxReader};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{Selection, Summary, offline};
 use crate::auth::Pass;
 use crate::clock;
+use crate::config::Config;
 use crate::connection::{StreamBody, StreamSender, empty_stream};
 use crate::shared::Shared;
 use crate::translations::TranslationError;
@@ -61,16 +62,21 @@ pub(crate) enum ImportError {
     #[error("another file is being imported: retry when it is")]
     Busy,
     /// It is larger than `translation.import_bytes`.
-    #[error("the file is larger than {0} bytes (translation.import_bytes): import it in parts, or by `memory import`")]
+    #[error("the file is larger than {0} bytes (translation.import_bytes): import it in parts, or by the command line")]
     TooLarge(u64),
     /// It is malformed. Nothing has changed.
-    #[error("{0}")]
-    Malformed(String),
+    #[error("{reason}")]
+    Malformed {
+        /// Where, and what is wrong.
+        reason: String,
+        /// What kind of file was expected.
+        expected: &'static str,
+    },
     /// The server's disk or the system refuses. Nothing has changed.
     #[error("the file cannot be kept to be read: {0}")]
     Io(#[from] io::Error),
     /// It was begun, and what is told of is there; the same file may be sent again.
-    #[error("{error}; {done} translations of the file are there, send it again for the rest")]
+    #[error("{error}; {done} entries of the file are there, send it again for the rest")]
     Partly {
         /// Why it was not gone on with.
         error: TranslationError,
@@ -91,18 +97,25 @@ pub(crate) struct Upload {
     pub(crate) answer: oneshot::Receiver<Result<Summary, ImportError>>,
 }
 
-/// Takes a file from somebody who came with that, unless another is taken.
+/// Takes a file, unless another is taken, and then does that with it.
 ///
 /// # Errors
 /// Another is, or the system gives no thread.
-pub(crate) fn begin_import(shared: &Arc<Shared>, defaults: Defaults, pass: Pass) -> Result<Upload, ImportError> {
+pub(crate) fn begin_import(
+    shared: &Arc<Shared>,
+    import: impl FnOnce(&Shared, &mut File) -> Result<Summary, ImportError> + Send + 'static,
+) -> Result<Upload, ImportError> {
     let imports = Arc::clone(&shared.translations.exchange.imports);
     let turn = imports.try_acquire_owned().map_err(|_| ImportError::Busy)?;
     let (parts, sent) = mpsc::channel(PARTS_MAX);
     let (reply, answer) = oneshot::channel();
-    let import = Import { shared: Arc::clone(shared), defaults, pass };
+    let shared = Arc::clone(shared);
     Builder::new().name("import".to_owned()).spawn(move || {
-        let imported = import.run(sent);
+        let imported = match receive(&shared.config, sent) {
+            Ok(Some(mut file)) => Some(import(&shared, &mut file)),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        };
         // The next one may begin when this one is told to be over.
         drop(turn);
         if let Some(imported) = imported {
@@ -112,110 +125,117 @@ pub(crate) fn begin_import(shared: &Arc<Shared>, defaults: Defaults, pass: Pass)
     Ok(Upload { parts, answer })
 }
 
-struct Import {
-    shared: Arc<Shared>,
-    defaults: Defaults,
-    pass: Pass,
-}
-
-impl Import {
-    /// Imports what is sent; `None` if that broke off.
-    fn run(&self, sent: mpsc::Receiver<Part>) -> Option<Result<Summary, ImportError>> {
-        let mut file = match self.receive(sent) {
-            Ok(file) => file?,
-            Err(error) => return Some(Err(error)),
-        };
-        Some(check(&mut file).and_then(|()| self.import(&mut file)))
-    }
-
-    fn receive(&self, mut sent: mpsc::Receiver<Part>) -> Result<Option<File>, ImportError> {
-        let config = &self.shared.config;
-        let bytes_max = config.translation.import_bytes;
-        let mut file = BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile_in(&config.data)?);
-        let mut received = 0;
-        loop {
-            match sent.blocking_recv() {
-                None => return Ok(None),
-                Some(Part::End) => return Ok(Some(file.into_inner().map_err(io::IntoInnerError::into_error)?)),
-                Some(Part::Bytes(bytes)) => {
-                    received += bytes.len() as u64;
-                    if received > bytes_max {
-                        return Err(ImportError::TooLarge(bytes_max));
-                    }
-                    file.write_all(&bytes)?;
+/// What is sent, from its first byte; `None` if that broke off.
+fn receive(config: &Config, mut sent: mpsc::Receiver<Part>) -> Result<Option<File>, ImportError> {
+    let bytes_max = config.translation.import_bytes;
+    let mut file = BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile_in(&config.data)?);
+    let mut received = 0;
+    loop {
+        match sent.blocking_recv() {
+            None => return Ok(None),
+            Some(Part::End) => return Ok(Some(file.into_inner().map_err(io::IntoInnerError::into_error)?)),
+            Some(Part::Bytes(bytes)) => {
+                received += bytes.len() as u64;
+                if received > bytes_max {
+                    return Err(ImportError::TooLarge(bytes_max));
                 }
+                file.write_all(&bytes)?;
             }
         }
-    }
-
-    fn import(&self, file: &mut File) -> Result<Summary, ImportError> {
-        file.seek(SeekFrom::Start(0))?;
-        let mut tmx = TmxReader::new(BufReader::with_capacity(BUFFER_BYTES, file)).map_err(of_file)?;
-        let mut summary = Summary::default();
-        let mut batch = Vec::new();
-        while let Some(unit) = tmx.next_unit().map_err(of_file)? {
-            summary.units += 1;
-            let (imported, skipped) = unit.imported(&self.defaults);
-            skipped.into_iter().for_each(|reason| summary.skip(reason, unit.line));
-            batch.extend(imported.into_iter().map(|translation| (translation, unit.line)));
-            if batch.len() >= BATCH_TRANSLATIONS {
-                self.write(std::mem::take(&mut batch), &mut summary)?;
-            }
-        }
-        self.write(batch, &mut summary)?;
-        Ok(summary)
-    }
-
-    fn write(&self, batch: Vec<(Imported, u64)>, summary: &mut Summary) -> Result<(), ImportError> {
-        if self.shared.draining.load(Ordering::Acquire) {
-            return Err(ImportError::Stopping);
-        }
-        let (batch, lines): (Vec<Imported>, Vec<u64>) = batch.into_iter().unzip();
-        let done = summary.created + summary.updated + summary.unchanged;
-        let became = self.shared.translations.import(batch, self.pass);
-        let became = became.map_err(|error| ImportError::Partly { error, done })?;
-        became.into_iter().zip(lines).for_each(|(became, line)| summary.count(became, line));
-        Ok(())
     }
 }
 
-/// Reads a file to its end, to find what is wrong with it before anything is changed.
-fn check(file: &mut File) -> Result<(), ImportError> {
+/// A file from its first byte.
+pub(super) fn from_start(file: &mut File) -> io::Result<BufReader<&mut File>> {
     file.seek(SeekFrom::Start(0))?;
-    offline::check(BufReader::with_capacity(BUFFER_BYTES, file)).map(drop).map_err(of_file)
+    Ok(BufReader::with_capacity(BUFFER_BYTES, file))
 }
 
-fn of_file(error: ReadError) -> ImportError {
+/// Whether a server that imports may go on.
+pub(super) fn check_goes_on(shared: &Shared) -> Result<(), ImportError> {
+    if shared.draining.load(Ordering::Acquire) { Err(ImportError::Stopping) } else { Ok(()) }
+}
+
+/// What is wrong with a file that was expected to be one of those.
+pub(super) fn of_file(error: ReadError, expected: &'static str) -> ImportError {
     match error {
-        ReadError::Malformed { .. } => ImportError::Malformed(error.to_string()),
+        ReadError::Malformed { .. } => ImportError::Malformed { reason: error.to_string(), expected },
         ReadError::Io(error) => ImportError::Io(error),
     }
 }
 
-/// Writes what is wanted as a file, as fast as whoever takes it does; `None` where as many are written already as may be, or
-/// the system gives no thread. The entries are as they are at one moment. Where the disk fails in the middle the file breaks off.
-pub(crate) fn begin_export(shared: &Arc<Shared>, selection: Selection) -> Option<StreamBody> {
+/// Imports translations, for somebody who came with that.
+pub(crate) fn import_memory(
+    shared: &Shared,
+    file: &mut File,
+    defaults: &Defaults,
+    pass: Pass,
+) -> Result<Summary, ImportError> {
+    offline::check(from_start(file)?).map_err(of_tmx)?;
+    let mut tmx = TmxReader::new(from_start(file)?).map_err(of_tmx)?;
+    let mut summary = Summary::default();
+    let mut batch = Vec::new();
+    while let Some(unit) = tmx.next_unit().map_err(of_tmx)? {
+        summary.units += 1;
+        let (imported, skipped) = unit.imported(defaults);
+        skipped.into_iter().for_each(|reason| summary.skip(&reason, unit.line));
+        batch.extend(imported.into_iter().map(|translation| (translation, unit.line)));
+        if batch.len() >= BATCH_TRANSLATIONS {
+            write_batch(shared, std::mem::take(&mut batch), pass, &mut summary)?;
+        }
+    }
+    write_batch(shared, batch, pass, &mut summary)?;
+    Ok(summary)
+}
+
+fn write_batch(
+    shared: &Shared,
+    batch: Vec<(Imported, u64)>,
+    pass: Pass,
+    summary: &mut Summary,
+) -> Result<(), ImportError> {
+    check_goes_on(shared)?;
+    let (batch, lines): (Vec<Imported>, Vec<u64>) = batch.into_iter().unzip();
+    let became = shared.translations.import(batch, pass);
+    let became = became.map_err(|error| ImportError::Partly { error, done: summary.done() })?;
+    let counted = became.into_iter().zip(lines);
+    counted.for_each(|(became, line)| summary.count(became.map_err(SkipReason::from), line));
+    Ok(())
+}
+
+fn of_tmx(error: ReadError) -> ImportError {
+    of_file(error, "a TMX 1.4b file, in UTF-8 or UTF-16")
+}
+
+/// Writes a file, as fast as whoever takes it does; `None` where as many are written already as may be, or the system gives no
+/// thread. Where that fails in the middle the file breaks off.
+pub(crate) fn begin_export(
+    shared: &Arc<Shared>,
+    export: impl FnOnce(&Shared, BufWriter<Outlet>) + Send + 'static,
+) -> Option<StreamBody> {
     let exports = Arc::clone(&shared.translations.exchange.exports);
     let turn = exports.try_acquire_owned().ok()?;
     let (sender, body) = empty_stream();
     let shared = Arc::clone(shared);
-    let export = move || write(&shared, &selection, sender, turn);
-    Builder::new().name("export".to_owned()).spawn(export).ok()?;
+    let write = move || {
+        export(&shared, BufWriter::with_capacity(BUFFER_BYTES, Outlet(sender)));
+        drop(turn);
+    };
+    Builder::new().name("export".to_owned()).spawn(write).ok()?;
     Some(body)
 }
 
-fn write(shared: &Shared, selection: &Selection, sender: StreamSender, turn: OwnedSemaphorePermit) {
-    let out = BufWriter::with_capacity(BUFFER_BYTES, Outlet(sender));
+/// Writes the translations that are wanted, as they are at one moment.
+pub(crate) fn export_memory(shared: &Shared, selection: &Selection, out: impl Write) {
     match offline::export(&shared.store, selection, out, UnixMillis(clock::now_unix_ms())) {
         Ok((_, 0)) => {}
         Ok((_, unreadable)) => tracing::error!(unreadable, "entries of the translation memory are not in an export"),
         Err(error) => tracing::warn!(%error, "an export of the translation memory was broken off"),
     }
-    drop(turn);
 }
 
 /// The way to whoever takes a file.
-struct Outlet(StreamSender);
+pub(crate) struct Outlet(StreamSender);
 
 impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use jddb_core::ids::{PositionEncoding, Version};
 use jddb_core::room::{Dialect, EventId, Greeting};
 use jddb_core::translation::{Language, ProjectId};
+use jddb_exchange::terms::Format;
 
 use super::error::HttpError;
 use crate::auth::percent_decode;
@@ -108,6 +109,15 @@ impl<'a> Query<'a> {
     /// `reviewed`; it is not, without.
     pub(super) fn reviewed(self) -> Result<bool, BadParameter> {
         Ok(self.read("reviewed", "true or false, once", |text| text.parse().ok())?.unwrap_or(false))
+    }
+
+    /// `format` of a glossary as a file.
+    pub(super) fn format(self) -> Result<Option<Format>, BadParameter> {
+        self.read("format", "csv or tbx, once", |text| match text {
+            "csv" => Some(Format::Csv),
+            "tbx" => Some(Format::Tbx),
+            _ => None,
+        })
     }
 
     /// `include_metadata`; it is, without.
@@ -231,6 +241,7 @@ mod tests {
         assert_eq!(query("source_language=fr-CA").language("source_language"), Ok(Some(Language::FRENCH)));
         assert_eq!(query("q=%C3%A9t").text("q", "1 to 3 bytes", 3), Ok(Some("ét".into())));
         assert_eq!(query("reviewed=true").reviewed(), Ok(true));
+        assert_eq!(query("format=tbx").format(), Ok(Some(Format::Tbx)));
         assert_eq!(query("include_metadata=false").include_metadata(), Ok(false));
         let dialect = Dialect { encoding: PositionEncoding::Utf32, over_document: true };
         assert_eq!(query("positions=document&position_encoding=utf-32").dialect(), Ok(dialect));
@@ -269,6 +280,7 @@ mod tests {
         for bad in ["", "%00", "aaaa", "a&q=b"] {
             check(query(&format!("q={bad}")).text("q", "1 to 3 bytes", 3), "q");
         }
+        check(query("format=tmx").format(), "format");
         check(query("include_metadata=yes").include_metadata(), "include_metadata");
         check(query("position_encoding=utf16").dialect(), "position_encoding");
         check(query("positions=whole").dialect(), "positions");

@@ -81,6 +81,10 @@ pub(super) enum Endpoint {
     Glossary,
     /// A term is added.
     AddTerm,
+    /// Terms come as a file.
+    ImportGlossary,
+    /// They are wanted as a file.
+    ExportGlossary,
     /// A term.
     Term,
     /// A term is changed.
@@ -182,6 +186,8 @@ const ROUTES: &[Route] = &[
     ),
     plain("/api/translation/entries/{translation_id}/feedback", &[(Method::POST, Endpoint::TranslationFeedback)]),
     plain("/api/translation/glossary", &[(Method::GET, Endpoint::Glossary), (Method::POST, Endpoint::AddTerm)]),
+    plain("/api/translation/glossary/import", &[(Method::POST, Endpoint::ImportGlossary)]),
+    plain("/api/translation/glossary/export", &[(Method::GET, Endpoint::ExportGlossary)]),
     plain(
         "/api/translation/glossary/{term_id}",
         &[(Method::GET, Endpoint::Term), (Method::PUT, Endpoint::PutTerm), (Method::DELETE, Endpoint::RemoveTerm)],

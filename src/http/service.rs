@@ -19,7 +19,6 @@ use super::documents;
 use super::entries;
 use super::error::HttpError;
 use super::events;
-use super::glossary;
 use super::gzip;
 use super::health;
 use super::history;
@@ -38,6 +37,7 @@ use super::slots::Slot;
 use super::translation;
 use super::upgrade::{self, UpgradeOffer};
 use super::watch;
+use super::{glossary, glossary_files};
 use crate::clock;
 use crate::logging::redact_query;
 
@@ -168,6 +168,8 @@ async fn dispatch(
         Endpoint::TranslationFeedback => entries::feedback(site, &parts, body, segment).await,
         Endpoint::Glossary => glossary::list(site, &parts).await,
         Endpoint::AddTerm => glossary::add(site, &parts, body).await,
+        Endpoint::ImportGlossary => glossary_files::import(site, &parts, body).await,
+        Endpoint::ExportGlossary => glossary_files::export(site, &parts),
         Endpoint::Term => glossary::read(site, &parts, segment).await,
         Endpoint::PutTerm => glossary::put(site, &parts, body, segment).await,
         Endpoint::RemoveTerm => glossary::remove(site, &parts, segment).await,

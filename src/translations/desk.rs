@@ -44,6 +44,10 @@ impl Desk {
                 Change::Import(batch, pass, reply) => {
                     let _ = reply.send(self.admit(&pass).and_then(|()| self.import(batch)));
                 }
+                Change::ImportTerms(batch, taken, author, reply) => {
+                    let admitted = self.admit(&author.pass);
+                    let _ = reply.send(admitted.and_then(|()| self.import_terms(batch, taken, &author)));
+                }
                 Change::Stop => return,
             }
             if queue.is_empty() {

@@ -1,18 +1,26 @@
 //! The glossary for all threads: changed by the one that changes the translation memory, read by everybody.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jddb_core::ids::UnixMillis;
 use jddb_core::room::MemoryChange;
 use jddb_core::translation::{
-    Glossary, GlossaryError, LanguagePair, ProjectId, Scope, Staged, Term, TermChange, TermId, TermWarning, check_terms,
+    Glossary, GlossaryError, ImportedTerm, LanguagePair, ProjectId, Scope, Staged, Term, TermChange, TermId,
+    TermWarning, TermsBecame, check_terms,
 };
 use tokio::sync::oneshot;
 
 use super::desk::Desk;
-use super::{Author, Change, LookUp, TranslationError, Translations, send};
+use super::{Author, Change, LookUp, MemoryEvents, TranslationError, Translations, send};
 use crate::clock;
 use crate::durable::Unwritten;
+
+/// The most terms of a batch that is imported of which translators are told one by one.
+const TERMS_TOLD_MAX: usize = 64;
+
+/// What became of a batch of terms, and the terms of the file so far.
+pub(super) type ImportedTerms = (TermsBecame, HashSet<TermId>);
 
 /// A translation that is looked at.
 #[derive(Clone, Debug)]
@@ -44,6 +52,22 @@ impl Translations {
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
+    /// Imports a batch of a file, of which those terms are taken already, and blocks until it is on disk.
+    ///
+    /// # Errors
+    /// It cannot be kept; nothing of it is then, as far as is known.
+    pub(crate) fn import_terms(
+        &self,
+        batch: Vec<ImportedTerm>,
+        taken: HashSet<TermId>,
+        author: Author,
+    ) -> Result<ImportedTerms, TranslationError> {
+        let (reply, answer) = oneshot::channel();
+        // It waits for its turn where others are refused: an import has the time.
+        self.changes.send(Change::ImportTerms(batch, taken, author, reply)).map_err(|_| TranslationError::Gone)?;
+        answer.blocking_recv().unwrap_or(Err(TranslationError::Gone))
+    }
+
     /// What to look at in a translation: terms that are missing, or forbidden.
     ///
     /// # Errors
@@ -66,6 +90,11 @@ impl Translations {
         self.glossary.read().of_scope(scope)
     }
 
+    /// The terms that are wanted, by whose they are, their languages and the alphabet.
+    pub(crate) fn terms(&self, is_wanted: impl Fn(&Term) -> bool) -> Vec<Arc<Term>> {
+        self.glossary.read().all().filter(|term| is_wanted(term)).cloned().collect()
+    }
+
     /// Does what [`Self::check_terms`] asks for.
     pub(super) fn check(&self, translated: &Translated) -> Result<Vec<TermWarning>, TranslationError> {
         let terms = self.glossary.read().inquire(translated.project.as_ref(), translated.pair);
@@ -83,19 +112,49 @@ impl Desk {
         author: &Author,
     ) -> Result<Staged, TranslationError> {
         let now = UnixMillis(clock::now_unix_ms());
-        let (store, glossary) = (&self.shared.store, &self.shared.translations.glossary);
+        let glossary = &self.shared.translations.glossary;
         if let Some(project) = within {
             check_within(&glossary.read(), &changes, project)?;
         }
         let staged = glossary.read().stage(changes, &author.origin.user_id, now)?;
+        self.keep_terms(&staged)?;
+        self.tell_terms(&staged, now, author);
+        Ok(staged)
+    }
+
+    /// Does what [`Translations::import_terms`] asks for.
+    pub(super) fn import_terms(
+        &mut self,
+        batch: Vec<ImportedTerm>,
+        mut taken: HashSet<TermId>,
+        author: &Author,
+    ) -> Result<ImportedTerms, TranslationError> {
+        let now = UnixMillis(clock::now_unix_ms());
+        let translations = &self.shared.translations;
+        let staged = translations.glossary.read().stage_imports(batch, &mut taken, &author.origin.user_id, now);
+        let (staged, became) = staged?;
+        self.keep_terms(&staged)?;
+        match staged.put.len() {
+            0..=TERMS_TOLD_MAX => self.tell_terms(&staged, now, author),
+            _ => self.shared.translations.events.iter().for_each(MemoryEvents::push_missed),
+        }
+        Ok((became, taken))
+    }
+
+    /// Writes what was staged, and lets it be found when it is on disk.
+    fn keep_terms(&mut self, staged: &Staged) -> Result<(), TranslationError> {
+        let store = &self.shared.store;
         let put = staged.put.iter().map(|term| store.encode_term(term));
         let removed = staged.removed.iter().map(|term| store.encode_term_end(term.id));
         self.lane.write(put.chain(removed).collect()).map_err(|Unwritten| TranslationError::Storage)?;
-        glossary.write().install(&staged);
-        for change in told(&staged) {
+        self.shared.translations.glossary.write().install(staged);
+        Ok(())
+    }
+
+    fn tell_terms(&self, staged: &Staged, now: UnixMillis, author: &Author) {
+        for change in told(staged) {
             self.tell(now, author.origin.clone(), change);
         }
-        Ok(staged)
     }
 }
 

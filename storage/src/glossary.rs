@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use jddb_core::translation::{Term, TermId};
 
-use crate::error::LoadError;
+use crate::directory::DataDirectory;
+use crate::error::{LoadError, WriteError};
 use crate::family::Family;
 use crate::record::{self, ArchivedTermRecord, EncodedRecord, TermRecord, Write};
 use crate::store::Store;
@@ -22,6 +23,22 @@ impl Store {
     #[must_use]
     pub fn encode_term_end(&self, id: TermId) -> EncodedRecord {
         EncodedRecord::removal(Family::Glossary, key_of(id).to_vec())
+    }
+
+    /// Puts terms into the store at once, all of them or none: see [`Self::ingest_translations`].
+    ///
+    /// # Errors
+    /// The disk is full or fails; nothing has changed then.
+    pub fn ingest_terms<'t>(
+        &self,
+        directory: &DataDirectory,
+        terms: impl IntoIterator<Item = &'t Term>,
+    ) -> Result<(), WriteError> {
+        let records = terms.into_iter().map(|term| {
+            let key = key_of(term.id);
+            (key, record::encode(&key, &TermRecord::new(term)))
+        });
+        self.ingest(directory, Family::Glossary, records)
     }
 
     /// Hands all terms to `then`, in the order of their numbers. How many could not be read: they stay on disk, and each is

@@ -110,6 +110,21 @@ impl Store {
         directory: &DataDirectory,
         entries: impl IntoIterator<Item = &'e Entry>,
     ) -> Result<(), WriteError> {
+        let records = entries.into_iter().map(|entry| {
+            let key = key_of(entry.id);
+            (key, record::encode(&key, &TranslationRecord::new(entry)))
+        });
+        self.ingest(directory, Family::Translations, records)
+    }
+
+    /// Puts records of a family whose keys are numbers into the store at once, in the order of their keys: see
+    /// [`Self::ingest_translations`].
+    pub(crate) fn ingest(
+        &self,
+        directory: &DataDirectory,
+        family: Family,
+        records: impl IntoIterator<Item = ([u8; 8], Vec<u8>)>,
+    ) -> Result<(), WriteError> {
         let failed = |error: rocksdb::Error| WriteError::Failed(error.into_string());
         let unmade = |error: std::io::Error| WriteError::Failed(error.to_string());
         let path = directory.subdirectory(INGEST_DIRECTORY).map_err(unmade)?.join(INGEST_FILE);
@@ -122,9 +137,8 @@ impl Store {
         let mut table = SstFileWriter::create(&options);
         table.open(&path).map_err(failed)?;
         let mut is_empty = true;
-        for entry in entries {
-            let key = key_of(entry.id);
-            table.put(key, record::encode(&key, &TranslationRecord::new(entry))).map_err(failed)?;
+        for (key, value) in records {
+            table.put(key, value).map_err(failed)?;
             is_empty = false;
         }
         if is_empty {
@@ -133,7 +147,7 @@ impl Store {
         table.finish().map_err(failed)?;
         let mut options = IngestExternalFileOptions::default();
         options.set_move_files(true);
-        self.db().ingest_external_file_cf_opts(self.family(Family::Translations), &options, vec![&path]).map_err(failed)
+        self.db().ingest_external_file_cf_opts(self.family(family), &options, vec![&path]).map_err(failed)
     }
 }
 

@@ -6,6 +6,7 @@ mod served;
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
 #[path = "../support/mod.rs"]
 mod support;
+mod terms;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -12,14 +12,14 @@ use super::{BOTH, entries, export, file, suggestions, unit};
 const IMPORT: &str = "/api/translation/memory/import";
 const EXPORT: &str = "/api/translation/memory/export";
 
-fn head(path: &str, token: &str, kind: &str, bytes: usize) -> String {
+pub(super) fn head(path: &str, token: &str, kind: &str, bytes: usize) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: {kind}\r\n\
          Content-Length: {bytes}\r\nConnection: close\r\n\r\n"
     )
 }
 
-async fn import_as(port: u16, path: &str, token: &str, kind: &str, file: &[u8]) -> std::io::Result<Answer> {
+pub(super) async fn import_as(port: u16, path: &str, token: &str, kind: &str, file: &[u8]) -> std::io::Result<Answer> {
     let request = [head(path, token, kind, file.len()).as_bytes(), file].concat();
     http::try_exchange(port, &request).await
 }
@@ -29,7 +29,7 @@ async fn import(server: &Server, query: &str, token: &str, file: impl AsRef<[u8]
     import_as(server.port(), &path, token, "application/xml", file.as_ref()).await.expect("an answer")
 }
 
-fn counts(summary: &Value) -> [u64; 5] {
+pub(super) fn counts(summary: &Value) -> [u64; 5] {
     let skipped: u64 = summary["skipped"].as_array().unwrap().iter().map(|one| one["count"].as_u64().unwrap()).sum();
     let [units, created, updated, unchanged] =
         ["units", "created", "updated", "unchanged"].map(|key| summary[key].as_u64().unwrap());
@@ -43,7 +43,7 @@ async fn exported(server: &Server, token: &str, query: &str) -> String {
 }
 
 /// A body that comes in chunks (RFC 9112, section 7.1), as one.
-fn whole(mut chunks: &[u8]) -> Vec<u8> {
+pub(super) fn whole(mut chunks: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
         let end = chunks.windows(2).position(|two| two == b"\r\n").expect("the length of a chunk");
@@ -58,7 +58,7 @@ fn whole(mut chunks: &[u8]) -> Vec<u8> {
     }
 }
 
-fn token(home: &Home, scope: &str) -> String {
+pub(super) fn token(home: &Home, scope: &str) -> String {
     home.token_with("ann", scope, &["--limits", UNLIMITED])
 }
 
