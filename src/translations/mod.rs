@@ -21,8 +21,8 @@ use jddb_core::protocol::SuggestionsBody;
 use jddb_core::room::{MemoryEvent, Origin};
 use jddb_core::translation::{
     Band, Became, Choice, Context, Entry, EntryId, Glossary, GlossaryTerm, ImportRefusal, Imported, ImportedTerm,
-    LanguagePair, Memory, Mode, ProjectId, Revision, Staged, Submission, Suggestion, TermChange, TermId, TermWarning,
-    Wanted,
+    LanguagePair, Memory, Mode, ProjectId, Ranking, Revision, Staged, Submission, Suggestion, TermChange, TermId,
+    TermWarning, Wanted,
 };
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
@@ -56,6 +56,8 @@ pub struct Translations {
     look_ups: Sender<LookUp>,
     /// What is looked up when nobody waits for their newest.
     patient: Sender<LookUp>,
+    /// Whose newest may be equal to what is known.
+    equals: Sender<Equal>,
     /// What waits to be told, core by core.
     events: Vec<MemoryEvents>,
     /// What is imported and exported now.
@@ -68,6 +70,7 @@ pub struct TranslationQueues {
     changes: Receiver<Change>,
     look_ups: Receiver<LookUp>,
     patient: Receiver<LookUp>,
+    equals: Receiver<Equal>,
 }
 
 /// What waits for the one thread that changes.
@@ -102,6 +105,14 @@ enum LookUp {
     Weigh(Box<Weighed>, Reply<Band>),
     Search(concordance::Part, Reply<Concordance>),
     Check(Box<Translated>, Reply<Vec<TermWarning>>),
+    Stop,
+}
+
+/// What waits for the one that finds what is equal.
+#[derive(Debug)]
+enum Equal {
+    /// To whatever is the newest there by then.
+    Newest(Arc<NewestLookUp>),
     Stop,
 }
 
@@ -170,6 +181,11 @@ impl Asked {
         };
         Self { text: body.source_text, context: body.context, wanted, choice }
     }
+
+    const fn ranking(&self) -> Ranking<'_> {
+        let of_project = self.wanted.project.is_some();
+        Ranking { text: &self.text, context: &self.context, of_project, choice: self.choice }
+    }
 }
 
 impl Translations {
@@ -179,10 +195,12 @@ impl Translations {
         let (changes, changing) = bounded(CHANGES_MAX);
         let (look_ups, looking) = bounded(LOOK_UPS_MAX);
         let (patient, waiting) = bounded(LOOK_UPS_MAX);
-        let queues = TranslationQueues { changes: changing, look_ups: looking, patient: waiting };
+        let (equals, equal) = bounded(LOOK_UPS_MAX);
+        let queues = TranslationQueues { changes: changing, look_ups: looking, patient: waiting, equals: equal };
         let events = (0..cores).map(|_| MemoryEvents::default()).collect();
         let (memory, glossary) = (RwLock::new(memory), RwLock::new(glossary));
-        (Self { memory, glossary, changes, look_ups, patient, events, exchange: Exchange::default() }, queues)
+        let exchange = Exchange::default();
+        (Self { memory, glossary, changes, look_ups, patient, equals, events, exchange }, queues)
     }
 
     /// Remembers a translation of that author. It is on disk, and found by everybody, when this returns.
@@ -263,17 +281,38 @@ impl Translations {
     }
 
     /// The same of somebody who waits for their newest alone. One before it that was not begun yet gives its place to it, and is
-    /// never looked up.
+    /// never looked up. What is equal to the text is told `early`, where it is found before all that is like it.
     ///
     /// # Errors
     /// It cannot be looked up, or not now.
-    pub async fn look_up_newest(&self, newest: &Arc<NewestLookUp>, asked: Asked) -> Result<Answer, TranslationError> {
-        let (answer, has_place) = newest.put(asked);
+    pub async fn look_up_newest(
+        &self,
+        newest: &Arc<NewestLookUp>,
+        asked: Asked,
+        early: impl FnOnce(Answer),
+    ) -> Result<Answer, TranslationError> {
+        let asked = Arc::new(asked);
+        let (equal, has_place) = newest.equal.put(Arc::clone(&asked));
+        if !has_place && send(&self.equals, Equal::Newest(Arc::clone(newest))).is_err() {
+            // It is told with all the rest.
+            newest.equal.take();
+        }
+        let (mut answer, has_place) = newest.similar.put(asked);
         if !has_place && let Err(error) = send(&self.look_ups, LookUp::Newest(Arc::clone(newest))) {
             newest.forget();
             return Err(error);
         }
-        answer.await.unwrap_or(Err(TranslationError::Gone))
+        let answer = tokio::select! {
+            biased;
+            answer = &mut answer => answer,
+            equal = equal => {
+                if let Ok(Ok(equal)) = equal && !equal.suggestions.is_empty() {
+                    early(equal);
+                }
+                answer.await
+            }
+        };
+        answer.unwrap_or(Err(TranslationError::Gone))
     }
 
     /// How well a segment is known. Those of a text are asked for one by one, so that whoever waits for a suggestion waits for
@@ -319,8 +358,10 @@ fn send<T>(queue: &Sender<T>, job: T) -> Result<(), TranslationError> {
 pub struct TranslationThreads {
     changing: JoinHandle<()>,
     looking: Vec<JoinHandle<()>>,
+    equal: JoinHandle<()>,
     changes: Sender<Change>,
     look_ups: Sender<LookUp>,
+    equals: Sender<Equal>,
 }
 
 impl TranslationThreads {
@@ -331,8 +372,12 @@ impl TranslationThreads {
     pub(crate) fn start(queues: TranslationQueues, shared: &Arc<Shared>, lane: WaitingLane) -> io::Result<Self> {
         let desk = Desk { shared: Arc::clone(shared), lane };
         // The threads alone receive: whoever sends to one that is gone is told so, and waits for nobody.
-        let TranslationQueues { changes, look_ups, patient } = queues;
+        let TranslationQueues { changes, look_ups, patient, equals } = queues;
         let changing = Builder::new().name("translations".to_owned()).spawn(move || desk.run(&changes))?;
+        let of_equal = Arc::clone(shared);
+        let equal = Builder::new()
+            .name("look-up-equal".to_owned())
+            .spawn(move || look_up::find_equal(&of_equal.translations, &equals))?;
         let threads = shared.config.translation.threads;
         let look = |number: usize| {
             let (shared, look_ups) = (Arc::clone(shared), look_ups.clone());
@@ -346,7 +391,9 @@ impl TranslationThreads {
             changing,
             looking: (0..threads).map(look).collect::<io::Result<_>>()?,
             changes: shared.translations.changes.clone(),
+            equal,
             look_ups: shared.translations.look_ups.clone(),
+            equals: shared.translations.equals.clone(),
         })
     }
 
@@ -355,7 +402,12 @@ impl TranslationThreads {
         // Full queues empty; one that nobody reads is one whose threads are gone.
         let _ = self.changes.send(Change::Stop);
         self.looking.iter().for_each(|_| drop(self.look_ups.send(LookUp::Stop)));
-        let panicked = [self.changing].into_iter().chain(self.looking).filter_map(|thread| thread.join().err()).count();
+        let _ = self.equals.send(Equal::Stop);
+        let panicked = [self.changing, self.equal]
+            .into_iter()
+            .chain(self.looking)
+            .filter_map(|thread| thread.join().err())
+            .count();
         if panicked > 0 {
             tracing::error!(panicked, "threads of the translation memory panicked");
         }

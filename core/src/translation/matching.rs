@@ -131,6 +131,11 @@ pub struct Match {
 }
 
 impl Match {
+    /// A text that is equal to the one that was looked up, in its folded form.
+    pub(super) fn equal(source: SourceId, text: &Folded) -> Self {
+        Self { level: Level::Folded, hit: hit(source, 0, text.chars()) }
+    }
+
     /// The level of an entry of this source, from both texts as they were written.
     #[must_use]
     pub fn level_of(&self, asked: &str, source: &str) -> Level {

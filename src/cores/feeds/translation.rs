@@ -192,7 +192,11 @@ impl Clerk {
 
     async fn look_up(self, request: u64, pair: LanguagePair, body: SuggestionsBody) {
         let asked = self.asked(pair, body);
-        let found = self.shared.translations.look_up_newest(self.connection.newest_look_up(), asked).await;
+        let early = |answer: Answer| {
+            let found = (&*answer.suggestions, &*answer.glossary_terms);
+            self.tell(|conversation| conversation.suggest_early(now(), request, found));
+        };
+        let found = self.shared.translations.look_up_newest(self.connection.newest_look_up(), asked, early).await;
         self.suggest(request, &found);
     }
 

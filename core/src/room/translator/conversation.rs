@@ -136,23 +136,40 @@ impl Conversation {
         request: u64,
         found: Result<(&[Suggestion], &[GlossaryTerm]), InboundError>,
     ) {
-        let Some(open) = self.newest.as_mut().filter(|open| open.number == request) else { return };
+        let Some(open) = self.open(request) else { return };
         let is_told = match found {
             Ok((found, _)) => open.take(found),
             Err(_) => open.fail(),
         };
         if is_told {
-            let correlation_id = open.correlation_id.clone();
-            let correlation_id = correlation_id.as_deref();
-            let answer = found.map(|(found, glossary_terms)| {
-                let suggestions = found.iter().map(Suggested::from).collect();
-                let metadata = Metadata::of_server(now, correlation_id);
-                let told = Suggestions { suggestions, glossary_terms, at: None, correlation_id };
-                frame(Sent::Suggestion.name(), &told, &metadata)
-            });
-            self.answer(Sent::Suggestion, answer, correlation_id);
+            self.answer_newest(now, found);
         }
         self.look_again();
+    }
+
+    /// What is equal to the text of a request, while others like it are looked for: who has a translation to the letter need not
+    /// wait for these.
+    pub fn suggest_early(&mut self, now: UnixMillis, request: u64, found: (&[Suggestion], &[GlossaryTerm])) {
+        if self.open(request).is_some_and(|open| open.take_early(found.0)) {
+            self.answer_newest(now, Ok(found));
+        }
+    }
+
+    /// The request of that number, if it is the newest.
+    fn open(&mut self, request: u64) -> Option<&mut Open> {
+        self.newest.as_mut().filter(|open| open.number == request)
+    }
+
+    fn answer_newest(&mut self, now: UnixMillis, found: Result<(&[Suggestion], &[GlossaryTerm]), InboundError>) {
+        let correlation_id = self.newest.as_ref().and_then(|open| open.correlation_id.clone());
+        let correlation_id = correlation_id.as_deref();
+        let answer = found.map(|(found, glossary_terms)| {
+            let suggestions = found.iter().map(Suggested::from).collect();
+            let metadata = Metadata::of_server(now, correlation_id);
+            let told = Suggestions { suggestions, glossary_terms, at: None, correlation_id };
+            frame(Sent::Suggestion.name(), &told, &metadata)
+        });
+        self.answer(Sent::Suggestion, answer, correlation_id);
     }
 
     /// What became of a submission, and what to look at in it by the glossary.

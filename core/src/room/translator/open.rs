@@ -41,6 +41,11 @@ impl Open {
     /// It was looked up; whether there is something to tell, for the first time or since it is better than before.
     pub(super) fn take(&mut self, found: &[Suggestion]) -> bool {
         self.is_looked_up = false;
+        self.take_early(found)
+    }
+
+    /// The same of what was found already, while the rest is looked for.
+    pub(super) fn take_early(&mut self, found: &[Suggestion]) -> bool {
         let is_better = |told: &Vec<(Box<str>, f64)>| {
             found.iter().any(|new| {
                 let known = told.iter().find(|(text, _)| **text == *new.translated_text);

@@ -133,6 +133,14 @@ pub struct Kept {
     merged: Merged,
 }
 
+impl Shelf {
+    /// Adds the entries of a text that was found, but for those that are rejected.
+    fn collect(&self, found: Match, candidates: &mut Vec<Candidate>) {
+        let usable = self.sources.get(found.hit.source).iter().filter(|entry| entry.status != Status::Rejected);
+        candidates.extend(usable.map(|entry| Candidate { entry: Arc::clone(entry), found }));
+    }
+}
+
 impl Inquiry {
     /// Looks for the text in all of them.
     #[must_use]
@@ -308,13 +316,25 @@ impl Memory {
     pub fn inquire(&self, wanted: &Wanted) -> Result<Inquiry, SearchError> {
         let min_similarity = wanted.min_similarity.max(SIMILARITY_MIN);
         let search = Search::new(wanted.mode, min_similarity, wanted.texts.min(HITS_MAX))?;
-        let project = wanted.project.clone().map(Scope::Project);
-        let scopes = project.into_iter().chain([Scope::Shared]);
-        let places = scopes.filter_map(|scope| {
+        let places = scopes(wanted.project.as_ref()).filter_map(|scope| {
             let shelf = self.shelves.get(&(scope.clone(), wanted.pair))?;
             Some((scope, shelf.index.clone()))
         });
         Ok(Inquiry { pair: wanted.pair, search, places: places.collect() })
+    }
+
+    /// The entries of the texts that are equal to one once folded, as [`Inquiry::run`] and [`Self::resolve`] find them among
+    /// others: by a table, however many there are.
+    #[must_use]
+    pub fn equal_to(&self, text: &Folded, wanted: &Wanted) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for scope in scopes(wanted.project.as_ref()) {
+            let Some(shelf) = self.shelves.get(&(scope, wanted.pair)) else { continue };
+            if let Some(source) = shelf.index.find(text) {
+                shelf.collect(Match::equal(source, text), &mut candidates);
+            }
+        }
+        candidates
     }
 
     /// The entries of the texts that were found, as far as they are still there, and not rejected.
@@ -324,9 +344,7 @@ impl Memory {
         for InScope { scope, matches } in &found.scopes {
             let Some(shelf) = self.shelves.get(&(scope.clone(), found.pair)) else { continue };
             for found in matches {
-                let entries = shelf.sources.get(found.hit.source);
-                let usable = entries.iter().filter(|entry| entry.status != Status::Rejected);
-                candidates.extend(usable.map(|entry| Candidate { entry: Arc::clone(entry), found: *found }));
+                shelf.collect(*found, &mut candidates);
             }
         }
         candidates
@@ -348,6 +366,11 @@ impl Memory {
             shelf.index.install(kept.merged);
         }
     }
+}
+
+/// Where is looked for a project, or for nobody in particular.
+fn scopes(project: Option<&ProjectId>) -> impl Iterator<Item = Scope> {
+    project.cloned().map(Scope::Project).into_iter().chain([Scope::Shared])
 }
 
 fn check_maker(entry: &Entry, user_id: &str, is_admin: bool) -> Result<(), MemoryError> {

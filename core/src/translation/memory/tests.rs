@@ -223,12 +223,19 @@ proptest! {
                         && (entry.scope == Scope::Shared || entry.scope == scope(place))
                 };
                 let mut expected: Vec<&Entry> = list.iter().filter(is_equal).collect();
+                let wanted = Wanted { pair: pair(), project: project.clone(), mode: Mode::Fast, min_similarity: 1.0, texts: 1 };
+                let equal = memory.equal_to(&folded, &wanted);
                 let found = look_up(&memory, project, &text(number));
                 let found = found.iter().filter(|found| found.found.level == Level::Folded);
                 let mut found: Vec<&Entry> = found.map(|found| &*found.entry).collect();
                 expected.sort_by_key(|entry| entry.id);
                 found.sort_by_key(|entry| entry.id);
-                prop_assert_eq!(found, expected);
+                prop_assert_eq!(found, &expected[..]);
+                prop_assert!(equal.iter().all(|found| found.found.level == Level::Folded));
+                prop_assert!(equal.iter().all(|found| found.found.hit.similarity() >= 1.0));
+                let mut equal: Vec<&Entry> = equal.iter().map(|found| &*found.entry).collect();
+                equal.sort_by_key(|entry| entry.id);
+                prop_assert_eq!(equal, expected);
             }
         }
     }
