@@ -66,6 +66,7 @@ fn what_is_not_is_refused_with_its_line() {
     check_refused("<a></a>\n<b/>", 2, "after the end of the root");
     check_refused("<a/>\nb", 2, "outside of the root");
     check_refused("b<a/>", 1, "outside of the root");
+    check_refused("<a/>\n&amp;", 2, "outside of the root");
     check_refused("\n</a>", 2, "without a beginning");
     check_refused("<a>\n<b", 2, "tag not closed");
     check_refused("<a>\n\n<b x=1/></a>", 3, "not in quotes");
@@ -77,6 +78,7 @@ fn what_is_not_is_refused_with_its_line() {
     check_refused("<a>\n<!-- ", 2, "-->");
     check_refused("<a><![CDATA[", 1, "CDATA");
     check_refused("<a>\x0B</a>", 1, "U+000B");
+    check_refused("<a>\n\n\n \x07</a>", 4, "U+0007");
     check_refused("<a>&#0;</a>", 1, "&#0;");
     check_refused("<a>&#7;</a>", 1, "U+0007");
     check_refused("<a>&#xD800;</a>", 1, "no character");
@@ -163,4 +165,11 @@ fn attributes_are_bounded_before_they_are_compared() {
     assert!(read(format!("<a{}/>", attributes(ATTRIBUTES_MAX)).as_bytes()).is_ok());
     let many = format!("<a{}/>", attributes(ATTRIBUTES_MAX + 1));
     check_refused(&many, 1, &format!("more than {ATTRIBUTES_MAX} attributes"));
+}
+
+#[test]
+fn elements_may_be_so_deep_and_no_deeper() {
+    let nested = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
+    assert!(read(nested(DEPTH_MAX).as_bytes()).is_ok());
+    check_refused(&nested(DEPTH_MAX + 1), 1, "elements within one another");
 }

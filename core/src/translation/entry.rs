@@ -515,6 +515,51 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_changed_when_its_translation_or_its_status_is() {
+        let mut entry = entry(None, false);
+        let by = || Revision::by("bob".into());
+        let same = || Some("Le titulaire".into());
+        let unchanged = [
+            Revision { rating: Rating::new(5), ..by() },
+            Revision { used: true, ..by() },
+            Revision { translated_text: same(), ..by() },
+        ];
+        for revision in unchanged {
+            entry.revise(revision, UnixMillis(5_000));
+            assert_eq!(entry.changed_at, UnixMillis(1_000));
+        }
+        entry.revise(Revision { status: Some(Status::Accepted), ..by() }, UnixMillis(5_000));
+        assert_eq!(entry.changed_at, UnixMillis(5_000));
+        entry.revise(Revision { translated_text: Some("La titulaire".into()), ..by() }, UnixMillis(6_000));
+        assert_eq!((entry.changed_at, entry.created_at), (UnixMillis(6_000), UnixMillis(1_000)));
+        // A clock that was set back takes nothing back.
+        entry.revise(Revision { translated_text: same(), ..by() }, UnixMillis(2_000));
+        assert_eq!(entry.changed_at, UnixMillis(6_000));
+    }
+
+    #[test]
+    fn a_new_translation_has_no_tags_and_its_text_keeps_its_own() {
+        let markup = |source: Option<&str>, target: Option<&str>| {
+            Some(Box::new(Markup { source: source.map(Into::into), target: target.map(Into::into) }))
+        };
+        let (source, target) = (Some("<hi>The</hi> incumbent"), Some("<hi>Le</hi> titulaire"));
+        for (before, after) in [
+            (markup(source, target), markup(source, None)),
+            (markup(source, None), markup(source, None)),
+            (markup(None, target), None),
+            (None, None),
+        ] {
+            let mut entry = Entry { markup: before.clone(), ..entry(None, false) };
+            let same =
+                Revision { translated_text: Some("Le titulaire".into()), used: true, ..Revision::by("bob".into()) };
+            entry.revise(same.clone(), UnixMillis(2_000));
+            assert_eq!(entry.markup, before, "nothing is new");
+            entry.revise(Revision { translated_text: Some("La titulaire".into()), ..same }, UnixMillis(2_000));
+            assert_eq!(entry.markup, after);
+        }
+    }
+
+    #[test]
     fn what_somebody_decides_holds() {
         let mut entry = entry(None, false);
         for (status, reviewed) in [(Status::Accepted, true), (Status::Rejected, false), (Status::Pending, false)] {
@@ -535,12 +580,23 @@ mod tests {
             (entry.usage_count, entry.created_at, entry.last_used_at),
             (2, UnixMillis(1_000), UnixMillis(3_000))
         );
+        assert_eq!(entry.changed_at, UnixMillis(3_000));
+        let elsewhere = Context { section: Some("duties".into()), ..Context::default() };
+        entry.submit_again(
+            Submission { context: elsewhere.clone(), ..submission("ann", None, false) },
+            UnixMillis(3_500),
+        );
+        assert_eq!((entry.context, entry.changed_at), (elsewhere, UnixMillis(3_500)), "where it stood last");
+        entry.context = Context::default();
         assert_eq!(entry.contributors, ["ann".into(), "bob".into()] as [Box<str>; 2]);
         assert_eq!((entry.status, entry.ratings.count, entry.ratings.sum), (Status::Accepted, 1, 5));
         for number in 0..100 {
             entry.submit_again(submission(&format!("user_{number}"), None, false), UnixMillis(4_000));
         }
         assert_eq!((entry.contributors.len(), &*entry.contributors[0]), (CONTRIBUTORS_MAX, "ann"));
+        entry.usage_count = u32::MAX;
+        entry.submit_again(submission("ann", None, false), UnixMillis(4_000));
+        assert_eq!(entry.usage_count, u32::MAX);
     }
 
     #[test]

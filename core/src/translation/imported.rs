@@ -202,13 +202,14 @@ fn take_over_context(own: &mut Context, there: Context, is_newer: bool) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::translation::{Language, Rating};
 
-    fn imported() -> Imported {
+    /// Something of which nothing is known but the texts.
+    pub(in crate::translation) fn imported() -> Imported {
         Imported {
             scope: Scope::Shared,
             pair: LanguagePair::new(Language::ENGLISH, Language::FRENCH).unwrap(),
@@ -274,6 +275,65 @@ mod tests {
         assert_eq!(says(Some(Status::Accepted), true, Some(NOW)), Status::Rejected);
         assert_eq!(says(None, true, Some(UnixMillis(51))), Status::Rejected);
         assert_eq!(says(Some(Status::Accepted), true, Some(UnixMillis(51))), Status::Accepted);
+    }
+
+    /// What an entry becomes that has this text.
+    fn learnt(known: &Entry, there: Imported) -> Entry {
+        match there.decide(Some(known.clone()), ROOM, NOW).unwrap() {
+            Outcome::Created(entry) | Outcome::Updated(entry) => entry,
+            Outcome::Unchanged => known.clone(),
+        }
+    }
+
+    #[test]
+    fn of_counts_and_moments_the_most_is_kept() {
+        let dated = |created: u64, changed: u64, used: u64| Imported {
+            created_at: Some(UnixMillis(created)),
+            changed_at: Some(UnixMillis(changed)),
+            last_used_at: Some(UnixMillis(used)),
+            ..imported()
+        };
+        let known = entry(dated(10, 20, 30));
+        for (there, expected) in
+            [(dated(5, 15, 25), [5, 20, 30]), (dated(15, 25, 35), [10, 25, 35]), (imported(), [10, 20, 30])]
+        {
+            let after = learnt(&known, there);
+            assert_eq!([after.created_at, after.changed_at, after.last_used_at], expected.map(UnixMillis));
+        }
+        let ratings = |count: u32| Ratings { count, sum: count * 3, ..Ratings::default() };
+        let known = Entry { ratings: ratings(4), ..entry(imported()) };
+        for (count, expected) in [(3, 4), (5, 5)] {
+            assert_eq!(learnt(&known, Imported { ratings: ratings(count), ..imported() }).ratings, ratings(expected));
+        }
+        let people =
+            |names: std::ops::Range<usize>| names.map(|name| name.to_string().into()).collect::<Vec<Box<str>>>();
+        let known = Entry { contributors: people(0..10), ..entry(imported()) };
+        let after = learnt(&known, Imported { contributors: people(5..40), ..imported() });
+        assert_eq!(after.contributors, people(0..CONTRIBUTORS_MAX));
+    }
+
+    #[test]
+    fn of_tags_and_context_the_later_word_holds_and_silence_is_none() {
+        let tagged = |tag: &str| Some(Box::new(Markup { source: Some(tag.into()), target: None }));
+        let stands = |section: &str| Context { section: Some(section.into()), ..Context::default() };
+        let known = Entry { markup: tagged("ours"), context: stands("ours"), ..entry(imported()) };
+        let (before, after) = (Some(UnixMillis(NOW.0 - 1)), Some(UnixMillis(NOW.0 + 1)));
+        for (changed_at, says, expected) in [
+            (before, true, "ours"),
+            (None, true, "ours"),
+            (Some(NOW), true, "ours"),
+            (after, true, "theirs"),
+            (after, false, "ours"),
+        ] {
+            let silent = Imported { changed_at, ..imported() };
+            let there = Imported { markup: tagged("theirs"), context: stands("theirs"), ..silent.clone() };
+            let learnt = learnt(&known, if says { there } else { silent });
+            assert_eq!((learnt.markup, learnt.context), (tagged(expected), stands(expected)), "{changed_at:?} {says}");
+        }
+        // What is not known here is as it is there, whenever that was.
+        let there = Imported { changed_at: before, markup: tagged("theirs"), context: stands("theirs"), ..imported() };
+        let learnt = learnt(&entry(imported()), there);
+        assert_eq!((learnt.markup, learnt.context), (tagged("theirs"), stands("theirs")));
     }
 
     fn moment() -> impl Strategy<Value = Option<UnixMillis>> {

@@ -12,6 +12,7 @@ use jddb_core::room::{
 };
 use jddb_core::translation::{
     Context, Entry, EntryId, Language, LanguagePair, ProjectId, Rating, Scope, Status, Submission, Suggestion,
+    TermChange, TermId,
 };
 use serde_json::{Value, json};
 
@@ -340,7 +341,11 @@ fn what_others_change_in_ones_languages_is_told() {
     let event = event(7, 3, Some("conn_2"));
     let french = [None, Some(Language::FRENCH)];
     let back = [Some(Language::FRENCH), Some(Language::ENGLISH)];
-    for (languages, expected) in [(BOTH, true), ([None; 2], true), (french, true), (back, false)] {
+    let only = |source, target| [source, target].map(|is_english: bool| is_english.then_some(Language::ENGLISH));
+    let (from, into) = (only(true, false), only(false, true));
+    for (languages, expected) in
+        [(BOTH, true), ([None; 2], true), (french, true), (back, false), (from, true), (into, false)]
+    {
         assert_eq!(translator_of(languages, true).is_for(&event), expected, "{languages:?}");
     }
     let mut translator = translator();
@@ -429,6 +434,14 @@ fn put(source_text: &str, translation: &str, scope: Scope, status: Status) -> Me
     MemoryEvent::new(START, Origin::default(), MemoryChange::EntryPut(Arc::new(entry)))
 }
 
+/// The same from French into English.
+fn back(event: &MemoryEvent) -> MemoryEvent {
+    let MemoryChange::EntryPut(entry) = &event.change else { panic!("{event:?}") };
+    let pair = LanguagePair::new(Language::FRENCH, Language::ENGLISH).unwrap();
+    let entry = Entry { pair, ..Entry::clone(entry) };
+    MemoryEvent::new(START, Origin::default(), MemoryChange::EntryPut(Arc::new(entry)))
+}
+
 /// Which requests are to be looked up again.
 fn again(translator: &mut Translator) -> Vec<u64> {
     let number = |work: &Work| match work {
@@ -455,6 +468,7 @@ fn only_what_may_make_an_answer_better_has_it_looked_up_again() {
         (put(&near.to_uppercase(), "a", of("hr"), Status::Accepted), true),
         (put(text, "a", of("other"), Status::Accepted), false),
         (put(text, "a", Scope::Shared, Status::Rejected), false),
+        (back(&put(text, "a", Scope::Shared, Status::Accepted)), false),
         (put("The incumbent", "a", Scope::Shared, Status::Accepted), false),
         (put("Seventy-eight other letters, words 12.", "a", Scope::Shared, Status::Accepted), false),
         (MemoryEvent::new(START, Origin::default(), removed), false),
@@ -497,6 +511,7 @@ fn what_is_better_than_before_is_told_again() {
     ] {
         translator.converse(START, |said| said.suggest(START, 1, Ok((&found, &[]))));
         assert_eq!(told(&mut translator).len(), usize::from(is_better), "{found:?}");
+        assert!(again(&mut translator).is_empty(), "nothing has changed since");
         translator.consider(&event);
         assert_eq!(again(&mut translator), [1]);
     }
@@ -629,5 +644,115 @@ fn a_connection_has_one_batch_at_a_time_and_may_cancel_it() {
         hear(&mut translator, &message("translation.batch", "b4", json!({"segments": segments})));
         let error = read(&mut translator).remove(0)["payload"].clone();
         assert_eq!(error["details"]["field"], field, "{error}");
+    }
+}
+
+#[test]
+fn what_was_found_for_a_cancelled_batch_is_not_the_next_ones() {
+    let mut translator = translator();
+    hear(
+        &mut translator,
+        &json!([batch("b1", 2), message("translation.batch.cancel", "c", json!({})), batch("b2", 2)]),
+    );
+    let work = translator.take_work();
+    let [Work::Batch { number: 2, .. }] = work.as_slice() else { panic!("{work:?}") };
+    assert_eq!([1, 2].map(|number| translator.is_open(number)), [false, true]);
+    read(&mut translator);
+    translator.take_segment(START, 1, Ok(&[suggestion("a")]));
+    assert_eq!(told(&mut translator), Vec::<String>::new());
+    translator.take_segment(START, 2, Ok(&[]));
+    let result = read(&mut translator).remove(0)["payload"].clone();
+    assert_eq!((&result["batch_id"], &result["index"]), (&json!("batch_2"), &json!(0)));
+    // Whoever is not heard any more has nothing looked up.
+    translator.relieve();
+    assert!(!translator.is_open(2));
+}
+
+fn term(name: &str) -> Value {
+    message("glossary.update", name, json!({"term": "incumbent", "translation": "titulaire"}))
+}
+
+#[test]
+fn each_message_is_for_the_project_of_its_connection() {
+    let mut translator = translator();
+    for message in [submit("m"), batch("m", 1), term("m")] {
+        let named = |project: &str| {
+            let mut message = message.clone();
+            message["payload"]["project_id"] = json!(project);
+            message
+        };
+        hear(&mut translator, &named("other"));
+        let error = read(&mut translator).remove(0)["payload"].clone();
+        assert_eq!(error["details"]["field"], "payload.project_id", "{error}");
+        assert!(translator.take_work().is_empty(), "{message}");
+        hear(&mut translator, &named("hr"));
+        assert_eq!(translator.take_work().len(), 1, "{message}");
+        read(&mut translator);
+    }
+}
+
+#[test]
+fn terms_are_put_and_removed_by_those_who_may_write() {
+    let remove = message("glossary.remove", "t2", json!({"term_id": "term_7"}));
+    let mut translator = translator();
+    hear(&mut translator, &json!([term("t1"), remove]));
+    let work = translator.take_work();
+    let [Work::Term { change: put, origin }, Work::Term { change: removed, .. }] = work.as_slice() else {
+        panic!("{work:?}")
+    };
+    let TermChange::Put(place, content) = &**put else { panic!("{put:?}") };
+    assert_eq!((&place.scope, content.term()), (&Scope::Project(project()), "incumbent"));
+    assert_eq!([place.pair.source(), place.pair.target()], [Language::ENGLISH, Language::FRENCH]);
+    assert_eq!((&*origin.user_id, origin.correlation_id.as_deref()), ("ada", Some("t1")));
+    assert!(matches!(**removed, TermChange::Remove(TermId(7))), "{removed:?}");
+    let mut reader = translator_of(BOTH, false);
+    hear(&mut reader, &json!([term("t1"), remove]));
+    assert_eq!(told(&mut reader), ["system.errorFORBIDDEN t1", "system.errorFORBIDDEN t2"]);
+    assert!(reader.take_work().is_empty());
+}
+
+/// Whatever it is that waits for the disk: it counts until it is answered, and what is refused does not.
+#[test]
+fn changes_of_all_kinds_count_together() {
+    let feedback =
+        |name: &str| message("translation.feedback", name, json!({"translation_id": "trans_7", "used": true}));
+    let remove = |name: &str| message("glossary.remove", name, json!({"term_id": "term_7"}));
+    let all = [submit, feedback, term, remove].map(|kind: fn(&str) -> Value| kind);
+    let mut translator = translator();
+    for number in 1..CHANGES_WAITING_MAX {
+        hear(&mut translator, &all[number % all.len()]("m"));
+    }
+    let mut elsewhere = submit("m");
+    elsewhere["payload"]["project_id"] = json!("other");
+    hear(&mut translator, &elsewhere);
+    assert_eq!(told(&mut translator), ["system.errorVALIDATION_ERROR m"]);
+    hear(&mut translator, &submit("last"));
+    assert_eq!(translator.take_work().len(), CHANGES_WAITING_MAX);
+    let refused = || InboundError::invalid("payload.text".to_owned(), "more");
+    let answers: [fn(&mut Translator, Option<InboundError>); 3] = [
+        |translator, error| {
+            let entry = entry(1, Scope::Shared, 1);
+            translator.submitted(START, None, error.map_or(Ok((&*entry, &[])), Err));
+        },
+        |translator, error| {
+            let entry = entry(1, Scope::Shared, 1);
+            translator.revised(START, None, error.map_or(Ok(&*entry), Err));
+        },
+        |translator, error| {
+            let removed = MemoryChange::EntryRemoved(entry(1, Scope::Shared, 1));
+            translator.termed(START, None, error.map_or(Ok(&removed), Err));
+        },
+    ];
+    for kind in all {
+        for answer in answers {
+            for error in [None, Some(refused())] {
+                hear(&mut translator, &kind("over"));
+                assert_eq!(told(&mut translator), ["system.errorCAPACITY_EXCEEDED over"]);
+                answer(&mut translator, error);
+                hear(&mut translator, &kind("next"));
+                assert_eq!(translator.take_work().len(), 1);
+                assert_eq!(told(&mut translator).len(), 1, "the answer alone");
+            }
+        }
     }
 }

@@ -59,6 +59,7 @@ fn what_is_wrong_is_told_with_its_line_and_element() {
     }
     check(&file(&format!("{}\n{}", unit("a", "b"), unit("a", "&b;"))), 7, "<seg> the entity &b;");
     check(&file("").replace("</body>", "</body><b/>"), 7, "<b> not expected after <body>");
+    check(&file("").replace("</body>", "</body>\nb"), 8, "<tmx> text after <body>");
     check(
         &file(&format!("<tu>{}</tu>", "<tuv lang='fr'><seg>a</seg></tuv>".repeat(VARIANTS_MAX + 1))),
         6,

@@ -121,6 +121,18 @@ fn what_cannot_be_held_outside_of_a_text_is_replaced() {
     assert_eq!(again(&[entry])[0].context.previous.as_deref(), Some("a\u{FFFD}b"));
 }
 
+#[test]
+fn what_looks_like_an_element_or_lies_beyond_all_calendars_is_written_and_read() {
+    let (imported, _) = read(super::file(&super::unit("a", "b")).as_bytes()).unwrap();
+    let mut entry = imported[0].clone().into_entry(EntryId(7), UnixMillis(1));
+    entry.context.previous = Some("<seg>a</seg>".into());
+    entry.context.next = Some("<seg>".into());
+    entry.last_used_at = UnixMillis(u64::MAX);
+    let read = again(std::slice::from_ref(&entry)).remove(0);
+    assert_eq!(read.context, entry.context);
+    assert!(read.last_used_at > UnixMillis(253_000_000_000_000), "the last year there is: {:?}", read.last_used_at);
+}
+
 /// Where another tool has changed the second of a date and left our property alone, the date holds.
 #[test]
 fn a_date_that_was_changed_elsewhere_holds() {
