@@ -218,11 +218,11 @@ async fn bad_files_and_requests_are_told_and_change_nothing() {
     let [both, reader, writer, editor] =
         [BOTH, "translation:read", "translation:write", EDIT].map(|scope| token(&home, scope));
     let good = HEAD.to_owned() + &row("a", "b", ",");
-    // What is before the wrong row is not taken.
-    let broken = numbered(3_000) + &row("c", "d", "perhaps,");
+    // What is before the wrong row, more than a batch, is not taken.
+    let broken = numbered(20_000) + &row("c", "d", "perhaps,");
     let error = import_csv(&server, "", &both, &broken).await.error(400, "VALIDATION_ERROR");
     assert_eq!(error["details"]["field"], "body", "{error}");
-    assert!(error["message"].as_str().unwrap().starts_with("line 3002: mandatory is \"perhaps\""), "{error}");
+    assert!(error["message"].as_str().unwrap().starts_with("line 20002: mandatory is \"perhaps\""), "{error}");
     assert!(error["details"]["expected"].as_str().unwrap().contains("CSV"), "{error}");
     for length in 0..CONCEPT.len() {
         let cut = &CONCEPT.as_bytes()[..length];
