@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use jddb_core::document::DocumentLimits;
 use jddb_core::ids::PositionEncoding;
 use jddb_core::room::{Caller, Dialect, LINES_MAX, MemberKey, PARAGRAPH_UNITS_MAX, TranslationRights, Work};
 use jddb_core::translation::{Suggestion, segments};
 use serde_json::{Value, json};
 
 use crate::rng::{Rng, for_seeds};
-use crate::support::{House, change, guest, message};
+use crate::support::{House, Plan, change, guest, message};
 
 /// A number of a look-up, and its text.
 type LookUp = (u64, String);
@@ -175,6 +176,19 @@ fn the_segment_at_a_cursor_is_looked_up_once() {
 }
 
 #[test]
+fn another_segment_with_the_same_text_is_another_one() {
+    let mut house = House::holding(&[("a_en", "Yes. Yes.")]);
+    let key = translator(&mut house, json!({}));
+    for position in [0, 5, 1] {
+        house.say(key, cursor("a_en", position));
+        let look_up = followed(&mut house).pop().unwrap();
+        answer(&mut house, key, &look_up);
+        let [(text, place, _)] = &suggested(&mut house, key)[..] else { panic!("one is told") };
+        assert_eq!((text.as_str(), &place["sentence"]), ("Yes.", &json!(position / 5)));
+    }
+}
+
+#[test]
 fn the_newest_segment_wins_and_one_is_looked_up_at_a_time() {
     let mut house = House::holding(&[("a_en", EN), ("a_fr", FR)]);
     let key = translator(&mut house, json!({}));
@@ -297,7 +311,11 @@ struct Run {
 impl Run {
     fn new(seed: u64) -> Self {
         let mut rng = Rng(seed);
-        let mut house = House::holding(&[(NAMES[0], EN), (NAMES[1], FR), (NAMES[2], "x")]);
+        // So few versions that there is more between two turns, sometimes.
+        let history_versions_max = *rng.pick(&[2, 10_000]);
+        let document = DocumentLimits { history_versions_max, ..DocumentLimits::default() };
+        let plan = Plan { document, ..Plan::default() };
+        let mut house = House::with(plan).filled(&[(NAMES[0], EN), (NAMES[1], FR), (NAMES[2], "x")]);
         let encoding = *rng.pick(&PositionEncoding::ALL);
         let ada = house.settle(guest("ada").translating().speaking(Dialect { encoding, over_document: false }));
         let ben = house.settle(guest("ben").speaking(Dialect { encoding, over_document: false }));
