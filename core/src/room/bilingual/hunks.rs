@@ -4,17 +4,14 @@ use std::ops::Range;
 
 use crate::document::{Part, SectionRef};
 use crate::ids::utf16_len;
-use crate::ot::split_utf16;
 
 /// A stretch of a section that is another one than before; in UTF-16 code units.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Hunk {
     /// Where it was.
     pub(super) old: Range<u32>,
     /// Where what came in its place is.
     pub(super) new: Range<u32>,
-    /// What was there.
-    pub(super) text: String,
 }
 
 impl Hunk {
@@ -48,14 +45,10 @@ impl Hunks {
         let before = first.checked_sub(1).map_or(0, |index| self.0[index].shift());
         let behind = (first + touched).checked_sub(1).map_or(0, |index| self.0[index].shift());
         let moved = |position: u32| position - range.end + range.start + inserted;
-        let merged = self.0[first..first + touched].iter();
-        let new_start = merged.clone().next().map_or(range.start, |hunk| hunk.new.start.min(range.start));
-        let new_end = merged.clone().next_back().map_or(range.end, |hunk| hunk.new.end.max(range.end));
-        let hunk = Hunk {
-            old: unmoved(new_start, before)..unmoved(new_end, behind),
-            new: new_start..moved(new_end),
-            text: text_before(part.deleted, range.start, merged),
-        };
+        let merged = &self.0[first..first + touched];
+        let new_start = merged.first().map_or(range.start, |hunk| hunk.new.start.min(range.start));
+        let new_end = merged.last().map_or(range.end, |hunk| hunk.new.end.max(range.end));
+        let hunk = Hunk { old: unmoved(new_start, before)..unmoved(new_end, behind), new: new_start..moved(new_end) };
         self.0.splice(first..first + touched, [hunk]);
         for hunk in &mut self.0[first + 1..] {
             hunk.new = moved(hunk.new.start)..moved(hunk.new.end);
@@ -66,20 +59,4 @@ impl Hunks {
 /// Where something was that has moved so far.
 fn unmoved(position: u32, shift: i64) -> u32 {
     u32::try_from(i64::from(position) - shift).unwrap_or(0)
-}
-
-/// What was in the place of those stretches and of what was `deleted`, from `start` on, in and between them.
-fn text_before<'a>(deleted: &str, start: u32, stretches: impl Iterator<Item = &'a Hunk>) -> String {
-    let (mut text, mut rest, mut at) = (String::new(), deleted, start);
-    for stretch in stretches {
-        let (between, after) = split_utf16(rest, stretch.new.start.saturating_sub(at) as usize);
-        text.push_str(between);
-        text.push_str(&stretch.text);
-        // Of what was deleted this had come since.
-        let gone = stretch.new.end.saturating_sub(at.max(stretch.new.start));
-        let (_, after) = split_utf16(after, (gone as usize).min(utf16_len(after)));
-        (rest, at) = (after, at.max(stretch.new.end));
-    }
-    text.push_str(rest);
-    text
 }

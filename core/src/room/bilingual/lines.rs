@@ -131,8 +131,9 @@ impl Lines {
     pub(super) fn update(&mut self, blocks: &[Block], hunks: &[Hunk], now: &Text) -> bool {
         for block in blocks.iter().rev() {
             let new = block.new.start as usize..block.new.end as usize;
+            // An end of a line that was deleted was that of another one than the last.
             if let [line] = &mut self.0[block.lines.clone()]
-                && !hunks[block.hunks.clone()].iter().any(|hunk| changes_lines(hunk, now))
+                && !hunks[block.hunks.clone()].iter().any(|hunk| brings_lines(hunk, now))
             {
                 *line = Line::new(block.new.end - block.new.start, is_blank(now, new));
                 continue;
@@ -151,9 +152,9 @@ impl Lines {
     }
 }
 
-/// Whether there are other lines by it than before.
-fn changes_lines(hunk: &Hunk, now: &Text) -> bool {
-    hunk.text.contains(ends_line) || now.slice(hunk.new.start as usize..hunk.new.end as usize).contains(ends_line)
+/// Whether what it has put in ends a line.
+fn brings_lines(hunk: &Hunk, now: &Text) -> bool {
+    now.slice(hunk.new.start as usize..hunk.new.end as usize).contains(ends_line)
 }
 
 /// Whether there is nothing but white space in a part of a text. Mostly its first characters say so; half a pair of surrogates
@@ -225,5 +226,31 @@ impl Splitter {
     fn finish(mut self) -> Vec<Line> {
         self.end_line();
         self.lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every replacement in a small text, against cutting all of it anew.
+    #[test]
+    fn lines_that_are_followed_are_those_of_the_text() {
+        let before = "a\n\nb c\n \nd\u{2028}";
+        let places: Vec<usize> = before.char_indices().map(|(place, _)| place).chain([before.len()]).collect();
+        let units = |text: &str| u32::try_from(text.encode_utf16().count()).unwrap();
+        for (index, &from) in places.iter().enumerate() {
+            for &to in &places[index..] {
+                for content in ["", "x", " ", "\n", "x\ny", "\n\n"] {
+                    let after = format!("{}{content}{}", &before[..from], &before[to..]);
+                    let start = units(&before[..from]);
+                    let hunk = Hunk { old: start..units(&before[..to]), new: start..start + units(content) };
+                    let mut lines = Lines::of(&Text::from(before)).unwrap();
+                    let blocks = lines.blocks(std::slice::from_ref(&hunk));
+                    assert!(lines.update(&blocks, &[hunk], &Text::from(&*after)));
+                    assert_eq!(lines, Lines::of(&Text::from(&*after)).unwrap(), "{from}..{to} {content:?}");
+                }
+            }
+        }
     }
 }
