@@ -7,50 +7,61 @@ use jddb_core::translation::{Band, Candidate, Folded, Query, Scratch, Wanted, gl
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::{Answer, Answered, Asked, Equal, LookUp, Reply, TranslationError, Translations};
+use super::{Answer, Answered, Asked, Equal, LookUp, Reply, TranslationError, Translations, send};
 
-/// The newest text that somebody wants looked up, as far as it was not begun: what is equal to it, and all that is like it.
-/// However fast they ask, they have one place among those that wait for each.
+/// The newest text that somebody wants looked up, as far as it was not begun: whether there is one that is equal, and then all that
+/// is like it. However fast they ask, they have one place among those that wait for each.
 #[derive(Debug, Default)]
 pub struct NewestLookUp {
-    pub(super) equal: Place,
-    pub(super) similar: Place,
+    equal: Mutex<Option<Waiting>>,
+    similar: Mutex<Option<(Asked, Answer, Reply<Answer>)>>,
+}
+
+/// A text that waits.
+#[derive(Debug)]
+struct Waiting {
+    asked: Asked,
+    /// What is equal, where it is not all that is wanted.
+    early: oneshot::Sender<Answer>,
+    reply: Reply<Answer>,
 }
 
 impl NewestLookUp {
+    /// Puts a text there; what is found of it early and in the end, and whether it has the place of one before it.
+    pub(super) fn put(&self, asked: Asked) -> (oneshot::Receiver<Answer>, Answered<Answer>, bool) {
+        let ((early, first), (reply, answer)) = (oneshot::channel(), oneshot::channel());
+        let before = self.equal.lock().replace(Waiting { asked, early, reply });
+        (first, answer, before.is_some())
+    }
+
     /// Nobody waits for it any more.
     pub fn forget(&self) {
-        self.equal.take();
-        self.similar.take();
+        self.equal.lock().take();
+        self.similar.lock().take();
     }
 }
 
-/// What is looked up next.
-#[derive(Debug, Default)]
-pub(super) struct Place(Mutex<Option<(Arc<Asked>, Reply<Answer>)>>);
-
-impl Place {
-    /// Puts a text there; what is found of it, and whether it has the place of one before it.
-    pub(super) fn put(&self, asked: Arc<Asked>) -> (Answered<Answer>, bool) {
-        let (reply, answer) = oneshot::channel();
-        let before = self.0.lock().replace((asked, reply));
-        (answer, before.is_some())
-    }
-
-    /// What is there is no longer.
-    pub(super) fn take(&self) -> Option<(Arc<Asked>, Reply<Answer>)> {
-        self.0.lock().take()
-    }
-}
-
-/// Finds what is equal to the texts that wait, until nobody can ask any more. It takes some microseconds each, so no search is
-/// ever waited for.
+/// Finds what is equal to the texts that wait, until it is told to stop, and hands them on to those that look for what is like them.
+/// It takes some microseconds each, so nobody waits for a search who has a translation to the letter.
 pub(super) fn find_equal(translations: &Translations, queue: &Receiver<Equal>) {
     while let Ok(Equal::Newest(newest)) = queue.recv() {
-        if let Some((asked, reply)) = newest.equal.take()
-            && let Ok(answer) = equal(translations, &asked)
-        {
-            let _ = reply.send(Ok(answer));
+        let waiting = newest.equal.lock().take();
+        let Some(Waiting { asked, early, reply }) = waiting else { continue };
+        match equal(translations, &asked) {
+            Ok(answer) if answer.suggestions.len() < asked.choice.max => {
+                if !answer.suggestions.is_empty() {
+                    let _ = early.send(answer.clone());
+                }
+                let has_place = newest.similar.lock().replace((asked, answer, reply)).is_some();
+                if !has_place
+                    && let Err(error) = send(&translations.look_ups, LookUp::Newest(Arc::clone(&newest)))
+                    && let Some((.., reply)) = newest.similar.lock().take()
+                {
+                    let _ = reply.send(Err(error));
+                }
+            }
+            // Nothing that is less like it comes before these.
+            found => drop(reply.send(found)),
         }
     }
 }
@@ -65,7 +76,8 @@ fn next(queue: &Receiver<LookUp>, patient: &Receiver<LookUp>) -> Option<LookUp> 
 
 /// Looks up what waits, until it is told to stop.
 pub(super) fn look_up(translations: &Translations, queue: &Receiver<LookUp>, patient: &Receiver<LookUp>) {
-    let mut scratch = Scratch::default();
+    // Who looks for long lets go first who has little to do: the cores, above all. The system would do it a millisecond later.
+    let mut scratch = Scratch::with_pauses(std::thread::yield_now);
     while let Some(look_up) = next(queue, patient) {
         match look_up {
             // Nobody waits for it any more.
@@ -76,8 +88,9 @@ pub(super) fn look_up(translations: &Translations, queue: &Receiver<LookUp>, pat
                 let _ = reply.send(find(translations, &asked, &mut scratch));
             }
             LookUp::Newest(newest) => {
-                if let Some((asked, reply)) = newest.similar.take() {
-                    let _ = reply.send(find(translations, &asked, &mut scratch));
+                let waiting = newest.similar.lock().take();
+                if let Some((asked, equal, reply)) = waiting {
+                    let _ = reply.send(find_similar(translations, &asked, equal, &mut scratch));
                 }
             }
             LookUp::Weigh(weighed, reply) => {
@@ -98,10 +111,20 @@ pub(super) fn look_up(translations: &Translations, queue: &Receiver<LookUp>, pat
 /// All that is suggested for a text.
 fn find(translations: &Translations, asked: &Asked, scratch: &mut Scratch) -> Result<Answer, TranslationError> {
     let equal = equal(translations, asked)?;
-    // Nothing that is less like it comes before these.
-    if equal.suggestions.len() >= asked.choice.max {
-        return Ok(equal);
+    if equal.suggestions.len() < asked.choice.max {
+        find_similar(translations, asked, equal, scratch)
+    } else {
+        Ok(equal)
     }
+}
+
+/// The same where it is known what is equal.
+fn find_similar(
+    translations: &Translations,
+    asked: &Asked,
+    equal: Answer,
+    scratch: &mut Scratch,
+) -> Result<Answer, TranslationError> {
     let candidates = candidates(translations, &asked.text, &asked.wanted, scratch)?;
     Ok(Answer { suggestions: suggest(candidates, &asked.ranking()), ..equal })
 }

@@ -291,24 +291,16 @@ impl Translations {
         asked: Asked,
         early: impl FnOnce(Answer),
     ) -> Result<Answer, TranslationError> {
-        let asked = Arc::new(asked);
-        let (equal, has_place) = newest.equal.put(Arc::clone(&asked));
-        if !has_place && send(&self.equals, Equal::Newest(Arc::clone(newest))).is_err() {
-            // It is told with all the rest.
-            newest.equal.take();
-        }
-        let (mut answer, has_place) = newest.similar.put(asked);
-        if !has_place && let Err(error) = send(&self.look_ups, LookUp::Newest(Arc::clone(newest))) {
+        let (first, mut answer, has_place) = newest.put(asked);
+        if !has_place && let Err(error) = send(&self.equals, Equal::Newest(Arc::clone(newest))) {
             newest.forget();
             return Err(error);
         }
         let answer = tokio::select! {
             biased;
             answer = &mut answer => answer,
-            equal = equal => {
-                if let Ok(Ok(equal)) = equal && !equal.suggestions.is_empty() {
-                    early(equal);
-                }
+            Ok(equal) = first => {
+                early(equal);
                 answer.await
             }
         };

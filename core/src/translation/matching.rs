@@ -100,11 +100,40 @@ impl Query {
     }
 }
 
+/// After work like that of counting for so many texts the thread is asked whether others should go first: some tens of
+/// microseconds.
+const WORK_BETWEEN_PAUSES: usize = 1_024;
+/// The work of comparing some texts, in that of counting for one.
+const WORK_OF_COMPARING: usize = 64;
+
 /// Memory that look-ups work in: a thread that looks up keeps one.
 #[derive(Debug, Default)]
 pub struct Scratch {
     workspace: Workspace,
     found: Vec<u32>,
+    /// What is done between parts of a look-up.
+    pause: Option<fn()>,
+    /// The work since that was done last.
+    work: usize,
+}
+
+impl Scratch {
+    /// Memory for a thread that does something between parts of a look-up, some tens of microseconds each: such as to let
+    /// others have the processor, who have little to do and are waited for.
+    #[must_use]
+    pub fn with_pauses(pause: fn()) -> Self {
+        Self { pause: Some(pause), ..Self::default() }
+    }
+
+    fn worked(&mut self, work: usize) {
+        self.work += work;
+        if self.work >= WORK_BETWEEN_PAUSES {
+            self.work = 0;
+            if let Some(pause) = self.pause {
+                pause();
+            }
+        }
+    }
 }
 
 /// How a text is like the one that was looked up, the best first.
@@ -244,8 +273,10 @@ impl Looking<'_> {
         } else {
             self.likely(group, longer, limit);
         }
-        for batch in self.scratch.found.chunks(LANES) {
-            let Some(limit) = self.best.limit(both) else { return };
+        self.scratch.worked(group.count);
+        let found = std::mem::take(&mut self.scratch.found);
+        for batch in found.chunks(LANES) {
+            let Some(limit) = self.best.limit(both) else { break };
             // Fewer than the lanes: the rest of them do the last one again.
             let texts =
                 std::array::from_fn(|lane| self.part.sealed.text_in(group, batch[lane.min(batch.len() - 1)] as usize));
@@ -260,7 +291,9 @@ impl Looking<'_> {
                     self.best.insert(hit(self.part.sealed.source(position), distance, both));
                 }
             }
+            self.scratch.worked(WORK_OF_COMPARING);
         }
+        self.scratch.found = found;
     }
 
     /// The texts that no bound excludes.

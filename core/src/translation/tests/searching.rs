@@ -173,3 +173,20 @@ fn fast_is_exhaustive_for_short_texts() {
     let found = search(&index, &Folded::new(&changed).unwrap(), Mode::Fast, 0.65, 5);
     assert_eq!(found, [Hit { source: SourceId(0), distance: 10, longer: 30 }]);
 }
+
+#[test]
+fn long_look_ups_pause() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static PAUSES: AtomicUsize = AtomicUsize::new(0);
+    let texts: Vec<(SourceId, Folded)> =
+        (0..4_000).map(|number| (SourceId(number), Folded::new(&format!("text number {number}")).unwrap())).collect();
+    let index = Index::build(texts.iter().map(|(source, text)| (*source, text))).unwrap();
+    let query = Query::new(Folded::new("text number 77").unwrap());
+    let search = Search::new(Mode::Exhaustive, 0.7, 5).unwrap();
+    let hits = index.search(&query, &search, &mut Scratch::default());
+    let mut scratch = Scratch::with_pauses(|| {
+        PAUSES.fetch_add(1, Ordering::Relaxed);
+    });
+    assert_eq!(index.search(&query, &search, &mut scratch), hits);
+    assert!(PAUSES.load(Ordering::Relaxed) >= 1, "{PAUSES:?}");
+}
