@@ -1,6 +1,8 @@
 //! `/ws/translation/{project_id}` on the real server: what is asked is answered, what one changes the others hear.
 
+mod early;
 #[expect(dead_code, reason = "each test uses its own part of what they share")]
+#[path = "../support/mod.rs"]
 mod support;
 
 use serde_json::{Value, json};
@@ -313,41 +315,6 @@ async fn a_better_suggestion_comes_by_itself() {
     assert_eq!(next["payload"]["correlation_id"], "next", "{next}");
     other.send(&message("translation.feedback", "f", &json!({"translation_id": "trans_1", "quality_rating": 5})));
     other.error("NOT_FOUND").await;
-}
-
-#[tokio::test]
-async fn what_is_known_exactly_waits_for_nothing_and_what_is_like_it_follows() {
-    let home = Home::in_memory();
-    let server = home.start().ready().await;
-    let mut socket = open(&server, "hr", &token(&home, "ann", BOTH)).await;
-    let text = "The incumbent manages three employees.";
-    submitted(&mut socket, text, "Le titulaire gère trois employés.").await;
-    for number in 0..20 {
-        let like = format!("The incumbent manages three employees {}", "or".repeat(number % 5 + 1));
-        submitted(&mut socket, &like, &format!("Le titulaire en gère {number}")).await;
-    }
-    for round in 0..50 {
-        let name = format!("r{round}");
-        let mut asked = request(&name, text);
-        asked["payload"]["max_suggestions"] = json!(5);
-        socket.send(&asked);
-        let mut told = Vec::new();
-        // The first of them, and after it more where it was not all.
-        while told.len() < 5 {
-            let answer = socket.next("translation.suggestion").await;
-            assert_eq!(answer["payload"]["correlation_id"], *name, "{answer}");
-            let suggestions = answer["payload"]["suggestions"].as_array().expect("suggestions");
-            assert_eq!(suggestions[0]["match_type"], "exact", "{answer}");
-            assert!(suggestions.len() > told.len(), "{answer} after {told:?}");
-            told.clone_from(suggestions);
-        }
-        asked["payload"]["max_suggestions"] = json!(1);
-        asked["metadata"]["correlation_id"] = json!("one");
-        socket.send(&asked);
-        let answer = socket.next("translation.suggestion").await;
-        assert_eq!(answer["payload"]["correlation_id"], "one", "{answer}");
-        assert_eq!(answer["payload"]["suggestions"].as_array().map(Vec::len), Some(1), "{answer}");
-    }
 }
 
 #[tokio::test]
