@@ -21,7 +21,7 @@ use crate::translation::{
 };
 
 /// What one connection asks of the memory, hands in and says, and what it is answered. Whoever keeps it has the
-/// [work](Self::take_work) done, tells it what came of that, and sends the [answers](Self::take_answers).
+/// work done, tells it what came of that, and sends the answers.
 #[derive(Debug)]
 pub struct Conversation {
     /// Whose memory it is besides the shared one.
