@@ -217,10 +217,12 @@ pub(super) fn methods(path: &str) -> Result<String, HttpError> {
 /// # Errors
 /// Nowhere; the error names the paths that are most like it, or the methods that the path takes.
 pub(super) fn find<'a>(method: &Method, path: &'a str) -> Result<(Endpoint, &'a str), HttpError> {
-    let mut found = ROUTES.iter().filter_map(|route| Some((route, segment_in(path, route.template)?)));
+    let found = ROUTES.iter().filter_map(|route| Some((route, segment_in(path, route.template)?)));
     let (route, _) = found.clone().next().ok_or_else(|| not_found(path))?;
-    // A name in braces may be the same as a word of another path.
-    let takes = found.find_map(|(route, segment)| Some((route.endpoint(method)?, segment)));
+    // Somebody may be called as a word of another path is; nothing that the server names is.
+    let mut named =
+        found.filter(|(other, _)| other.template == route.template || other.template.ends_with("{user_id}"));
+    let takes = named.find_map(|(route, segment)| Some((route.endpoint(method)?, segment)));
     takes.ok_or_else(|| HttpError::method_not_allowed(&route.allowed()))
 }
 
@@ -367,6 +369,14 @@ mod tests {
         assert!(!allows("/ws/document/a", Method::HEAD));
         assert!(allows("/api/documents/a/events", Method::HEAD));
         assert!(!allows("/healthz", Method::from_bytes(b"get").unwrap()));
+        // No term, and no session, is called as what is beside them.
+        for (path, method) in [
+            ("/api/translation/glossary/import", Method::PUT),
+            ("/api/translation/glossary/export", Method::DELETE),
+            ("/api/sessions/active", Method::DELETE),
+        ] {
+            assert!(!allows(path, method.clone()), "{method} {path}");
+        }
     }
 
     #[test]

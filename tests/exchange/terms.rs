@@ -250,9 +250,9 @@ async fn bad_files_and_requests_are_told_and_change_nothing() {
     for query in ["?project_id=", "?format=", "?source_language=en", "?source_language=en&target_language=en"] {
         http::get(port, &format!("{EXPORT}{query}"), &reader).await.error(400, "VALIDATION_ERROR");
     }
-    // Other methods on these paths are those of a term, which has another name.
+    // The path of files takes no other methods, though terms do.
     let gone = http::exchange(port, &http::request("DELETE", IMPORT, Some(&both), None)).await;
-    gone.error(404, "NOT_FOUND");
+    gone.error(405, "METHOD_NOT_ALLOWED");
     assert_eq!(csv(&exported(&server, &both, "").await).len(), 0);
     // What is asked for holds, whatever the type.
     import(&server, "?format=csv", &both, "text/plain", &good).await.ok();
