@@ -111,7 +111,7 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 /// Whether there is no white space in ASCII but single spaces between other characters. Without a branch a byte.
-fn is_collapsed(ascii: &[u8]) -> bool {
+pub(super) fn is_collapsed(ascii: &[u8]) -> bool {
     let ([first, ..], [.., last]) = (ascii, ascii) else { return true };
     let others = ascii.iter().fold(false, |found, byte| found | matches!(byte, b'\t'..=b'\r'));
     let pairs = ascii.iter().zip(&ascii[1..]);

@@ -56,7 +56,10 @@ impl TermInquiry {
         for (shelf, terms) in self.shelves.iter().enumerate() {
             spots.extend(terms.find_in(&text).map(|(start, end, term)| Spot { start, end, shelf, term }));
         }
-        spots.sort_unstable_by_key(|spot| (spot.start, Reverse(spot.end), spot.shelf, spot.term.id));
+        // Terms themselves, which lie anywhere, are looked at only where they are equal.
+        let place = |spot: &Spot<'_>| (spot.start, Reverse(spot.end), spot.shelf);
+        spots
+            .sort_unstable_by(|one, other| place(one).cmp(&place(other)).then_with(|| one.term.id.cmp(&other.term.id)));
         let (mut found, mut current, mut place) = (Vec::new(), None, 0);
         for Spot { start, end, shelf, term } in spots {
             let span = (start, end, shelf);

@@ -149,7 +149,7 @@ impl Shelf {
             .recent
             .iter()
             .flat_map(|part| part.matcher.find_in(text).map(|(start, end, term)| (start, end, &part.terms[term])));
-        all.filter(|(.., term)| !self.outdated.contains(&term.id)).chain(recent)
+        all.filter(|(.., term)| self.outdated.is_empty() || !self.outdated.contains(&term.id)).chain(recent)
     }
 }
 
