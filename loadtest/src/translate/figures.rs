@@ -33,6 +33,8 @@ pub(crate) struct TranslateFigures {
     kinds: Vec<Told>,
     /// Better suggestions that came for what was answered before.
     pushed: u64,
+    /// The anchor: what heartbeats took at the same rate.
+    heartbeats: LatencySummary,
     /// How late the generator itself sent.
     lag: LatencySummary,
     /// What those who edit noticed of it, where somebody does.
@@ -119,7 +121,7 @@ impl TranslateFigures {
         beside: Option<Beside>,
     ) -> Report<Self> {
         let Measured { tally, server, generator, seconds } = measured;
-        let Tally { fates, lag, pushed, errors } = tally;
+        let Tally { fates, lag, heartbeats, pushed, errors } = tally;
         let kinds: Vec<Told> = Kind::ALL.into_iter().zip(fates).map(|(kind, fate)| Told::new(kind, fate)).collect();
         let mut complaints = errors.lines();
         let goals = [args.max_exact_p99_ms, args.max_fuzzy_p99_ms, None];
@@ -134,6 +136,7 @@ impl TranslateFigures {
             filled,
             kinds,
             pushed: *pushed,
+            heartbeats: heartbeats.summary(),
             lag: lag.summary(),
             editing,
             server: server.map(|(cpu, memory)| Cost { cores_busy: cpu.total() / seconds, memory }),
@@ -154,7 +157,8 @@ impl TranslateFigures {
         }
         if self.lag.p99_ms > LATE_P99_MS {
             self.notes.push(format!(
-                "the generator itself sent late (p99 {:.2} ms): something else had its core, and latencies include that",
+                "the generator itself sent late (p99 {:.2} ms): something else had its core, and latencies \
+                 include that, those of heartbeats too",
                 self.lag.p99_ms
             ));
         }
@@ -187,6 +191,12 @@ impl Figures for TranslateFigures {
             table.row("imported", filled.line());
         }
         self.kinds.iter().filter(|told| told.sent > 0).for_each(|told| told.rows(&mut table));
+        table.heading("heartbeats at the same rate, the anchor");
+        table.latency("latency", &self.heartbeats);
+        for told in self.kinds.iter().filter(|told| told.latency.p99_ms > 0.0 && self.heartbeats.p99_ms > 0.0) {
+            let ratio = told.latency.p99_ms / self.heartbeats.p99_ms;
+            table.row(&format!("p99 of {} over theirs", told.kind.name()), format_args!("{ratio:.2}"));
+        }
         if self.pushed > 0 {
             table.row("better suggestions pushed", grouped(self.pushed));
         }

@@ -2,13 +2,14 @@
 //! as large as you like.
 //!
 //! In reading order: `corpus` is what is in the memory and what is asked about, `fill` puts it there, `seeker` asks, `answer`
-//! says whether an answer is right, `beside` are editors meanwhile, `figures` what is told; this file plans the run.
+//! says whether an answer is right, `pulse` is what its latency is held against, `beside` are editors meanwhile, `figures` what is told; this file plans the run.
 
 mod answer;
 mod beside;
 mod corpus;
 mod figures;
 mod fill;
+mod pulse;
 mod seeker;
 
 use std::cell::{Cell, RefCell};
@@ -22,6 +23,7 @@ use self::beside::{Beside, Editors};
 use self::corpus::{Corpus, ENTRIES_MAX, Kind};
 use self::figures::TranslateFigures;
 use self::fill::{Filled, fill};
+use self::pulse::Pulse;
 use self::seeker::{Desk, Seeker, Tally, write_request};
 use crate::clock::{self, Nanos, Timer};
 use crate::connect::{self, Request};
@@ -219,7 +221,7 @@ impl Measured {
 
 /// Connects, asks until the measured time is over, and waits for what is still to be answered. Editors begin at the same time.
 async fn look_up(args: &TranslateArgs, target: &Target, team: Option<&mut Team>) -> Result<Measured, Failure> {
-    let sockets = open_all(args, target).await?;
+    let (sockets, anchor) = (open_all(args, target).await?, open(args, target, "heartbeat").await?);
     let start = clock::now().plus(START_DELAY);
     let window = team.map_or_else(
         || {
@@ -236,9 +238,13 @@ async fn look_up(args: &TranslateArgs, target: &Target, team: Option<&mut Team>)
         seeker
     };
     let seekers: Vec<Rc<Seeker>> = sockets.into_iter().map(begin).collect();
+    let pulse = Rc::new(Pulse::new(Rc::clone(&anchor.writer)));
+    tokio::task::spawn_local(Rc::clone(&pulse).read(Rc::clone(&desk), anchor));
+    let beating = tokio::task::spawn_local(Rc::clone(&pulse).beat(Rc::clone(&desk), start, args.interval()));
     let watching = tokio::task::spawn_local(watch(target.pid, window));
     ask_along(args, &desk, &seekers, start).await?;
-    drain(&seekers, window).await;
+    beating.await.map_err(|error| Failure::run("sending heartbeats", error))??;
+    drain(&seekers, &pulse, window).await;
     desk.closing.set(true);
     let spent = watching.await.map_err(|error| Failure::run("reading the processes' counters", error))??;
     let tally = desk.tally.replace(Tally::new()?);
@@ -250,12 +256,15 @@ async fn look_up(args: &TranslateArgs, target: &Target, team: Option<&mut Team>)
 async fn open_all(args: &TranslateArgs, target: &Target) -> Result<Vec<Socket>, Failure> {
     let mut sockets = Vec::new();
     for number in 0..args.connections {
-        let token = target.tokens.translator(&format!("translator_{number}"), LimitsClaim::RAISED)?;
-        let request = Request::translation(&target.endpoint, &args.project, LANGUAGES, &token);
-        let opened = connect::open_in_time(request).await;
-        sockets.push(opened.map_err(|error| Failure::run(format!("connecting translator {number}"), error))?);
+        sockets.push(open(args, target, &format!("translator_{number}")).await?);
     }
     Ok(sockets)
+}
+
+async fn open(args: &TranslateArgs, target: &Target, user: &str) -> Result<Socket, Failure> {
+    let token = target.tokens.translator(user, LimitsClaim::RAISED)?;
+    let request = Request::translation(&target.endpoint, &args.project, LANGUAGES, &token);
+    connect::open_in_time(request).await.map_err(|error| Failure::run(format!("connecting {user}"), error))
 }
 
 /// Asks when it is due, whatever was answered: one look-up after the other, the connections by turns.
@@ -288,9 +297,10 @@ async fn ask_along(args: &TranslateArgs, desk: &Desk, seekers: &[Rc<Seeker>], st
 }
 
 /// Waits until all is answered, but not for ever.
-async fn drain(seekers: &[Rc<Seeker>], window: Window) {
+async fn drain(seekers: &[Rc<Seeker>], pulse: &Pulse, window: Window) {
     let until = window.to.plus(DRAIN);
-    while seekers.iter().any(|seeker| seeker.waiting() > 0) && clock::now() < until {
+    let is_waiting = || pulse.waiting() > 0 || seekers.iter().any(|seeker| seeker.waiting() > 0);
+    while is_waiting() && clock::now() < until {
         tokio::time::sleep(DRAIN_POLL).await;
     }
 }

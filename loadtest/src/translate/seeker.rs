@@ -40,6 +40,8 @@ pub(super) struct Tally {
     pub(super) fates: [Fate; 3],
     /// How late they were sent.
     pub(super) lag: Latencies,
+    /// How long heartbeats took, from when they were due.
+    pub(super) heartbeats: Latencies,
     /// Suggestions for what was answered before: the memory has something better by now.
     pub(super) pushed: u64,
     pub(super) errors: Errors,
@@ -50,12 +52,13 @@ impl Tally {
     pub(super) fn new() -> Result<Self, Failure> {
         let fate = || Ok(Fate { sent: 0, superseded: 0, refused: 0, found: 0, latency: Latencies::new()? });
         let fates = [fate()?, fate()?, fate()?];
-        Ok(Self { fates, lag: Latencies::new()?, pushed: 0, errors: Errors::default() })
+        let (lag, heartbeats) = (Latencies::new()?, Latencies::new()?);
+        Ok(Self { fates, lag, heartbeats, pushed: 0, errors: Errors::default() })
     }
 
     /// Adds what was counted in another phase.
     pub(super) fn merge(&mut self, other: Self) -> Result<(), Failure> {
-        let Self { fates, lag, pushed, errors } = other;
+        let Self { fates, lag, heartbeats, pushed, errors } = other;
         for (own, Fate { sent, superseded, refused, found, latency }) in self.fates.iter_mut().zip(fates) {
             own.sent += sent;
             own.superseded += superseded;
@@ -64,6 +67,7 @@ impl Tally {
             own.latency.merge(&latency)?;
         }
         self.lag.merge(&lag)?;
+        self.heartbeats.merge(&heartbeats)?;
         self.pushed += pushed;
         self.errors.merge(errors);
         Ok(())
@@ -208,7 +212,7 @@ pub(super) fn write_request(message: &mut Vec<u8>, number: u64, text: &str) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use serde_json::json;
     use tokio::net::{TcpListener, TcpStream};
@@ -218,13 +222,13 @@ mod tests {
     const MILLISECOND: u64 = 1_000_000;
 
     /// A connection to somebody who says nothing, and a desk where all is measured.
-    async fn seat() -> (Seeker, Rc<Desk>, TcpListener) {
+    pub(in crate::translate) async fn seat() -> (Socket, Rc<Desk>, TcpListener) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let window = Window { from: Nanos(0), to: Nanos(u64::MAX) };
         let tally = RefCell::new(Tally::new().unwrap());
         let desk = Desk { scanner: Scanner::new(), window, tally, closing: Cell::new(false) };
-        (Seeker::new(Socket::new(stream, Vec::new()).writer), Rc::new(desk), listener)
+        (Socket::new(stream, Vec::new()), Rc::new(desk), listener)
     }
 
     fn ask(seeker: &Seeker, desk: &Desk, number: u64, due: Nanos) {
@@ -252,7 +256,8 @@ mod tests {
     #[test]
     fn latencies_count_from_when_a_request_was_due() {
         let played = stage::on_this_thread(async {
-            let (seeker, desk, _listener) = seat().await;
+            let (socket, desk, _listener) = seat().await;
+            let seeker = Seeker::new(socket.writer);
             // The generator was held up for 400 ms, and the answer took 100 more.
             let now = clock::now();
             let due = Nanos(now.0 - 400 * MILLISECOND);
@@ -272,7 +277,8 @@ mod tests {
     #[test]
     fn answers_come_once_and_in_order() {
         let played = stage::on_this_thread(async {
-            let (seeker, desk, _listener) = seat().await;
+            let (socket, desk, _listener) = seat().await;
+            let seeker = Seeker::new(socket.writer);
             let now = clock::now();
             let errors = || desk.tally.borrow().errors.total();
             (1..=4).for_each(|number| ask(&seeker, &desk, number, now));
