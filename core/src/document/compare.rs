@@ -58,7 +58,7 @@ impl Difference<'_> {
 }
 
 /// Where two texts begin to differ, and where that ends in the one and in the other.
-pub(super) fn changed(before: &str, after: &str) -> (usize, usize, usize) {
+pub(crate) fn changed(before: &str, after: &str) -> (usize, usize, usize) {
     let start = before.bytes().zip(after.bytes()).take_while(|(one, other)| one == other).count();
     let start = before.floor_char_boundary(start).min(after.floor_char_boundary(start));
     let (before_rest, after_rest) = (&before[start..], &after[start..]);

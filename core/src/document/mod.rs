@@ -23,6 +23,7 @@ mod track;
 
 pub use change::{Change, ChangeRef, Origin, Part, SectionChange, SectionRef};
 pub use clients::{RESEND_AGE_MAX_MS, RESEND_CLIENTS_MAX, RESENDS_PER_CLIENT};
+pub(crate) use compare::changed;
 pub use compare::{ComparisonBudget, Difference, differences};
 pub use entry::{Entry, Lock, PROPERTIES_MAX, PROPERTY_BYTES_MAX, Properties, PropertyError};
 pub use history::{BaseError, History};

@@ -46,6 +46,36 @@ pub struct Unsubscribed<'a> {
     pub correlation_id: Option<&'a str>,
 }
 
+/// `translation.stale`: translations that are old, since their source has changed.
+#[derive(Clone, Debug, Serialize)]
+pub struct TranslationStale<'a> {
+    /// The document.
+    pub document_id: &'a str,
+    /// The version in which it is so.
+    pub version: Version,
+    /// The segments that are.
+    pub segments: Vec<StaleTold<'a>>,
+    /// The sections in which others may be, too.
+    pub sections: Vec<PairTold<'a>>,
+}
+
+/// A segment whose translation is old.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StaleTold<'a> {
+    /// Where it is, if it was not deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<PlaceTold<'a>>,
+    /// Its text, if it was not deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_text: Option<&'a str>,
+    /// What its text was.
+    pub previous_text: &'a str,
+    /// Where its translation is.
+    pub target: PlaceTold<'a>,
+    /// The text of that.
+    pub target_text: &'a str,
+}
+
 /// A segment of a document: what is suggested for it, or what it has become.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SegmentTold<'a> {

@@ -91,11 +91,13 @@ pub enum Sent {
     Subscribed,
     /// `translation.unsubscribed`.
     Unsubscribed,
+    /// `translation.stale`.
+    Stale,
 }
 
 impl Sent {
     /// All there are, in the order of their discriminants.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::State,
         Self::Change,
         Self::Ack,
@@ -124,6 +126,7 @@ impl Sent {
         Self::TermRemove,
         Self::Subscribed,
         Self::Unsubscribed,
+        Self::Stale,
     ];
 
     /// The message's `type`.
@@ -158,6 +161,7 @@ impl Sent {
             Self::TermRemove => "glossary.remove",
             Self::Subscribed => "translation.subscribed",
             Self::Unsubscribed => "translation.unsubscribed",
+            Self::Stale => "translation.stale",
         }
     }
 }

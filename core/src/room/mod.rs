@@ -53,7 +53,9 @@ mod translator;
 mod visit;
 mod watch;
 
-pub use bilingual::{LINES_MAX, PARAGRAPH_UNITS_MAX, TranslationRights};
+pub use bilingual::{
+    COMPARED_UNITS_MAX, LINES_MAX, PARAGRAPH_UNITS_MAX, STALE_REMEMBERED_MAX, STALE_TOLD_MAX, TranslationRights,
+};
 pub use condition::IfMatch;
 pub use counters::{Counter, Counters, Sent};
 pub use forms::Forms;

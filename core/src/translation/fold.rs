@@ -94,7 +94,7 @@ pub(super) fn composed(text: &str) -> Cow<'_, str> {
 }
 
 /// The folded form of a text of any length.
-pub(super) fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
         let is_plain = is_collapsed(text.as_bytes());
         let lower = text.to_ascii_lowercase();

@@ -59,6 +59,7 @@ pub use entry::{
     CONTRIBUTORS_MAX, Context, Entry, EntryId, Markup, ProjectId, RATERS_MAX, Rating, Ratings, Revision, Scope, Status,
     Submission,
 };
+pub(crate) use fold::fold;
 pub use fold::{Folded, TextError};
 pub use glossary::{
     DOMAIN_BYTES_MAX, Glossary, GlossaryError, GlossaryTerm, ImportedTerm, NOTE_CHARS_MAX, Staged, TERM_CHARS_MAX,

@@ -78,7 +78,10 @@ impl Core {
 
     /// Follows a document for those who translate in it, in its turn; without any that is all.
     pub(in crate::cores) fn follow_translations(&self, cell: &RoomCell, room: &mut Room) {
-        for (member, work) in room.follow_translations() {
+        if !room.is_translated() {
+            return;
+        }
+        for (member, work) in room.follow_translations(now()) {
             // Whose socket has not come has asked for nothing.
             if let Some(connection) = cell.connection(member) {
                 self.translate(&connection, work);

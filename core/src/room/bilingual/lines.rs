@@ -77,36 +77,33 @@ impl Lines {
 
     /// The line that a position is in, the last one beyond the end.
     pub(super) fn at(&self, position: u32) -> LineAt {
-        self.find(|at| position < at.start + at.units)
+        self.walk().line(position)
     }
 
     /// The paragraph of that number.
     pub(super) fn paragraph(&self, number: usize) -> Option<LineAt> {
-        let found = self.find(|at| at.paragraph == number && !at.is_blank);
-        (found.paragraph == number && !found.is_blank).then_some(found)
+        self.walk().paragraph(number)
     }
 
-    /// The first line that is `wanted`, or the last one.
-    fn find(&self, wanted: impl Fn(&LineAt) -> bool) -> LineAt {
-        let mut at = LineAt { line: 0, paragraph: 0, start: 0, units: 0, is_blank: true };
-        for (index, line) in self.0.iter().enumerate() {
-            at = at.before(index, *line);
-            if wanted(&at) {
-                break;
-            }
-        }
-        at
+    /// Goes through them once.
+    pub(super) fn walk(&self) -> Walk<'_> {
+        let at = LineAt { line: 0, paragraph: 0, start: 0, units: 0, is_blank: true };
+        Walk { lines: &self.0, at }
+    }
+
+    /// Whether there is anything in them.
+    pub(super) fn have_content(&self) -> bool {
+        self.0.iter().any(|line| !line.is_blank())
     }
 
     /// The lines that are touched by hunks, together where they are the same.
     pub(super) fn blocks(&self, hunks: &[Hunk]) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
-        let mut walk =
-            Walk { lines: &self.0, at: LineAt { line: 0, paragraph: 0, start: 0, units: 0, is_blank: true } };
+        let mut walk = self.walk();
         let mut shift = 0;
         for (index, hunk) in hunks.iter().enumerate() {
-            let first = walk.to(hunk.old.start);
-            let last = walk.to(hunk.old.end);
+            let first = walk.line(hunk.old.start);
+            let last = walk.line(hunk.old.end);
             let end = last.start + last.units;
             let moved = |position: u32, shift: i64| u32::try_from(i64::from(position) + shift).unwrap_or(0);
             match blocks.last_mut() {
@@ -178,18 +175,29 @@ impl LineAt {
 }
 
 /// Goes through lines once.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     lines: &'a [Line],
     at: LineAt,
 }
 
 impl Walk<'_> {
     /// The line that a position is in, which is not before the last one that was asked for.
-    fn to(&mut self, position: u32) -> LineAt {
+    pub(super) fn line(&mut self, position: u32) -> LineAt {
+        self.go(|at| position < at.start + at.units)
+    }
+
+    /// The paragraph of that number, which is not before the last one that was asked for.
+    pub(super) fn paragraph(&mut self, number: usize) -> Option<LineAt> {
+        let found = self.go(|at| at.paragraph == number && !at.is_blank);
+        (found.paragraph == number && !found.is_blank).then_some(found)
+    }
+
+    /// The first line from here on that is `wanted`, or the last one.
+    fn go(&mut self, wanted: impl Fn(&LineAt) -> bool) -> LineAt {
         if self.at.line == 0 && self.at.units == 0 {
             self.at = self.at.before(0, self.lines.first().copied().unwrap_or_default());
         }
-        while position >= self.at.start + self.at.units
+        while !wanted(&self.at)
             && let Some(next) = self.lines.get(self.at.line + 1)
         {
             self.at = self.at.before(self.at.line + 1, *next);
@@ -232,6 +240,7 @@ impl Splitter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Version;
 
     /// Every replacement in a small text, against cutting all of it anew.
     #[test]
@@ -244,7 +253,8 @@ mod tests {
                 for content in ["", "x", " ", "\n", "x\ny", "\n\n"] {
                     let after = format!("{}{content}{}", &before[..from], &before[to..]);
                     let start = units(&before[..from]);
-                    let hunk = Hunk { old: start..units(&before[..to]), new: start..start + units(content) };
+                    let (old, new) = (start..units(&before[..to]), start..start + units(content));
+                    let hunk = Hunk { old, new, text: before[from..to].to_owned(), versions: [Version(1); 2] };
                     let mut lines = Lines::of(&Text::from(before)).unwrap();
                     let blocks = lines.blocks(std::slice::from_ref(&hunk));
                     assert!(lines.update(&blocks, &[hunk], &Text::from(&*after)));

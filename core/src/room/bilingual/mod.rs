@@ -6,12 +6,19 @@
 //!
 //! `hunks` is what has changed, `lines` where each paragraph is, `pairing` which sections belong together, `place` the segment
 //! at a cursor and its counterpart, `subscription` what one member is told.
+//!
+//! When a source changes, its translation is old: `changed` is which sentences have become others, `stale` where their
+//! translations are, `marks` which of them somebody was told, and `telling` tells the rest.
 
+mod changed;
 mod hunks;
 mod lines;
+mod marks;
 mod pairing;
 mod place;
+mod stale;
 mod subscription;
+mod telling;
 
 use std::collections::BTreeMap;
 
@@ -27,12 +34,18 @@ use crate::protocol::outbound::Metadata;
 use crate::protocol::translation_outbound::{Suggested, Suggestions};
 use crate::protocol::{Inbound, InboundError, SectionPair, SubscribeBody, TranslationMessage, language_pair};
 use crate::translation::{GlossaryTerm, Suggestion};
+pub use changed::COMPARED_UNITS_MAX;
 use hunks::Hunks;
 pub use lines::LINES_MAX;
 use lines::Lines;
+use marks::Marks;
+pub use marks::STALE_REMEMBERED_MAX;
+use pairing::Pair;
 pub use place::PARAGRAPH_UNITS_MAX;
 use place::{Followed, SegmentAt};
+use stale::{Happened, Sought, Stale};
 use subscription::Subscription;
+pub use telling::STALE_TOLD_MAX;
 
 /// What a token permits to do with translations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +60,8 @@ pub struct TranslationRights {
 #[derive(Debug)]
 pub(super) struct Bilingual {
     subscriptions: Vec<Subscription>,
+    /// The pairs of all of them, each once.
+    pairs: Vec<Pair>,
     followed: Followed,
     /// What is known is of this version.
     seen: Version,
@@ -57,6 +72,18 @@ pub(super) struct Bilingual {
 }
 
 impl Bilingual {
+    /// Nobody translates the document yet.
+    fn new(document: &Document) -> Self {
+        Self {
+            subscriptions: Vec::new(),
+            pairs: Vec::new(),
+            followed: Followed::new(),
+            seen: document.version(),
+            sections: document.sections().len(),
+            look_ups: 0,
+        }
+    }
+
     /// A member's cursor is there.
     pub(super) fn point(&mut self, key: MemberKey, cursor: Marked) {
         self.find(key).into_iter().for_each(|subscription| subscription.go_to(cursor));
@@ -74,45 +101,69 @@ impl Bilingual {
         self.subscriptions.iter_mut().find(|subscription| subscription.key == key)
     }
 
-    /// Follows the document to its newest version, and has looked up what has come to be at somebody's cursor.
-    fn follow(&mut self, document: &Document) {
-        self.read(document);
+    /// Has looked up what has come to be at somebody's cursor.
+    fn look(&mut self, document: &Document) {
         for subscription in &mut self.subscriptions {
             subscription.look(document, &self.followed);
             self.look_ups += u64::from(subscription.begin(document, self.look_ups + 1));
         }
     }
 
-    fn read(&mut self, document: &Document) {
+    /// Follows the document to its newest version; what has become old by that.
+    fn read(&mut self, document: &Document) -> Stale {
+        let mut stale = Stale::default();
         if self.seen != document.version() {
-            self.read_changes(document);
+            stale = self.read_changes(document);
             self.seen = document.version();
         }
         if self.sections != document.sections().len() {
             self.pair(document);
         }
+        stale
     }
 
-    fn read_changes(&mut self, document: &Document) {
-        let Ok(changes) = document.history().since(self.seen) else {
+    fn read_changes(&mut self, document: &Document) -> Stale {
+        let Some(happened) = self.happened(document) else {
             // More has changed than is remembered.
             self.followed.clear();
-            return self.pair(document);
+            self.pair(document);
+            self.subscriptions.iter_mut().for_each(|subscription| subscription.marks = Marks::default());
+            return Stale::whole(document, &self.followed, &self.pairs);
         };
+        let sought = Sought::new(document, &self.followed, &self.pairs, &happened);
+        for (section, (hunks, blocks)) in &happened {
+            self.subscriptions.iter_mut().for_each(|subscription| subscription.marks.go_along(*section, hunks));
+            let Some(lines) = self.followed.get_mut(section) else { continue };
+            if !lines.update(blocks, hunks.as_slice(), document.sections()[*section].text()) {
+                self.followed.remove(section);
+            }
+        }
+        sought.find(document, &self.followed, &happened)
+    }
+
+    /// What has happened to the sections of pairs; `None` if nobody knows any more.
+    fn happened(&self, document: &Document) -> Option<Happened> {
         let mut changed: BTreeMap<usize, Hunks> = BTreeMap::new();
-        for made in changes.flat_map(ChangeRef::sections) {
-            let section = usize::from(made.section);
-            if self.followed.contains_key(&section) {
-                changed.entry(section).or_default().add(made);
+        for change in document.history().since(self.seen).ok()? {
+            for made in change.sections() {
+                let section = usize::from(made.section);
+                if self.pairs.iter().any(|pair| pair.has(section)) {
+                    changed.entry(section).or_default().add(change.version(), made);
+                }
             }
         }
-        for (section, hunks) in changed {
-            let Some(lines) = self.followed.get_mut(&section) else { continue };
-            let blocks = lines.blocks(hunks.as_slice());
-            if !lines.update(&blocks, hunks.as_slice(), document.sections()[section].text()) {
-                self.followed.remove(&section);
-            }
-        }
+        let blocks = |section: usize, hunks: &Hunks| {
+            self.followed.get(&section).map(|lines| lines.blocks(hunks.as_slice())).unwrap_or_default()
+        };
+        Some(
+            changed
+                .into_iter()
+                .map(|(section, hunks)| {
+                    let blocks = blocks(section, &hunks);
+                    (section, (hunks, blocks))
+                })
+                .collect(),
+        )
     }
 
     /// Finds out which sections are pairs by now, and follows them.
@@ -121,8 +172,9 @@ impl Bilingual {
         for subscription in &mut self.subscriptions {
             subscription.pairs = subscription.pairing.pairs(document);
         }
-        let pairs = self.subscriptions.iter().flat_map(|subscription| &subscription.pairs);
-        for section in pairs.flat_map(|pair| [Some(pair.source), pair.target]).flatten() {
+        self.collect_pairs();
+        let sections = self.pairs.iter().flat_map(|pair| [Some(pair.source), pair.target]).flatten();
+        for section in sections {
             // One with too many lines has fewer by now, maybe.
             if !self.followed.contains_key(&section)
                 && let Some(lines) = Lines::of(document.sections()[section].text())
@@ -130,6 +182,15 @@ impl Bilingual {
                 self.followed.insert(section, lines);
             }
         }
+    }
+
+    /// What nobody translates any more is not followed.
+    fn collect_pairs(&mut self) {
+        let mut pairs: Vec<Pair> = self.subscriptions.iter().flat_map(|one| &one.pairs).copied().collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        self.followed.retain(|section, _| pairs.iter().any(|pair| pair.has(*section)));
+        self.pairs = pairs;
     }
 }
 
@@ -165,6 +226,8 @@ impl Room {
         body: &SubscribeBody,
         correlation_id: Option<&str>,
     ) -> Result<(), InboundError> {
+        // The others are told what has become old before there are more pairs.
+        self.read_changes(now);
         let Some(member) = self.members.get(key) else { return Ok(()) };
         if !member.translates.reads {
             return Err(refusal::no_translator());
@@ -178,11 +241,7 @@ impl Room {
             }
         }
         let document = &self.document;
-        let bilingual = self.bilingual.get_or_insert_with(|| {
-            let (subscriptions, followed) = (Vec::new(), Followed::new());
-            let (seen, sections, look_ups) = (document.version(), document.sections().len(), 0);
-            Box::new(Bilingual { subscriptions, followed, seen, sections, look_ups })
-        });
+        let bilingual = self.bilingual.get_or_insert_with(|| Box::new(Bilingual::new(document)));
         let before = bilingual.subscriptions.extract_if(.., |subscription| subscription.key == key).next();
         let given = [Some(languages.source()), Some(languages.target())];
         let conversation = Conversation::new(body.project_id.clone(), given, member.translates.writes);
@@ -194,7 +253,6 @@ impl Room {
         let subscription = Subscription::new(key, conversation, languages, body.clone(), member.cursor);
         let names = subscription.pairing.names(document);
         bilingual.subscriptions.push(subscription);
-        bilingual.read(document);
         bilingual.pair(document);
         let told = Subscribed {
             document_id: document.id().as_str(),
@@ -241,8 +299,10 @@ impl Room {
     pub(super) fn end_translating(&mut self, key: MemberKey) -> bool {
         let Some(bilingual) = &mut self.bilingual else { return false };
         let ended = bilingual.subscriptions.extract_if(.., |subscription| subscription.key == key).count();
-        if bilingual.subscriptions.is_empty() {
-            self.bilingual = None;
+        match bilingual.subscriptions.len() {
+            0 => self.bilingual = None,
+            _ if ended > 0 => bilingual.collect_pairs(),
+            _ => {}
         }
         ended > 0
     }
@@ -258,10 +318,18 @@ impl Room {
         bilingual.into_iter().for_each(|subscription| subscription.conversation.permit_writing(rights.writes));
     }
 
-    /// Follows the document for those who translate in it; what is to be done for them since this was asked last.
-    pub fn follow_translations(&mut self) -> Vec<(MemberKey, Vec<Work>)> {
+    /// Whether anybody translates here.
+    #[must_use]
+    pub const fn is_translated(&self) -> bool {
+        self.bilingual.is_some()
+    }
+
+    /// Follows the document for those who translate in it, and tells them what has become old; what is to be done for them since
+    /// this was asked last.
+    pub fn follow_translations(&mut self, now: UnixMillis) -> Vec<(MemberKey, Vec<Work>)> {
+        self.read_changes(now);
         let Some(bilingual) = &mut self.bilingual else { return Vec::new() };
-        bilingual.follow(&self.document);
+        bilingual.look(&self.document);
         let work = bilingual.subscriptions.iter_mut().map(|one| (one.key, one.conversation.take_work()));
         work.filter(|(_, work)| !work.is_empty()).collect()
     }
@@ -292,9 +360,10 @@ impl Room {
         number: u64,
         found: Option<(&[Suggestion], &[GlossaryTerm])>,
     ) -> Vec<Work> {
+        self.read_changes(now);
         let (document, gate) = (&self.document, self.version_gate());
         let (Some(bilingual), Some(member)) = (&mut self.bilingual, self.members.get(key)) else { return Vec::new() };
-        bilingual.follow(document);
+        bilingual.look(document);
         let Some(subscription) = bilingual.find(key) else { return Vec::new() };
         let segment = subscription.finish(number);
         let told = segment.zip(found).map(|(segment, (found, glossary_terms))| {
@@ -312,7 +381,7 @@ impl Room {
         if found.is_none() {
             subscription.fail();
         }
-        bilingual.follow(document);
+        bilingual.look(document);
         let work = bilingual.find(key).map(|subscription| subscription.conversation.take_work());
         if let Some(frame) = told {
             self.members.send(key, gate, frame);

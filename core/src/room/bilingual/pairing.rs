@@ -18,10 +18,17 @@ pub(super) enum Pairing {
 }
 
 /// A section that there is, and the one that its translation is in, which there need not be yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Pair {
     pub(super) source: usize,
     pub(super) target: Option<usize>,
+}
+
+impl Pair {
+    /// Whether that section is one of them.
+    pub(super) fn has(self, section: usize) -> bool {
+        self.source == section || self.target == Some(section)
+    }
 }
 
 impl Pairing {

@@ -69,7 +69,7 @@ pub(super) fn sentences_of(text: &str, start: u32) -> Vec<Sentence> {
 }
 
 /// The sentences of a line.
-fn sentences(text: &Text, line: &LineAt) -> Vec<Sentence> {
+pub(super) fn sentences(text: &Text, line: &LineAt) -> Vec<Sentence> {
     if line.is_blank || line.units > PARAGRAPH_UNITS_MAX {
         return Vec::new();
     }

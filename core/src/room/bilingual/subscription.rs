@@ -1,5 +1,6 @@
 //! Somebody who translates in a document: the segment at their cursor, and what they have asked.
 
+use super::marks::Marks;
 use super::pairing::{Pair, Pairing};
 use super::place::{Followed, Segment, segment_at};
 use crate::document::{ChangeRef, Document};
@@ -20,6 +21,8 @@ pub(super) struct Subscription {
     pub(super) pairing: Pairing,
     /// What that means for the document as it is now.
     pub(super) pairs: Vec<Pair>,
+    /// What they were told is old.
+    pub(super) marks: Marks,
     cursor: Option<Marked>,
     /// The cursor is another one since the segment was looked for.
     is_due: bool,
@@ -48,6 +51,7 @@ impl Subscription {
             wanted,
             pairing,
             pairs: Vec::new(),
+            marks: Marks::default(),
             cursor,
             is_due: true,
             segment: None,

@@ -1,5 +1,8 @@
 //! Those who translate in a document: what they are told of the segment at their cursor, against segmenting it all anew.
 
+mod stale;
+mod stale_model;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -17,7 +20,7 @@ type LookUp = (u64, String);
 
 /// What is to be looked up for the segments at cursors, after a turn.
 fn followed(house: &mut House) -> Vec<LookUp> {
-    let work = house.room.follow_translations();
+    let work = house.room.follow_translations(house.now);
     work.into_iter().flat_map(|(_, work)| looked_up(work)).collect()
 }
 
