@@ -5,6 +5,7 @@ use super::fold::Folded;
 use super::hits::{Best, Hit};
 use super::index::{Index, Part};
 use super::levenshtein::{LANES, Pattern, Workspace, distances};
+use super::placeables::{has_number, number_form};
 use super::sealed::Group;
 use super::{HITS_MAX, SIMILARITY_MIN, SourceId};
 
@@ -86,9 +87,14 @@ impl Query {
         &self.text
     }
 
-    /// Whether a text may be at least so similar: it is not, if this says so. What costs little, for one text.
+    /// Whether a text may be at least so similar, or equal but for numbers, however similar: it is not, if this says so. What
+    /// costs little, for one text.
     #[must_use]
     pub fn may_be_like(&self, text: &Folded, min_similarity: f64) -> bool {
+        self.may_be_similar(text, min_similarity) || self.is_equal_but_for_numbers(text)
+    }
+
+    fn may_be_similar(&self, text: &Folded, min_similarity: f64) -> bool {
         let longer = self.pattern.len().max(text.chars());
         let Some(limit) = Best::new(SIMILARITY_MIN.max(min_similarity), 1).limit(longer) else { return false };
         if self.pattern.len().abs_diff(text.chars()) > limit {
@@ -97,6 +103,10 @@ impl Query {
         let classes = text.classes();
         let [distance, ..] = distances(&self.pattern, &[&classes; LANES], limit, &mut Workspace::default());
         distance.is_some()
+    }
+
+    fn is_equal_but_for_numbers(&self, text: &Folded) -> bool {
+        has_number(text.as_str().as_bytes()) && number_form(&text.classes()) == number_form(self.pattern.classes())
     }
 }
 

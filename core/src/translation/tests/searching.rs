@@ -80,7 +80,8 @@ proptest! {
         let texts = folded(texts);
         let asked = Folded::new(&asked).unwrap();
         let look_up = Search::new(Mode::Fast, 0.9, wanted).unwrap();
-        let found = build(&texts).look_up(&Query::new(asked.clone()), &look_up, &mut Scratch::default());
+        let query = Query::new(asked.clone());
+        let found = build(&texts).look_up(&query, &look_up, &mut Scratch::default());
         prop_assert!(found.is_sorted_by_key(|found| found.level));
         let form = |text: &Folded| {
             let mut form = String::new();
@@ -102,6 +103,7 @@ proptest! {
                 _ => form(text) != form(&asked) && found.hit.similarity() >= 0.9,
             };
             prop_assert!(expected, "{:?} of {:?}", found, text);
+            prop_assert!(query.may_be_like(text, 0.9), "{:?}", text);
             prop_assert_eq!(distance(text.as_str(), asked.as_str()), found.hit.distance as usize);
         }
     }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use jddb_core::document::DocumentLimits;
 use jddb_core::ids::PositionEncoding;
 use jddb_core::room::{Caller, Dialect, LINES_MAX, MemberKey, PARAGRAPH_UNITS_MAX, TranslationRights, Work};
-use jddb_core::translation::{Suggestion, segments};
+use jddb_core::translation::{Language, ProjectId, Suggestion, segments};
 use serde_json::{Value, json};
 
 use crate::rng::{Rng, for_seeds};
@@ -126,6 +126,18 @@ fn what_is_translated_where_is_told() {
     }
     house.say(key, cursor("a_en", 1));
     assert_eq!(followed(&mut house), []);
+}
+
+#[test]
+fn who_subscribes_again_goes_on_with_another_project_and_other_languages() {
+    let mut house = House::holding(&[("a_en", EN), ("a_fr", FR)]);
+    let key = translator(&mut house, json!({"project_id": "hr"}));
+    house.say(key, subscribe(json!({"project_id": "law", "source_language": "fr", "target_language": "en"})));
+    house.say(key, message("translation.request", json!({"source_text": "Un"})));
+    let work: Vec<Work> = house.room.follow_translations().into_iter().flat_map(|(_, work)| work).collect();
+    let [Work::LookUp { pair, body, .. }] = work.as_slice() else { panic!("{work:?}") };
+    assert_eq!([pair.source(), pair.target()], [Language::FRENCH, Language::ENGLISH]);
+    assert_eq!(body.project_id.as_ref().map(ProjectId::as_str), Some("law"));
 }
 
 #[test]

@@ -160,6 +160,7 @@ fn a_request_is_answered_as_the_reference_prints_it() {
     let [Work::LookUp { request, pair, body }] = work.as_slice() else { panic!("{work:?}") };
     assert_eq!([pair.source(), pair.target()], [Language::ENGLISH, Language::FRENCH]);
     assert_eq!(body.context.section.as_deref(), Some("general_accountability"));
+    assert_eq!(body.project_id, Some(project()), "that of the connection");
     translator.converse(START, |said| {
         said.suggest(START, *request, Ok((&[suggestion("Responsabilité de planification stratégique")], &[])))
     });
@@ -437,6 +438,20 @@ fn only_what_may_make_an_answer_better_has_it_looked_up_again() {
     }
 }
 
+/// The numbers are put in, so it is a better answer however many digits differ.
+#[test]
+fn what_is_equal_but_for_numbers_may_make_an_answer_better() {
+    let request = json!({"source_text": "Pay 1234567890", "min_confidence": 0.8});
+    for (text, expected) in [("pay 9", true), ("Pay nine", false), ("Pay 9 now", false)] {
+        let mut translator = translator();
+        hear(&mut translator, &message("translation.request", "r1", request.clone()));
+        translator.take_work();
+        translator.converse(START, |said| said.suggest(START, 1, Ok((&[], &[]))));
+        translator.consider(&put(text, "a", Scope::Shared, Status::Accepted));
+        assert_eq!(!again(&mut translator).is_empty(), expected, "{text}");
+    }
+}
+
 #[test]
 fn what_is_better_than_before_is_told_again() {
     let mut translator = translator();
@@ -496,7 +511,7 @@ fn a_batch_tells_how_far_it_is_and_what_was_found() {
     assert_eq!(started, expected);
     let work = translator.take_work();
     let [Work::Batch { number, requests, .. }] = work.as_slice() else { panic!("{work:?}") };
-    assert!(requests.iter().all(|request| request.exhaustive));
+    assert!(requests.iter().all(|request| request.exhaustive && request.project_id == Some(project())));
     let texts: Vec<&str> = requests.iter().map(|request| &*request.source_text).collect();
     assert_eq!((texts.len(), texts[0], texts[24]), (25, "text 0", "text 24"));
     let mut statuses = Vec::new();
