@@ -12,7 +12,7 @@
 //! 4. [`http`] accepts, authenticates and answers; `connection` serves a WebSocket on its document's core, over the
 //!    `transport` that was handed over.
 //! 5. [`tls`]: the certificate. [`auth`]: tokens, and who may do what. [`logins`]: which of them are good. [`metrics`]: what is counted.
-//! 6. [`translations`]: the translation memory, with threads of its own; [`exchange`]: files of it. `durable`: how a thread waits for the disk.
+//! 6. [`translations`]: the translation memory, with threads of its own; [`exchange`]: files of it. `durable`: how a thread waits for the disk; `panics`: what one does.
 
 pub mod auth;
 pub mod cli;
@@ -29,6 +29,7 @@ pub mod logging;
 pub mod logins;
 pub mod metrics;
 pub mod occupancy;
+mod panics;
 mod progress;
 mod reload;
 pub mod request_rates;

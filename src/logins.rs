@@ -17,6 +17,7 @@ use crate::auth::{AuthError, Fingerprint, LoginRefusal, LoginTable, Pass, Revoca
 use crate::clock;
 use crate::cores::Inbox;
 use crate::durable::{Unwritten, WaitingLane};
+use crate::panics::LOGIN_THREAD;
 use crate::shared::Shared;
 
 /// What waits for the thread, and what it decides at most before it waits for the disk.
@@ -178,7 +179,7 @@ impl LoginThread {
     ) -> io::Result<Self> {
         let work = shared.logins.work.clone();
         let desk = Desk { table, shared, lane, sweep_interval: SWEEP_INTERVAL };
-        let thread = Builder::new().name("logins".to_owned()).spawn(move || desk.run(&queue.0))?;
+        let thread = Builder::new().name(LOGIN_THREAD.to_owned()).spawn(move || desk.run(&queue.0))?;
         Ok(Self { thread, work })
     }
 

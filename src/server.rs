@@ -20,12 +20,13 @@ use tokio::sync::watch;
 
 use crate::auth::{Authority, Fingerprint, KeyError, LoginTable};
 use crate::config::{self, Config, Sources};
-use crate::cores::{self, CORE_THREAD_PREFIX, CoreMessage, Inbox, Parts, Worker, WorkerError};
+use crate::cores::{self, CoreMessage, Inbox, Parts, Worker, WorkerError};
 use crate::durable::{self, WaitingLane};
 use crate::listen::{self, ListenError, Listeners};
 use crate::logging::FilterHandle;
 use crate::logins::{LoginThread, Logins};
 use crate::occupancy::Occupancy;
+use crate::panics;
 use crate::reload::Reloader;
 use crate::request_rates::RequestRates;
 use crate::shared::Shared;
@@ -96,7 +97,7 @@ pub fn echo(config: Config, sources: Sources, log: FilterHandle) -> Result<(), S
 
 fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> Result<(), ServeError> {
     let handed_over = listen::take_handed_over()?;
-    abort_on_panic();
+    panics::end_the_process_where_it_decides();
     raise_file_limit(&config);
     // The lock comes first, so that a second server on the same directory touches nothing of it.
     let directory = DataDirectory::lock(&config.data)?;
@@ -173,21 +174,6 @@ fn serve(config: Config, sources: Sources, log: FilterHandle, echoes: bool) -> R
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// A core that panics has documents in memory that may contradict the disk. Everything acknowledged is
-/// on disk, so the safe thing is to stop at once and be started again. On other threads a panic is one
-/// document's that is being read, or poisons the store, and is caught there.
-fn abort_on_panic() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        report(info);
-        if std::thread::current().name().is_some_and(|name| name.starts_with(CORE_THREAD_PREFIX)) {
-            tracing::error!("internal error, stopping at once: {info}");
-            std::process::abort();
-        }
-        tracing::error!("internal error: {info}");
-    }));
 }
 
 /// Every connection is an open file; the soft limit is often 1,024.

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{Answer, Answered, Asked, Equal, LookUp, Reply, TranslationError, Translations, send};
+use crate::panics::is_survived;
 
 /// The newest text that somebody wants looked up, as far as it was not begun: whether there is one that is equal, and then all that
 /// is like it. However fast they ask, they have one place among those that wait for each.
@@ -45,24 +46,28 @@ impl NewestLookUp {
 /// It takes some microseconds each, so nobody waits for a search who has a translation to the letter.
 pub(super) fn find_equal(translations: &Translations, queue: &Receiver<Equal>) {
     while let Ok(Equal::Newest(newest)) = queue.recv() {
-        let waiting = newest.equal.lock().take();
-        let Some(Waiting { asked, early, reply }) = waiting else { continue };
-        match equal(translations, &asked) {
-            Ok(answer) if answer.suggestions.len() < asked.choice.max => {
-                if !answer.suggestions.is_empty() {
-                    let _ = early.send(answer.clone());
-                }
-                let has_place = newest.similar.lock().replace((asked, answer, reply)).is_some();
-                if !has_place
-                    && let Err(error) = send(&translations.look_ups, LookUp::Newest(Arc::clone(&newest)))
-                    && let Some((.., reply)) = newest.similar.lock().take()
-                {
-                    let _ = reply.send(Err(error));
-                }
+        is_survived(|| find_equal_to_newest(translations, &newest));
+    }
+}
+
+fn find_equal_to_newest(translations: &Translations, newest: &Arc<NewestLookUp>) {
+    let waiting = newest.equal.lock().take();
+    let Some(Waiting { asked, early, reply }) = waiting else { return };
+    match equal(translations, &asked) {
+        Ok(answer) if answer.suggestions.len() < asked.choice.max => {
+            if !answer.suggestions.is_empty() {
+                let _ = early.send(answer.clone());
             }
-            // Nothing that is less like it comes before these.
-            found => drop(reply.send(found)),
+            let has_place = newest.similar.lock().replace((asked, answer, reply)).is_some();
+            if !has_place
+                && let Err(error) = send(&translations.look_ups, LookUp::Newest(Arc::clone(newest)))
+                && let Some((.., reply)) = newest.similar.lock().take()
+            {
+                let _ = reply.send(Err(error));
+            }
         }
+        // Nothing that is less like it comes before these.
+        found => drop(reply.send(found)),
     }
 }
 
@@ -74,37 +79,46 @@ fn next(queue: &Receiver<LookUp>, patient: &Receiver<LookUp>) -> Option<LookUp> 
     }
 }
 
-/// Looks up what waits, until it is told to stop.
-pub(super) fn look_up(translations: &Translations, queue: &Receiver<LookUp>, patient: &Receiver<LookUp>) {
-    // Who looks for long lets go first who has little to do: the cores, above all. The system would do it a millisecond later.
-    let mut scratch = Scratch::with_pauses(std::thread::yield_now);
+/// Looks up what waits, until it is told to stop. Who looks for long does that `pause` now and then, for those to go first who have
+/// little to do: the cores, above all. The system would let them a millisecond later.
+pub(super) fn look_up(translations: &Translations, queue: &Receiver<LookUp>, patient: &Receiver<LookUp>, pause: fn()) {
+    let mut scratch = Scratch::with_pauses(pause);
     while let Some(look_up) = next(queue, patient) {
-        match look_up {
-            // Nobody waits for it any more.
-            LookUp::Find(_, reply) if reply.is_closed() => {}
-            LookUp::Weigh(_, reply) if reply.is_closed() => {}
-            LookUp::Search(_, reply) if reply.is_closed() => {}
-            LookUp::Find(asked, reply) => {
-                let _ = reply.send(find(translations, &asked, &mut scratch));
-            }
-            LookUp::Newest(newest) => {
-                let waiting = newest.similar.lock().take();
-                if let Some((asked, equal, reply)) = waiting {
-                    let _ = reply.send(find_similar(translations, &asked, equal, &mut scratch));
-                }
-            }
-            LookUp::Weigh(weighed, reply) => {
-                let found = candidates(translations, &weighed.text, &weighed.wanted, &mut scratch);
-                let band = |found: Vec<_>| Band::of(&weighed.text, &found, weighed.approved_only);
-                let _ = reply.send(found.map(band));
-            }
-            LookUp::Search(part, reply) => drop(reply.send(Ok(part.search(translations)))),
-            LookUp::Check(_, reply) if reply.is_closed() => {}
-            LookUp::Check(translated, reply) => {
-                let _ = reply.send(translations.check(&translated));
-            }
-            LookUp::Stop => return,
+        if matches!(look_up, LookUp::Stop) {
+            return;
         }
+        if !is_survived(|| do_look_up(translations, look_up, &mut scratch)) {
+            scratch = Scratch::with_pauses(pause);
+        }
+    }
+}
+
+fn do_look_up(translations: &Translations, look_up: LookUp, scratch: &mut Scratch) {
+    match look_up {
+        // Nobody waits for it any more.
+        LookUp::Find(_, reply) if reply.is_closed() => {}
+        LookUp::Weigh(_, reply) if reply.is_closed() => {}
+        LookUp::Search(_, reply) if reply.is_closed() => {}
+        LookUp::Check(_, reply) if reply.is_closed() => {}
+        LookUp::Find(asked, reply) => {
+            let _ = reply.send(find(translations, &asked, scratch));
+        }
+        LookUp::Newest(newest) => {
+            let waiting = newest.similar.lock().take();
+            if let Some((asked, equal, reply)) = waiting {
+                let _ = reply.send(find_similar(translations, &asked, equal, scratch));
+            }
+        }
+        LookUp::Weigh(weighed, reply) => {
+            let found = candidates(translations, &weighed.text, &weighed.wanted, scratch);
+            let band = |found: Vec<_>| Band::of(&weighed.text, &found, weighed.approved_only);
+            let _ = reply.send(found.map(band));
+        }
+        LookUp::Search(part, reply) => drop(reply.send(Ok(part.search(translations)))),
+        LookUp::Check(translated, reply) => {
+            let _ = reply.send(translations.check(&translated));
+        }
+        LookUp::Stop => {}
     }
 }
 
@@ -150,4 +164,61 @@ fn candidates(
     let inquiry = translations.memory.read().inquire(wanted)?;
     let found = inquiry.run(&query, scratch);
     Ok(translations.memory.read().resolve(&found))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use jddb_core::ids::UnixMillis;
+    use jddb_core::translation::{
+        Choice, Context, Entry, EntryId, Glossary, Language, LanguagePair, Memory, Mode, Scope, Submission,
+    };
+
+    use super::*;
+
+    /// A memory of as many texts as a look-up pauses in.
+    fn memory() -> Memory {
+        let mut memory = Memory::new(10_000);
+        for number in 0..4_000 {
+            let submission = Submission {
+                scope: Scope::Shared,
+                pair: LanguagePair::new(Language::ENGLISH, Language::FRENCH).unwrap(),
+                source_text: format!("text number {number}").into(),
+                translated_text: "texte".into(),
+                context: Context::default(),
+                rating: None,
+                reviewed: false,
+                user_id: "ann".into(),
+            };
+            memory.put(Entry::new(EntryId(number), submission, UnixMillis(0))).unwrap();
+        }
+        memory
+    }
+
+    fn asked(text: &str) -> Asked {
+        let pair = LanguagePair::new(Language::ENGLISH, Language::FRENCH).unwrap();
+        let wanted = Wanted { pair, project: None, mode: Mode::Exhaustive, min_similarity: 0.5, texts: 5 };
+        let choice = Choice { approved_only: false, min_confidence: 0.5, max: 5, explain: false };
+        Asked { text: text.into(), context: Context::default(), wanted, choice }
+    }
+
+    #[tokio::test]
+    async fn a_look_up_that_panics_is_answered_and_the_next_ones_are_found() {
+        static IS_FIRST: AtomicBool = AtomicBool::new(true);
+        let (translations, queues) = Translations::new(memory(), Glossary::new(1), 1);
+        let translations = Arc::new(translations);
+        let of_thread = Arc::clone(&translations);
+        let looking = thread::spawn(move || {
+            let pause = || assert!(!IS_FIRST.swap(false, Ordering::AcqRel), "as wanted");
+            look_up(&of_thread, &queues.look_ups, &queues.patient, pause);
+        });
+        let first = translations.look_up(asked("text numbre 7")).await;
+        assert_eq!(first.err(), Some(TranslationError::Gone));
+        let second = translations.look_up(asked("text numbre 7")).await.unwrap();
+        assert_eq!(second.suggestions[0].translated_text, "texte");
+        translations.look_ups.send(LookUp::Stop).unwrap();
+        looking.join().unwrap();
+    }
 }

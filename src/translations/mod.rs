@@ -14,7 +14,7 @@ mod look_up;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, never};
 use jddb_core::protocol::SuggestionsBody;
@@ -40,6 +40,7 @@ pub use look_up::NewestLookUp;
 use crate::auth::Pass;
 use crate::durable::WaitingLane;
 use crate::exchange::Exchange;
+use crate::panics::TRANSLATION_THREAD;
 use crate::shared::{Shared, core_of_name};
 
 /// What waits to be changed.
@@ -365,7 +366,7 @@ impl TranslationThreads {
         let desk = Desk { shared: Arc::clone(shared), lane };
         // The threads alone receive: whoever sends to one that is gone is told so, and waits for nobody.
         let TranslationQueues { changes, look_ups, patient, equals } = queues;
-        let changing = Builder::new().name("translations".to_owned()).spawn(move || desk.run(&changes))?;
+        let changing = Builder::new().name(TRANSLATION_THREAD.to_owned()).spawn(move || desk.run(&changes))?;
         let of_equal = Arc::clone(shared);
         let equal = Builder::new()
             .name("look-up-equal".to_owned())
@@ -377,7 +378,7 @@ impl TranslationThreads {
             let patient = if number == 0 && threads > 1 { never() } else { patient.clone() };
             Builder::new()
                 .name(format!("look-up-{number}"))
-                .spawn(move || look_up::look_up(&shared.translations, &look_ups, &patient))
+                .spawn(move || look_up::look_up(&shared.translations, &look_ups, &patient, thread::yield_now))
         };
         Ok(Self {
             changing,
