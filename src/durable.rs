@@ -3,8 +3,8 @@
 use crossbeam::sync::Parker;
 use jddb_storage::{CommitBatch, CommitHandle, EncodedRecord, Waker};
 
-/// What is written at once; more is written in several steps.
-const RECORDS_PER_BATCH: usize = 10_000;
+/// What is written at once of what may be there in part.
+const RECORDS_PER_PART: usize = 10_000;
 
 /// The disk takes no writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,22 +29,33 @@ impl WaitingLane {
         Self { commit, parker, sequence: 0 }
     }
 
-    /// Writes all of it, and waits until it is on disk.
+    /// Writes all of it, a part at a time, and waits until it is on disk.
     ///
     /// # Errors
     /// The disk takes no writes, now or any more; some of it may be there.
-    pub(crate) fn write(&mut self, mut records: Vec<EncodedRecord>) -> Result<(), Unwritten> {
+    pub(crate) fn write_in_parts(&mut self, mut records: Vec<EncodedRecord>) -> Result<(), Unwritten> {
+        loop {
+            let rest = records.split_off(records.len().min(RECORDS_PER_PART));
+            self.write(records)?;
+            if rest.is_empty() {
+                return Ok(());
+            }
+            records = rest;
+        }
+    }
+
+    /// Writes all of it at once, however much it is, and waits until it is on disk. Whatever happens, all of it is there then,
+    /// or nothing.
+    ///
+    /// # Errors
+    /// The disk takes no writes, now or any more; it may be there all the same.
+    pub(crate) fn write(&mut self, records: Vec<EncodedRecord>) -> Result<(), Unwritten> {
         if self.commit.poisoned() {
             return Err(Unwritten);
         }
-        while !records.is_empty() {
-            let rest = records.split_off(records.len().min(RECORDS_PER_BATCH));
-            self.write_batch(std::mem::replace(&mut records, rest))?;
+        if records.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn write_batch(&mut self, records: Vec<EncodedRecord>) -> Result<(), Unwritten> {
         self.sequence += 1;
         // There is room: nothing of ours is under way.
         self.commit.submit(CommitBatch { sequence: self.sequence, records }).map_err(|_| Unwritten)?;

@@ -264,7 +264,8 @@ impl Desk {
             None => store.encode_login_end(login.0),
         };
         let records = self.table.take_changes().into_iter().map(encode).collect();
-        self.lane.write(records)
+        // Each is by itself.
+        self.lane.write_in_parts(records)
     }
 
     /// Lets all cores see what was revoked, and has them close who came with it.

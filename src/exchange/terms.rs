@@ -1,8 +1,8 @@
 //! The glossary into files and out of them.
 //!
-//! A file is read to its end before anything is changed. Then its terms become part of the glossary in large batches, since what
-//! finds terms in a text is made anew for each: a glossary of the usual size is one batch. A file that is imported once more after
-//! an end in the middle changes nothing of what was taken of it, and goes on from there.
+//! A file is read to its end before anything is changed. Then its terms become part of the glossary in one batch, all of which is
+//! there in the end or nothing, whatever happens; what is larger than is held in memory at once is several. A file that is imported
+//! once more after an end in the middle changes nothing of what was taken of it, and goes on from there.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -20,8 +20,8 @@ use super::{ImportError, Selection, Summary};
 use crate::shared::Shared;
 use crate::translations::Author;
 
-/// Terms that are taken at once, and the bytes of their texts.
-const BATCH_TERMS: usize = 16_384;
+/// Terms that are taken at once, all or none: as many as `translation.terms` is where nobody says; and the bytes of their texts.
+const BATCH_TERMS: usize = 100_000;
 const BATCH_BYTES: usize = 16 << 20;
 
 /// Why a file was not imported without a server, or not all of it.
@@ -166,7 +166,7 @@ impl<'a> TermsImporter<'a> {
         taken: &mut HashSet<TermId>,
         now: UnixMillis,
     ) -> Result<TermsBecame, TermsError> {
-        let (staged, became) = self.glossary.stage_imports(batch, taken, self.user_id, now)?;
+        let (staged, became) = self.glossary.stage_imports(batch, Vec::new(), taken, self.user_id, now)?;
         let mut put: Vec<&Term> = staged.put.iter().map(|term| &**term).collect();
         put.sort_unstable_by_key(|term| term.id);
         self.store.ingest_terms(self.directory, put)?;

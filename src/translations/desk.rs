@@ -44,9 +44,9 @@ impl Desk {
                 Change::Import(batch, pass, reply) => {
                     let _ = reply.send(self.admit(&pass).and_then(|()| self.import(batch)));
                 }
-                Change::ImportTerms(batch, taken, author, reply) => {
+                Change::ImportTerms(batch, author, reply) => {
                     let admitted = self.admit(&author.pass);
-                    let _ = reply.send(admitted.and_then(|()| self.import_terms(batch, taken, &author)));
+                    let _ = reply.send(admitted.and_then(|()| self.import_terms(batch, &author)));
                 }
                 Change::Stop => return,
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jddb_core::ids::UnixMillis;
 use jddb_core::room::MemoryChange;
 use jddb_core::translation::{
-    Glossary, GlossaryError, ImportedTerm, LanguagePair, ProjectId, Scope, Staged, Term, TermChange, TermId,
-    TermWarning, TermsBecame, check_terms,
+    Glossary, GlossaryError, ImportedTerm, LanguagePair, PreparedTerms, ProjectId, Scope, Staged, Term, TermChange,
+    TermId, TermPlace, TermWarning, TermsBecame, check_terms,
 };
 use tokio::sync::oneshot;
 
@@ -18,6 +18,16 @@ use crate::durable::Unwritten;
 
 /// The most terms of a batch that is imported of which translators are told one by one.
 const TERMS_TOLD_MAX: usize = 64;
+
+/// A batch of a file of terms.
+#[derive(Debug)]
+pub(super) struct TermsBatch {
+    terms: Vec<ImportedTerm>,
+    /// What they are looked for by, if nobody changes their places meanwhile.
+    prepared: Vec<PreparedTerms>,
+    /// The terms of the batches before.
+    taken: HashSet<TermId>,
+}
 
 /// What became of a batch of terms, and the terms of the file so far.
 pub(super) type ImportedTerms = (TermsBecame, HashSet<TermId>);
@@ -52,19 +62,27 @@ impl Translations {
         answer.await.unwrap_or(Err(TranslationError::Gone))
     }
 
-    /// Imports a batch of a file, of which those terms are taken already, and blocks until it is on disk.
+    /// Imports a batch of a file, of which those terms are taken already, and blocks until it is on disk. What takes long, to
+    /// make what the terms are looked for by, is done here, while others change what they want to.
     ///
     /// # Errors
     /// It cannot be kept; nothing of it is then, as far as is known.
     pub(crate) fn import_terms(
         &self,
-        batch: Vec<ImportedTerm>,
+        terms: Vec<ImportedTerm>,
         taken: HashSet<TermId>,
         author: Author,
     ) -> Result<ImportedTerms, TranslationError> {
+        let places: HashSet<&TermPlace> = terms.iter().map(|term| &term.place).collect();
+        let prepare = |place| {
+            let before = self.glossary.read().at(place);
+            PreparedTerms::new(place, &before, &terms)
+        };
+        let prepared = places.into_iter().filter_map(prepare).collect();
+        let batch = TermsBatch { terms, prepared, taken };
         let (reply, answer) = oneshot::channel();
         // It waits for its turn where others are refused: an import has the time.
-        self.changes.send(Change::ImportTerms(batch, taken, author, reply)).map_err(|_| TranslationError::Gone)?;
+        self.changes.send(Change::ImportTerms(batch, author, reply)).map_err(|_| TranslationError::Gone)?;
         answer.blocking_recv().unwrap_or(Err(TranslationError::Gone))
     }
 
@@ -125,13 +143,14 @@ impl Desk {
     /// Does what [`Translations::import_terms`] asks for.
     pub(super) fn import_terms(
         &mut self,
-        batch: Vec<ImportedTerm>,
-        mut taken: HashSet<TermId>,
+        batch: TermsBatch,
         author: &Author,
     ) -> Result<ImportedTerms, TranslationError> {
+        let TermsBatch { terms, prepared, mut taken } = batch;
         let now = UnixMillis(clock::now_unix_ms());
         let translations = &self.shared.translations;
-        let staged = translations.glossary.read().stage_imports(batch, &mut taken, &author.origin.user_id, now);
+        let user_id = &author.origin.user_id;
+        let staged = translations.glossary.read().stage_imports(terms, prepared, &mut taken, user_id, now);
         let (staged, became) = staged?;
         self.keep_terms(&staged)?;
         match staged.put.len() {

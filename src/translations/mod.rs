@@ -11,7 +11,6 @@ mod glossary;
 mod loading;
 mod look_up;
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
@@ -20,9 +19,8 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, never};
 use jddb_core::protocol::SuggestionsBody;
 use jddb_core::room::{MemoryEvent, Origin};
 use jddb_core::translation::{
-    Band, Became, Choice, Context, Entry, EntryId, Glossary, GlossaryTerm, ImportRefusal, Imported, ImportedTerm,
-    LanguagePair, Memory, Mode, ProjectId, Ranking, Revision, Staged, Submission, Suggestion, TermChange, TermId,
-    TermWarning, Wanted,
+    Band, Became, Choice, Context, Entry, EntryId, Glossary, GlossaryTerm, ImportRefusal, Imported, LanguagePair,
+    Memory, Mode, ProjectId, Ranking, Revision, Staged, Submission, Suggestion, TermChange, TermWarning, Wanted,
 };
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
@@ -31,9 +29,9 @@ pub use concordance::{Concordance, Wanted as WantedPhrase};
 use desk::Desk;
 pub use error::TranslationError;
 pub use events::{Heard, MemoryEvents};
-use glossary::ImportedTerms;
 pub use glossary::Translated;
 pub(crate) use glossary::told;
+use glossary::{ImportedTerms, TermsBatch};
 pub(crate) use loading::load;
 pub use look_up::NewestLookUp;
 
@@ -82,7 +80,7 @@ enum Change {
     Remove(EntryId, Author, Reply<Arc<Entry>>),
     Terms(Vec<TermChange>, Option<ProjectId>, Author, Reply<Staged>),
     Import(Vec<Imported>, Pass, Reply<Vec<Result<Became, ImportRefusal>>>),
-    ImportTerms(Vec<ImportedTerm>, HashSet<TermId>, Author, Reply<ImportedTerms>),
+    ImportTerms(TermsBatch, Author, Reply<ImportedTerms>),
     Stop,
 }
 

@@ -7,6 +7,7 @@ mod served;
 #[path = "../support/mod.rs"]
 mod support;
 mod terms;
+mod terms_killed;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

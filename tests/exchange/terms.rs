@@ -13,9 +13,9 @@ use super::support::http::{self, Answer};
 use super::support::server::Server;
 use super::{BOTH, done, refused, write};
 
-const IMPORT: &str = "/api/translation/glossary/import";
+pub(super) const IMPORT: &str = "/api/translation/glossary/import";
 const EXPORT: &str = "/api/translation/glossary/export";
-const HEAD: &str = "term,translation,source_language,target_language,mandatory,domain\n";
+pub(super) const HEAD: &str = "term,translation,source_language,target_language,mandatory,domain\n";
 
 fn glossary(home: &Home, arguments: &[&str]) -> Output {
     let mut command = program(&home.path("."));
@@ -27,7 +27,7 @@ fn import_file(home: &Home, path: &Path, more: &[&str]) -> Output {
     glossary(home, &[&["import", path.to_str().expect("UTF-8")], more].concat())
 }
 
-fn export_file(home: &Home, more: &[&str]) -> String {
+pub(super) fn export_file(home: &Home, more: &[&str]) -> String {
     done(&glossary(home, &[&["export"], more].concat()))
 }
 
@@ -42,11 +42,11 @@ fn terms(file: &str, format: Format) -> BTreeSet<String> {
     all
 }
 
-fn csv(file: &str) -> BTreeSet<String> {
+pub(super) fn csv(file: &str) -> BTreeSet<String> {
     terms(file, Format::Csv)
 }
 
-fn row(term: &str, translation: &str, more: &str) -> String {
+pub(super) fn row(term: &str, translation: &str, more: &str) -> String {
     format!("{term},{translation},en,fr,{more}\n")
 }
 
@@ -55,12 +55,12 @@ fn numbered(count: usize) -> String {
     HEAD.to_owned() + &rows.collect::<String>()
 }
 
-async fn import(server: &Server, query: &str, token: &str, kind: &str, file: impl AsRef<[u8]>) -> Answer {
+pub(super) async fn import(server: &Server, query: &str, token: &str, kind: &str, file: impl AsRef<[u8]>) -> Answer {
     let path = format!("{IMPORT}{query}");
     import_as(server.port(), &path, token, kind, file.as_ref()).await.expect("an answer")
 }
 
-async fn import_csv(server: &Server, query: &str, token: &str, file: impl AsRef<[u8]>) -> Answer {
+pub(super) async fn import_csv(server: &Server, query: &str, token: &str, file: impl AsRef<[u8]>) -> Answer {
     import(server, query, token, "text/csv", file).await
 }
 
@@ -79,7 +79,7 @@ async fn exported(server: &Server, token: &str, query: &str) -> String {
     }
 }
 
-async fn found(server: &Server, token: &str, text: &str) -> Vec<Value> {
+pub(super) async fn found(server: &Server, token: &str, text: &str) -> Vec<Value> {
     let body = json!({"source_text": text, "source_language": "en", "target_language": "fr"});
     let answer = http::post(server.port(), "/api/translation/suggestions", token, &body).await.ok();
     answer["glossary_terms"].as_array().expect("terms").iter().map(|term| term["translation"].clone()).collect()
@@ -154,7 +154,7 @@ async fn what_the_command_cannot_do_is_told_and_changes_nothing() {
         let stderr = refused(&import_file(&home, &no_languages, languages), 2);
         assert!(stderr.contains(expected), "{stderr}");
     }
-    assert!(!home.data().join("db").exists(), "nothing was there to change");
+    assert!(!home.data().join("documents").exists(), "nothing was there to change");
     let fitting = ["--source-language", "en", "--target-language", "fr"];
     assert!(done(&import_file(&home, &no_languages, &fitting)).contains("1 created"));
     let server = home.start().ready().await;
@@ -269,42 +269,17 @@ async fn bad_files_and_requests_are_told_and_change_nothing() {
     assert_eq!(csv(&exported(&server, &both, "").await).len(), 3);
 }
 
-/// Whatever ends the server: what was answered is there, and of a file that was not whole batches; it may be sent again.
-#[tokio::test]
-async fn an_import_that_was_answered_survives_a_kill_and_another_goes_on() {
-    let home = Home::new();
-    let count = 20_000;
-    let token = token(&home, BOTH);
-    let server = home.start().ready().await;
-    let small = HEAD.to_owned() + &row("incumbent", "titulaire", "yes,");
-    assert_eq!(counts(&import_csv(&server, "", &token, &small).await.ok()), [1, 1, 0, 0, 0]);
-    let (port, sent, pass) = (server.port(), numbered(count), token.clone());
-    let importing = tokio::spawn(async move { import_as(port, IMPORT, &pass, "text/csv", sent.as_bytes()).await });
-    let path = "/api/translation/glossary?q=term%20number%200";
-    while http::get(port, path, &token).await.ok()["pagination"]["total"] == 0 {}
-    server.kill_nine();
-    let answered = importing.await.expect("no panic").is_ok();
-    let there = csv(&export_file(&home, &[]));
-    assert!(there.iter().any(|term| term.contains("\"incumbent\"")), "what was answered is gone");
-    // A batch that was found is there, as a whole.
-    assert!(there.len() == 1 + 16_384 || there.len() == 1 + count, "{} terms", there.len());
-    let server = home.start().ready().await;
-    assert_eq!(found(&server, &token, "the incumbent").await, ["titulaire"]);
-    let [units, created, updated, unchanged, skipped] =
-        counts(&import_csv(&server, "", &token, numbered(count)).await.ok());
-    assert_eq!((units, created + unchanged, updated, skipped), (count as u64, count as u64, 0, 0));
-    assert_eq!(unchanged + 1, there.len() as u64);
-    eprintln!("{unchanged} of {count} were there after the kill, answered: {answered}");
+/// The shared terms as a file, where they are.
+pub(super) fn real_terms() -> Option<String> {
+    let shared = std::env::var_os("JDDB_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
+    let file = std::fs::read_to_string(shared.join("tm/glossary.tsv"));
+    file.map_err(|_| eprintln!("skipped: no terms in {}", shared.display())).ok()
 }
 
 /// All of the shared terms, by the ways of a user.
 #[tokio::test]
 async fn real_terms_go_in_and_out() {
-    let shared = std::env::var_os("JDDB_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
-    let Ok(file) = std::fs::read_to_string(shared.join("tm/glossary.tsv")) else {
-        eprintln!("skipped: no terms in {}", shared.display());
-        return;
-    };
+    let Some(file) = real_terms() else { return };
     let home = Home::in_memory();
     let path = write(&home, "real.tsv", &file);
     let languages = ["--source-language", "en", "--target-language", "fr"];

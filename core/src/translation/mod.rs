@@ -62,10 +62,10 @@ pub use entry::{
 pub(crate) use fold::fold;
 pub use fold::{Folded, TextError};
 pub use glossary::{
-    DOMAIN_BYTES_MAX, Glossary, GlossaryError, GlossaryTerm, ImportedTerm, NOTE_CHARS_MAX, Staged, TERM_CHARS_MAX,
-    TERM_VARIANTS_MAX, TERMS_FOUND_MAX, Term, TermChange, TermContent, TermDraft, TermError, TermFault, TermFilter,
-    TermFound, TermId, TermInquiry, TermPlace, TermRefusal, TermView, TermWarning, TermsBecame, check_terms,
-    glossary_terms,
+    DOMAIN_BYTES_MAX, Glossary, GlossaryError, GlossaryTerm, ImportedTerm, NOTE_CHARS_MAX, PreparedTerms, Staged,
+    TERM_CHARS_MAX, TERM_VARIANTS_MAX, TERMS_FOUND_MAX, Term, TermChange, TermContent, TermDraft, TermError, TermFault,
+    TermFilter, TermFound, TermId, TermInquiry, TermPlace, TermRefusal, TermView, TermWarning, TermsBecame,
+    check_terms, glossary_terms,
 };
 pub use hits::Hit;
 pub use imported::{Became, ImportRefusal, Imported, Outcome, Room};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::imported::Became;
 use super::term::{Term, TermContent, TermId, TermPlace};
-use super::{Glossary, GlossaryError, Key, Staged, Staging};
+use super::{Glossary, GlossaryError, Key, PreparedTerms, Staged, Staging};
 use crate::ids::UnixMillis;
 
 /// A term, with what is known of it where it comes from.
@@ -67,13 +67,15 @@ impl ImportedTerm {
 impl Glossary {
     /// What the glossary will be when somebody has imported that: a term that is there already, in the same place and domain, is
     /// what is imported of it, and keeps its number. Of several of one file, of which `taken` are those of its batches before, the
-    /// first holds. Nothing is changed yet.
+    /// first holds. Nothing is changed yet. What was [prepared](PreparedTerms) for the batch is taken where it is still
+    /// of what there will be; else that is made here.
     ///
     /// # Errors
     /// There would be more terms than can be looked for at once.
     pub fn stage_imports(
         &self,
         batch: Vec<ImportedTerm>,
+        prepared: Vec<PreparedTerms>,
         taken: &mut HashSet<TermId>,
         user_id: &str,
         now: UnixMillis,
@@ -84,7 +86,7 @@ impl Glossary {
         for imported in batch {
             became.push(staging.import(imported, &mut wordings, taken));
         }
-        Ok((staging.finish()?, became))
+        Ok((staging.finish(prepared)?, became))
     }
 }
 
@@ -163,7 +165,7 @@ mod tests {
         taken: &mut HashSet<TermId>,
         now: u64,
     ) -> TermsBecame {
-        let (staged, became) = glossary.stage_imports(batch, taken, "bob", UnixMillis(now)).unwrap();
+        let (staged, became) = glossary.stage_imports(batch, Vec::new(), taken, "bob", UnixMillis(now)).unwrap();
         let count = |wanted| became.iter().filter(|became| **became == Ok(wanted)).count();
         let (created, updated) = (count(Became::Created), count(Became::Updated));
         assert_eq!((staged.created, staged.put.len(), staged.removed.len()), (created, created + updated, 0));

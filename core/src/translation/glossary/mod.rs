@@ -10,6 +10,7 @@
 mod found;
 mod imported;
 mod matcher;
+mod prepared;
 mod term;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use found::{
 };
 pub use imported::{ImportedTerm, TermRefusal, TermsBecame};
 use matcher::{Aligned, Inflection, Matcher, TooMany};
+pub use prepared::PreparedTerms;
 pub use term::{
     DOMAIN_BYTES_MAX, NOTE_CHARS_MAX, TERM_CHARS_MAX, TERM_VARIANTS_MAX, Term, TermContent, TermDraft, TermError,
     TermId, TermPlace, TermView,
@@ -277,7 +279,7 @@ impl Glossary {
     ) -> Result<Staged, GlossaryError> {
         let mut staging = Staging { glossary: self, terms: BTreeMap::new(), next: self.next.max(now.0), user_id, now };
         changes.into_iter().try_for_each(|change| staging.apply(change))?;
-        staging.finish()
+        staging.finish(Vec::new())
     }
 
     /// Changes what was staged last.
@@ -373,7 +375,7 @@ impl Staging<'_> {
         Term { content, updated_by: self.user_id.into(), updated_at, ..known.clone() }
     }
 
-    fn finish(self) -> Result<Staged, GlossaryError> {
+    fn finish(self, prepared: Vec<PreparedTerms>) -> Result<Staged, GlossaryError> {
         let put: Vec<Arc<Term>> = self.terms.values().flatten().cloned().collect();
         let stays: HashSet<TermId> = put.iter().map(|term| term.id).collect();
         let before = self.terms.keys().filter_map(|key| self.glossary.terms.get(key));
@@ -386,35 +388,53 @@ impl Staging<'_> {
         if come > gone && wordings > self.glossary.wordings_max {
             return Err(GlossaryError::Full);
         }
-        let shelves = self.shelves(&removed).map_err(|TooMany| GlossaryError::Full)?;
+        let shelves = self.shelves(&removed, prepared).map_err(|TooMany| GlossaryError::Full)?;
         let created = put.iter().filter(|term| !self.glossary.ids.contains_key(&term.id)).count();
         Ok(Staged { terms: self.terms, shelves, wordings, next: self.next, put, created, removed })
     }
 
     /// The shelves of all places at which something has changed.
-    fn shelves(&self, removed: &[Arc<Term>]) -> Result<Vec<(TermPlace, Option<Shelf>)>, TooMany> {
+    fn shelves(
+        &self,
+        removed: &[Arc<Term>],
+        mut prepared: Vec<PreparedTerms>,
+    ) -> Result<Vec<(TermPlace, Option<Shelf>)>, TooMany> {
         let mut places: Vec<&TermPlace> = self.terms.keys().map(|key| &key.place).collect();
         places.dedup();
         let shelf_of = |place: &TermPlace| {
             let removed: Vec<TermId> = removed.iter().filter(|term| term.place == *place).map(|term| term.id).collect();
-            Ok((place.clone(), self.shelf(place, &removed)?))
+            Ok((place.clone(), self.shelf(place, &removed, &mut prepared)?))
         };
         places.into_iter().map(shelf_of).collect()
     }
+
     /// That of a place, if any terms are left.
-    fn shelf(&self, place: &TermPlace, removed: &[TermId]) -> Result<Option<Shelf>, TooMany> {
-        let staged = self.terms.iter().filter(|(key, _)| key.place == *place);
-        let put: Vec<Arc<Term>> = staged.filter_map(|(_, term)| term.clone()).collect();
-        let stay = self.glossary.of_place(place).filter(|(key, _)| !self.terms.contains_key(key));
-        let mut terms = stay.map(|(_, term)| Arc::clone(term)).chain(put.iter().cloned()).peekable();
-        if terms.peek().is_none() {
+    fn shelf(
+        &self,
+        place: &TermPlace,
+        removed: &[TermId],
+        prepared: &mut Vec<PreparedTerms>,
+    ) -> Result<Option<Shelf>, TooMany> {
+        let staged = || self.terms.iter().filter(|(key, _)| key.place == *place);
+        let put = || staged().filter_map(|(key, term)| Some((key, term.as_ref()?)));
+        let stay = || self.glossary.of_place(place).filter(|(key, _)| !self.terms.contains_key(key));
+        if stay().chain(put()).next().is_none() {
             return Ok(None);
         }
-        let before = self.glossary.shelves.get(place);
-        let changed = before.map(|shelf| shelf.changed(&put, removed, place.pair)).transpose()?.flatten();
-        Ok(Some(match changed {
-            Some(shelf) => shelf,
-            None => Shelf::new(terms.collect(), place.pair)?,
+        if let Some(before) = self.glossary.shelves.get(place) {
+            let put: Vec<Arc<Term>> = put().map(|(_, term)| Arc::clone(term)).collect();
+            let changed = before.changed(&put, removed, place.pair)?;
+            if changed.is_some() {
+                return Ok(changed);
+            }
+        }
+        let mut terms: Vec<(&Key, &Arc<Term>)> = stay().chain(put()).collect();
+        terms.sort_unstable_by_key(|(key, _)| *key);
+        let terms: Vec<Arc<Term>> = terms.into_iter().map(|(_, term)| Arc::clone(term)).collect();
+        let fitting = prepared.iter().position(|prepared| prepared.fits(place, &terms));
+        Ok(Some(match fitting {
+            Some(fitting) => prepared.swap_remove(fitting).shelf(terms),
+            None => Shelf::new(terms, place.pair)?,
         }))
     }
 }

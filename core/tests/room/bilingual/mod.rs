@@ -134,7 +134,7 @@ fn who_subscribes_again_goes_on_with_another_project_and_other_languages() {
     let key = translator(&mut house, json!({"project_id": "hr"}));
     house.say(key, subscribe(json!({"project_id": "law", "source_language": "fr", "target_language": "en"})));
     house.say(key, message("translation.request", json!({"source_text": "Un"})));
-    let work: Vec<Work> = house.room.follow_translations().into_iter().flat_map(|(_, work)| work).collect();
+    let work: Vec<Work> = house.room.follow_translations(house.now).into_iter().flat_map(|(_, work)| work).collect();
     let [Work::LookUp { pair, body, .. }] = work.as_slice() else { panic!("{work:?}") };
     assert_eq!([pair.source(), pair.target()], [Language::FRENCH, Language::ENGLISH]);
     assert_eq!(body.project_id.as_ref().map(ProjectId::as_str), Some("law"));

@@ -438,7 +438,6 @@ fn only_what_may_make_an_answer_better_has_it_looked_up_again() {
     }
 }
 
-/// The numbers are put in, so it is a better answer however many digits differ.
 #[test]
 fn what_is_equal_but_for_numbers_may_make_an_answer_better() {
     let request = json!({"source_text": "Pay 1234567890", "min_confidence": 0.8});
