@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, Sender};
 use jddb_core::ids::UnixMillis;
 use jddb_core::room::{MemoryChange, MemoryEvent, Origin};
 use jddb_core::translation::{
@@ -20,6 +20,8 @@ use crate::shared::Shared;
 pub(super) struct Desk {
     pub(super) shared: Arc<Shared>,
     pub(super) lane: WaitingLane,
+    /// Wakes the one that tidies up.
+    pub(super) wake: Sender<()>,
 }
 
 impl Desk {
@@ -50,8 +52,9 @@ impl Desk {
                 }
                 Change::Stop => return,
             }
-            if queue.is_empty() {
-                self.tidy();
+            if self.shared.translations.memory.read().upkeep_due().is_some() {
+                // Whoever was woken already sees to this, too.
+                let _ = self.wake.try_send(());
             }
         }
     }
@@ -116,15 +119,5 @@ impl Desk {
 
     fn write(&mut self, record: EncodedRecord) -> Result<(), TranslationError> {
         self.lane.write(vec![record]).map_err(|Unwritten| TranslationError::Storage)
-    }
-
-    /// What is tidied up is so for look-ups; nobody waits for it but for whoever comes next.
-    fn tidy(&self) {
-        let memory = &self.shared.translations.memory;
-        let due = memory.read().upkeep_due();
-        if let Some(upkeep) = due {
-            let kept = upkeep.run();
-            memory.write().install(kept);
-        }
     }
 }

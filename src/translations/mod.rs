@@ -10,6 +10,7 @@ mod events;
 mod glossary;
 mod loading;
 mod look_up;
+mod upkeep;
 
 use std::io;
 use std::sync::Arc;
@@ -348,6 +349,8 @@ fn send<T>(queue: &Sender<T>, job: T) -> Result<(), TranslationError> {
 #[derive(Debug)]
 pub struct TranslationThreads {
     changing: JoinHandle<()>,
+    /// Ends when the one that changes has.
+    upkeep: JoinHandle<()>,
     looking: Vec<JoinHandle<()>>,
     equal: JoinHandle<()>,
     changes: Sender<Change>,
@@ -361,10 +364,16 @@ impl TranslationThreads {
     /// # Errors
     /// The system gives no thread.
     pub(crate) fn start(queues: TranslationQueues, shared: &Arc<Shared>, lane: WaitingLane) -> io::Result<Self> {
-        let desk = Desk { shared: Arc::clone(shared), lane };
+        // One that is woken needs not be woken again.
+        let (wake, woken) = bounded(1);
+        let desk = Desk { shared: Arc::clone(shared), lane, wake };
         // The threads alone receive: whoever sends to one that is gone is told so, and waits for nobody.
         let TranslationQueues { changes, look_ups, patient, equals } = queues;
         let changing = Builder::new().name(TRANSLATION_THREAD.to_owned()).spawn(move || desk.run(&changes))?;
+        let of_upkeep = Arc::clone(shared);
+        let upkeep = Builder::new()
+            .name("memory-upkeep".to_owned())
+            .spawn(move || upkeep::tidy(&of_upkeep.translations, &woken))?;
         let of_equal = Arc::clone(shared);
         let equal = Builder::new()
             .name("look-up-equal".to_owned())
@@ -382,6 +391,7 @@ impl TranslationThreads {
             changing,
             looking: (0..threads).map(look).collect::<io::Result<_>>()?,
             changes: shared.translations.changes.clone(),
+            upkeep,
             equal,
             look_ups: shared.translations.look_ups.clone(),
             equals: shared.translations.equals.clone(),
@@ -394,7 +404,7 @@ impl TranslationThreads {
         let _ = self.changes.send(Change::Stop);
         self.looking.iter().for_each(|_| drop(self.look_ups.send(LookUp::Stop)));
         let _ = self.equals.send(Equal::Stop);
-        let panicked = [self.changing, self.equal]
+        let panicked = [self.changing, self.upkeep, self.equal]
             .into_iter()
             .chain(self.looking)
             .filter_map(|thread| thread.join().err())
