@@ -157,7 +157,7 @@ fn bodies(token: &str) -> Vec<Case> {
         of(
             "a number beyond 64 bits",
             r#"{"changes":[{"operation":"insert","position":99999999999999999999,"content":"x"}]}"#,
-            invalid,
+            (400, INVALID, Some("changes[0].position")),
         ),
         of(
             "one bad change of two",
