@@ -133,3 +133,80 @@ async fn who_may_not_translate_is_told_why_and_hears_nothing() {
     let (messages, code, _) = revoked.closed().await;
     assert_eq!(code, 1008, "{messages:?}");
 }
+
+const FR: &str = "Le titulaire gère le personnel. Planification stratégique.\nRelève du directeur.";
+
+async fn stale(socket: &mut Socket) -> Value {
+    socket.next("translation.stale").await["payload"].clone()
+}
+
+/// The version, and of each segment what was there, what is there, and the translation.
+fn brief(told: &Value) -> Value {
+    let segments = told["segments"].as_array().unwrap().iter();
+    let texts = segments.map(|told| json!([told["previous_text"], told["source_text"], told["target_text"]]));
+    json!([told["version"], texts.collect::<Vec<_>>()])
+}
+
+#[tokio::test]
+async fn whose_source_changes_is_told_to_be_old() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let (port, ada, ben) = (server.port(), token(&home, "ada", BOTH), token(&home, "ben", EDIT));
+    // On whichever core they are.
+    for document in ["jd_1", "jd_2", "jd_3"] {
+        written(&server, document, &ada).await;
+        let path = |end: &str| format!("/api/documents/{document}{end}");
+        let body = json!({"base_version": 1, "changes": [insert("duties_fr", 0, FR)]});
+        http::post(port, &path("/changes"), &ada, &body).await.ok();
+        let mut socket = translator(&server, document, &ada).await;
+        let (mut editor, _) = Socket::joined(port, document, &ben).await;
+        let position = EN.find("director").unwrap();
+        let replace = json!({"operation": "replace", "section": "duties_en", "position": position, "length": 8,
+            "content": "deputy minister"});
+        editor.send(&message("document.change", &replace));
+        let told = stale(&mut socket).await;
+        let place = |name: &str, text: &str, sentence: &str, before: usize| {
+            let start = text[..text.find(sentence).unwrap()].chars().count();
+            let end = start + sentence.chars().count();
+            json!({"section": name, "paragraph": 1, "sentence": 0, "start": start, "end": end,
+                "document_start": before + start, "document_end": before + end})
+        };
+        let (source, target) = ("Reports to the deputy minister.", "Relève du directeur.");
+        let now = EN.replace("director", "deputy minister");
+        let expected = json!({"document_id": document, "version": 3, "sections": [], "segments": [{
+            "previous_text": "Reports to the director.", "source_text": source, "source": place("duties_en", &now, source, 0),
+            "target_text": target, "target": place("duties_fr", FR, target, now.len())}]});
+        assert_eq!(told, expected);
+        // Another text for all of it: what has changed in that, and what is told already is not.
+        let put = async |english: &str, french: &str, version: u64| {
+            let body = json!({"sections": {"duties_en": english, "duties_fr": french}});
+            let condition = format!("If-Match: \"{version}\"\r\n");
+            http::exchange(port, &http::request_with("PUT", &path(""), Some(&ada), &condition, Some(&body))).await.ok();
+        };
+        put("The incumbent manages all staff. Strategic planning.\nReports to the deputy ministers.", FR, 3).await;
+        let changed =
+            ["The incumbent manages staff.", "The incumbent manages all staff.", "Le titulaire gère le personnel."];
+        assert_eq!(brief(&stale(&mut socket).await), json!([4, [changed]]));
+        // One that brings back an older version of both makes nothing old; it is new from then on.
+        socket.send(&message("document.change", &insert("duties_fr", 12, " ne")));
+        socket.next("document.ack").await;
+        http::post(port, &path("/restore"), &ada, &json!({"version": 2})).await.ok();
+        put(&EN.replace("staff", "people"), FR, 6).await;
+        let changed =
+            ["The incumbent manages staff.", "The incumbent manages people.", "Le titulaire gère le personnel."];
+        assert_eq!(brief(&stale(&mut socket).await), json!([7, [changed]]));
+        // Who was away is told when they come back.
+        drop(socket);
+        editor.send(&message("document.change", &insert("duties_en", 0, "Also: ")));
+        editor.next("document.ack").await;
+        editor.next("document.ack").await;
+        let (mut socket, state) = Socket::joined(port, document, &ada).await;
+        assert_eq!(state["version"], 8, "{state}");
+        let mut again = subscribe();
+        again["payload"]["last_known_version"] = json!(6);
+        socket.send(&again);
+        let changed =
+            ["The incumbent manages staff.", "Also: The incumbent manages people.", "Le titulaire gère le personnel."];
+        assert_eq!(brief(&stale(&mut socket).await), json!([8, [changed]]));
+    }
+}

@@ -3,7 +3,7 @@
 use super::fields::{Fields, Value, elements};
 use super::message::InboundError;
 use super::translation_body::{is_exhaustive, languages_of, max_suggestions_of, min_confidence_of, project_of};
-use crate::ids::SectionName;
+use crate::ids::{SectionName, Version};
 use crate::translation::{Language, ProjectId};
 
 /// The most pairs of sections that may be named.
@@ -18,6 +18,8 @@ pub struct SubscribeBody {
     pub languages: [Option<Language>; 2],
     /// Which section is translated in which, where the names of the sections do not say so.
     pub sections: Option<Vec<SectionPair>>,
+    /// The version since which they want to know what has become old.
+    pub last_known_version: Option<Version>,
     /// The most suggestions for a segment.
     pub max_suggestions: usize,
     /// The confidence below which nothing is suggested, 0 to 1.
@@ -43,6 +45,7 @@ pub(super) fn subscribe_of(payload: Fields<'_, '_>) -> Result<SubscribeBody, Inb
         project_id: project_of(payload)?,
         languages: languages_of(payload)?,
         sections: payload.get("sections").map(|value| pairs_of(payload, value)).transpose()?,
+        last_known_version: payload.unsigned("last_known_version")?.map(Version),
         max_suggestions: max_suggestions_of(payload)?,
         min_confidence: min_confidence_of(payload)?,
         exhaustive: is_exhaustive(payload)?,

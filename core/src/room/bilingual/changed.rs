@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use gix_imara_diff::{Algorithm, Diff, InternedInput};
 
+use super::budget::{Budget, TooMuch};
 use super::hunks::Hunks;
 use super::lines::Block;
 use super::place::{PARAGRAPH_UNITS_MAX, SegmentAt, sentences_of};
@@ -15,9 +16,6 @@ use crate::ids::{Version, utf16_len};
 use crate::text::Text;
 use crate::translation::{ends_line, fold};
 
-/// So much text is read in a turn to find what has changed and where its translation is, in UTF-16 code units. That takes some
-/// milliseconds at most.
-pub const COMPARED_UNITS_MAX: u32 = 128 << 10;
 /// Changed sentences are held against those that came in their place, each against each, where there are no more pairs of them.
 const PAIRS_MAX: usize = 1 << 12;
 
@@ -45,31 +43,6 @@ pub(in crate::room) struct ChangedSentence {
     pub(in crate::room) version: Version,
 }
 
-/// More is to be read than may be.
-#[derive(Debug)]
-pub(super) struct TooMuch;
-
-/// How much may still be read in a turn.
-#[derive(Debug)]
-pub(super) struct Budget {
-    units: u32,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { units: COMPARED_UNITS_MAX }
-    }
-}
-
-impl Budget {
-    /// So much is to be read.
-    pub(super) fn spend(&mut self, units: usize) -> Result<(), TooMuch> {
-        let units = u32::try_from(units).map_err(|_| TooMuch)?;
-        self.units = self.units.checked_sub(units).ok_or(TooMuch)?;
-        Ok(())
-    }
-}
-
 /// What has become of the text of a section by these stretches, `blocks` being the lines that they were in.
 pub(super) fn source_change(
     section: usize,
@@ -84,8 +57,9 @@ pub(super) fn source_change(
     // The paragraphs that there are, and were, before a block.
     let (mut more, mut less) = (0, 0);
     for block in joined(blocks) {
-        let read = budget.spend(block.old.len() + block.new.len()).and_then(|()| {
-            let before = numbered(&hunks.old_text(block.old.clone(), now), block.paragraph, block.old.start)?;
+        let read = budget.spend(block.new.len()).and_then(|()| {
+            let old = hunks.old_text(block.old.clone(), now, budget)?;
+            let before = numbered(&old, block.paragraph, block.old.start)?;
             let text = now.slice(block.new.start as usize..block.new.end as usize);
             Ok((before, numbered(&text, block.paragraph + more - less, block.new.start)?))
         });
@@ -148,6 +122,7 @@ fn find_changed(
     after: &[Numbered],
     found: &mut Vec<ChangedSentence>,
 ) {
+    let newest = hunks.as_slice().iter().map(|hunk| hunk.versions[1]).max();
     let mut input = InternedInput::default();
     input.update_before(before.iter().map(|one| one.folded.as_str()));
     input.update_after(after.iter().map(|one| one.folded.as_str()));
@@ -159,12 +134,12 @@ fn find_changed(
                 let Numbered { paragraph, sentence, .. } = *now;
                 (SegmentAt { section, paragraph, sentence, range: now.range.clone() }, now.text.clone())
             });
-            let by = match hunks.touching(&one.range) {
+            let version = match hunks.touching(&one.range) {
                 // What is around it made it end elsewhere.
-                [] => hunks.as_slice(),
-                touching => touching,
+                [] => newest,
+                touching => touching.iter().map(|hunk| hunk.versions[1]).max(),
             };
-            let version = by.iter().map(|hunk| hunk.versions[1]).max().unwrap_or_default();
+            let version = version.unwrap_or_default();
             let Numbered { paragraph, sentence, .. } = *one;
             found.push(ChangedSentence { paragraph, sentence, previous: one.text.clone(), now, version });
         }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::budget::{Budget, TooMuch};
 use crate::document::{Part, SectionRef};
 use crate::ids::{Version, utf16_len};
 use crate::ot::split_utf16;
@@ -60,15 +61,19 @@ impl Hunks {
     }
 
     /// What was in a part of the section, which is `now` another one.
-    pub(super) fn old_text(&self, old: Range<u32>, now: &Text) -> String {
+    pub(super) fn old_text(&self, old: Range<u32>, now: &Text, budget: &mut Budget) -> Result<String, TooMuch> {
+        budget.spend(old.len())?;
         let mut text = String::new();
         for stretch in self.stretches(old) {
             match stretch {
                 Stretch::Kept(new) => text += &now.slice(new.start as usize..new.end as usize),
-                Stretch::Gone { hunk, within } => text += slice_utf16(&hunk.text, within),
+                Stretch::Gone { hunk, within } => {
+                    budget.skip(within.start)?;
+                    text += slice_utf16(&hunk.text, within);
+                }
             }
         }
-        text
+        Ok(text)
     }
 
     /// A part of the section as it was, piece by piece: what is still there, and what is not.

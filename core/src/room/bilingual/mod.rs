@@ -8,8 +8,10 @@
 //! at a cursor and its counterpart, `subscription` what one member is told.
 //!
 //! When a source changes, its translation is old: `changed` is which sentences have become others, `stale` where their
-//! translations are, `marks` which of them somebody was told, and `telling` tells the rest.
+//! translations are, `marks` which of them somebody was told, and `telling` tells the rest; `catching_up` is for who was not there.
 
+mod budget;
+mod catching_up;
 mod changed;
 mod hunks;
 mod lines;
@@ -19,8 +21,6 @@ mod place;
 mod stale;
 mod subscription;
 mod telling;
-
-use std::collections::BTreeMap;
 
 use super::counters::Sent;
 use super::member::{Dialect, Marked};
@@ -34,7 +34,8 @@ use crate::protocol::outbound::Metadata;
 use crate::protocol::translation_outbound::{Suggested, Suggestions};
 use crate::protocol::{Inbound, InboundError, SectionPair, SubscribeBody, TranslationMessage, language_pair};
 use crate::translation::{GlossaryTerm, Suggestion};
-pub use changed::COMPARED_UNITS_MAX;
+pub use budget::COMPARED_UNITS_MAX;
+use catching_up::hunks_since;
 use hunks::Hunks;
 pub use lines::LINES_MAX;
 use lines::Lines;
@@ -130,7 +131,7 @@ impl Bilingual {
             self.subscriptions.iter_mut().for_each(|subscription| subscription.marks = Marks::default());
             return Stale::whole(document, &self.followed, &self.pairs);
         };
-        let sought = Sought::new(document, &self.followed, &self.pairs, &happened);
+        let sought = Sought::new(document, |section| self.followed.get(&section), &self.pairs, &happened);
         for (section, (hunks, blocks)) in &happened {
             self.subscriptions.iter_mut().for_each(|subscription| subscription.marks.go_along(*section, hunks));
             let Some(lines) = self.followed.get_mut(section) else { continue };
@@ -143,27 +144,13 @@ impl Bilingual {
 
     /// What has happened to the sections of pairs; `None` if nobody knows any more.
     fn happened(&self, document: &Document) -> Option<Happened> {
-        let mut changed: BTreeMap<usize, Hunks> = BTreeMap::new();
-        for change in document.history().since(self.seen).ok()? {
-            for made in change.sections() {
-                let section = usize::from(made.section);
-                if self.pairs.iter().any(|pair| pair.has(section)) {
-                    changed.entry(section).or_default().add(change.version(), made);
-                }
-            }
-        }
-        let blocks = |section: usize, hunks: &Hunks| {
-            self.followed.get(&section).map(|lines| lines.blocks(hunks.as_slice())).unwrap_or_default()
+        let changed = hunks_since(document, self.seen, &self.pairs)?.into_iter();
+        let with_blocks = |(section, hunks): (usize, Hunks)| {
+            let lines = self.followed.get(&section);
+            let blocks = lines.map(|lines| lines.blocks(hunks.as_slice())).unwrap_or_default();
+            (section, (hunks, blocks))
         };
-        Some(
-            changed
-                .into_iter()
-                .map(|(section, hunks)| {
-                    let blocks = blocks(section, &hunks);
-                    (section, (hunks, blocks))
-                })
-                .collect(),
-        )
+        Some(changed.map(with_blocks).collect())
     }
 
     /// Finds out which sections are pairs by now, and follows them.
@@ -266,6 +253,9 @@ impl Room {
         let frame = frame(Sent::Subscribed.name(), &told, &Metadata::of_server(now, correlation_id));
         self.members.send(key, self.version_gate(), frame);
         self.config.counters.count_sent(Sent::Subscribed, 1);
+        if let Some(known) = body.last_known_version {
+            self.catch_up_translating(now, key, known);
+        }
         Ok(())
     }
 

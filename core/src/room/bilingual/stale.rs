@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::changed::{Budget, ChangedSentence, SourceChange, TooMuch, source_change};
+use super::budget::{Budget, TooMuch};
+use super::changed::{ChangedSentence, SourceChange, source_change};
 use super::hunks::{Hunks, Stretch};
 use super::lines::{Block, Lines, Walk};
 use super::pairing::Pair;
@@ -17,7 +18,7 @@ use crate::ids::{Version, utf16_len};
 use crate::text::Text;
 
 /// So much is looked at at once for something that is no white space, in UTF-16 code units.
-const LOOK_UNITS: u32 = 256;
+const LOOK_UNITS: u32 = 32;
 
 /// What has happened to a section since it was looked at last: the stretches, and the lines that they were in.
 pub(super) type Happened = BTreeMap<usize, (Hunks, Vec<Block>)>;
@@ -60,22 +61,27 @@ pub(super) struct Sought {
 }
 
 impl Sought {
-    /// Begins with what has happened, while what is `followed` is how it was.
-    pub(super) fn new(document: &Document, followed: &Followed, pairs: &[Pair], happened: &Happened) -> Self {
+    /// Begins with what has happened, `lines` being those of a section before that.
+    pub(super) fn new<'a>(
+        document: &Document,
+        lines: impl Fn(usize) -> Option<&'a Lines>,
+        pairs: &[Pair],
+        happened: &Happened,
+    ) -> Self {
         let mut budget = Budget::default();
         let (mut sources, mut places) = (BTreeMap::new(), Vec::new());
         let text = |section: usize| document.sections()[section].text();
         for pair in pairs {
             let (Some(target), Some((hunks, blocks))) = (pair.target, happened.get(&pair.source)) else { continue };
             let change = sources.entry(pair.source).or_insert_with(|| {
-                if !followed.contains_key(&pair.source) {
+                if lines(pair.source).is_none() {
                     return SourceChange::Unknown;
                 }
                 source_change(pair.source, (hunks, blocks), text(pair.source), &mut budget)
             });
             let found = match change {
                 SourceChange::Sentences(changed) if changed.is_empty() => continue,
-                SourceChange::Sentences(changed) => followed.get(&target).and_then(|lines| {
+                SourceChange::Sentences(changed) => lines(target).and_then(|lines| {
                     let none = Hunks::default();
                     let hunks = happened.get(&target).map_or(&none, |(hunks, _)| hunks);
                     places_of(changed, lines, hunks, text(target), &mut budget).ok()
@@ -162,11 +168,11 @@ fn places_of(
     while let Some(first) = indices.next() {
         let paragraph = changed[first].paragraph;
         let Some(line) = walk.paragraph(paragraph) else { break };
-        budget.spend(line.units as usize)?;
         if line.units > PARAGRAPH_UNITS_MAX {
             return Err(TooMuch);
         }
-        let sentences = sentences_of(&hunks.old_text(line.start..line.start + line.units, now), line.start);
+        let old = hunks.old_text(line.start..line.start + line.units, now, budget)?;
+        let sentences = sentences_of(&old, line.start);
         let mut index = Some(first);
         while let Some(at) = index {
             if let Some(Sentence { range, .. }) = sentences.get(changed[at].sentence) {

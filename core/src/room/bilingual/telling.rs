@@ -4,12 +4,12 @@ use super::place_told;
 use super::stale::{Stale, StaleSegment};
 use super::subscription::Subscription;
 use crate::document::Document;
-use crate::ids::UnixMillis;
+use crate::ids::{UnixMillis, Version};
 use crate::protocol::bilingual_outbound::{PairTold, StaleTold, TranslationStale};
 use crate::protocol::outbound::Metadata;
 use crate::room::counters::Sent;
 use crate::room::member::Dialect;
-use crate::room::{Room, frame};
+use crate::room::{MemberKey, Room, frame};
 
 /// The most segments of one `translation.stale`. What has more is told as whole sections.
 pub const STALE_TOLD_MAX: usize = 64;
@@ -83,17 +83,28 @@ impl<'a> News<'a> {
 impl Room {
     /// Reads what has happened since, for those who translate here, and tells them what has become old by it.
     pub(super) fn read_changes(&mut self, now: UnixMillis) {
-        let (document, gate) = (&self.document, self.version_gate());
-        let Some(bilingual) = &mut self.bilingual else { return };
-        let stale = bilingual.read(document);
-        if stale.is_empty() {
-            return;
+        if let Some(bilingual) = &mut self.bilingual {
+            let stale = bilingual.read(&self.document);
+            self.tell_stale(now, &stale, |_| true);
         }
-        for subscription in &mut bilingual.subscriptions {
+    }
+
+    /// Tells a member what has become old since a version that it knows.
+    pub(super) fn catch_up_translating(&mut self, now: UnixMillis, key: MemberKey, known: Version) {
+        let Some(bilingual) = &mut self.bilingual else { return };
+        let pairs = bilingual.find(key).map(|subscription| subscription.pairs.clone()).unwrap_or_default();
+        let stale = bilingual.stale_since(&self.document, known, &pairs);
+        self.tell_stale(now, &stale, |other| other == key);
+    }
+
+    fn tell_stale(&mut self, now: UnixMillis, stale: &Stale, is_told: impl Fn(MemberKey) -> bool) {
+        let (document, gate) = (&self.document, self.version_gate());
+        let Some(bilingual) = self.bilingual.as_mut().filter(|_| !stale.is_empty()) else { return };
+        for subscription in bilingual.subscriptions.iter_mut().filter(|one| is_told(one.key)) {
             let Some(member) = self.members.get(subscription.key) else { continue };
-            let news = News::of(&stale, subscription);
+            let news = News::of(stale, subscription);
             if !news.is_empty() {
-                let told = news.message(document, member.dialect, &stale, subscription);
+                let told = news.message(document, member.dialect, stale, subscription);
                 let frame = frame(Sent::Stale.name(), &told, &Metadata::of_server(now, None));
                 self.members.send(subscription.key, gate, frame);
                 self.config.counters.count_sent(Sent::Stale, 1);

@@ -1,7 +1,9 @@
 //! Whose source changes is old, and those who translate are told so once.
 
+use jddb_core::ids::PositionEncoding;
 use jddb_core::room::{
-    COMPARED_UNITS_MAX, LINES_MAX, MemberKey, PARAGRAPH_UNITS_MAX, STALE_REMEMBERED_MAX, STALE_TOLD_MAX,
+    COMPARED_UNITS_MAX, Dialect, LINES_MAX, MemberKey, PARAGRAPH_UNITS_MAX, STALE_REMEMBERED_MAX, STALE_TOLD_MAX,
+    TranslationRights,
 };
 use serde_json::{Value, json};
 
@@ -20,22 +22,22 @@ pub(super) fn stale(house: &mut House, key: MemberKey) -> Option<Value> {
 }
 
 /// The segments among that: what was there, what is there, and the translation.
-fn segments(told: Option<&Value>) -> Vec<[String; 3]> {
+pub(super) fn segments(told: Option<&Value>) -> Vec<[String; 3]> {
     let text = |segment: &Value, key: &str| segment[key].as_str().unwrap_or("-").to_owned();
     let segments = told.into_iter().flat_map(|told| told["segments"].as_array().unwrap());
     segments.map(|segment| ["previous_text", "source_text", "target_text"].map(|key| text(segment, key))).collect()
 }
 
-fn sections(told: Option<&Value>) -> Vec<[&str; 2]> {
+pub(super) fn sections(told: Option<&Value>) -> Vec<[&str; 2]> {
     let sections = told.into_iter().flat_map(|told| told["sections"].as_array().unwrap());
     sections.map(|pair| [pair["source"].as_str().unwrap(), pair["target"].as_str().unwrap()]).collect()
 }
 
 /// Somebody who is told, and somebody who edits.
-struct Desk {
-    house: House,
-    ada: MemberKey,
-    ben: MemberKey,
+pub(super) struct Desk {
+    pub(super) house: House,
+    pub(super) ada: MemberKey,
+    pub(super) ben: MemberKey,
 }
 
 impl Desk {
@@ -61,7 +63,7 @@ impl Desk {
         Self { house, ada, ben }
     }
 
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::holding(&[("a_en", EN), ("a_fr", FR)])
     }
 
@@ -74,7 +76,7 @@ impl Desk {
         json!({"operation": "replace", "section": section, "position": position, "length": units(from), "content": to})
     }
 
-    fn replace(&mut self, section: &str, from: &str, to: &str) {
+    pub(super) fn replace(&mut self, section: &str, from: &str, to: &str) {
         let replacement = self.replacement(section, from, to);
         self.house.say(self.ben, change(replacement));
     }
@@ -84,7 +86,7 @@ impl Desk {
     }
 
     /// What they are told, of segments alone.
-    fn check(&mut self, expected: &[[&str; 3]]) {
+    pub(super) fn check(&mut self, expected: &[[&str; 3]]) {
         let told = self.told();
         assert_eq!(segments(told.as_ref()), expected);
         assert_eq!(sections(told.as_ref()), [[""; 2]; 0]);
@@ -149,6 +151,7 @@ fn what_is_only_new_and_what_a_translator_calls_the_same_makes_nothing_old() {
 fn what_becomes_of_paragraphs() {
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [[&'a str; 3]]);
     let cases: &[Case<'_>] = &[
+        (&[("One is here.", "And one more. One is near.")], &[["One is here.", "One is near.", "Un est ici."]]),
         (&[("Three follows.\n", "")], &[["Three follows.", "-", "Trois suit."]]),
         (&[("One is here. ", "")], &[["One is here.", "-", "Un est ici."]]),
         (&[("here. Two", "here.\nTwo")], &[]),
@@ -367,4 +370,99 @@ fn each_direction_is_told_for_itself() {
     desk.house.say(desk.ada, message("translation.unsubscribe", json!({})));
     desk.replace("a_en", "One", "It");
     desk.check(&[]);
+}
+
+#[test]
+fn what_is_undone_is_not_told_again() {
+    let mut desk = Desk::new();
+    // In the same turn nothing has changed.
+    desk.replace("a_en", "there", "near");
+    desk.replace("a_en", "near", "there");
+    desk.replace("a_en", "Three follows.\n", "");
+    desk.replace("a_en", "\n\n", "\n\nThree follows.\n");
+    desk.check(&[]);
+    // In a later one they know already; whoever looks finds what it was.
+    desk.replace("a_en", "there", "near");
+    desk.check(&[["Two is there.", "Two is near.", "Deux est là."]]);
+    desk.replace("a_en", "near", "there");
+    desk.check(&[]);
+}
+
+/// Places are counted as each connection wants it.
+#[test]
+fn each_dialect_is_told_its_places() {
+    let (before, old, translation) = ("é😀é. ", "Old 😀.", "Vieux é😀.");
+    for encoding in PositionEncoding::ALL {
+        for over_document in [false, true] {
+            let mut house = House::holding(&[
+                ("x", "😀é"),
+                ("a_en", &format!("{before}{old}")),
+                ("a_fr", &format!("{before}{translation}")),
+            ]);
+            let ada = house.settle(guest("ada").translating().speaking(Dialect { encoding, over_document }));
+            house.say(ada, subscribe(json!({})));
+            let ben = house.settle(guest("ben"));
+            house.say(
+                ben,
+                change(
+                    json!({"operation": "replace", "section": "a_en", "position": 6, "length": 3, "content": "Now é"}),
+                ),
+            );
+            let told = stale(&mut house, ada).unwrap();
+            let units = |text: &str| encoding.length_of(text);
+            let place = |name: &str, offset: usize, text: &str| {
+                let (start, end) = (units(before), units(before) + units(text));
+                let [own, other] = if over_document { [offset, 0] } else { [0, offset] };
+                let others =
+                    if over_document { ["section_start", "section_end"] } else { ["document_start", "document_end"] };
+                json!({"section": name, "paragraph": 0, "sentence": 1, "start": own + start, "end": own + end,
+                    others[0]: other + start, others[1]: other + end})
+            };
+            let (x, en) = (units("😀é"), units(before) + units("Now é 😀."));
+            let segment = &told["segments"][0];
+            assert_eq!(segment["source"], place("a_en", x, "Now é 😀."), "{encoding:?} {over_document}");
+            assert_eq!(segment["target"], place("a_fr", x + en, translation), "{encoding:?} {over_document}");
+        }
+    }
+}
+
+#[test]
+fn who_may_no_longer_read_translations_is_told_nothing() {
+    let mut desk = Desk::new();
+    let rights = |reads, writes| TranslationRights { reads, writes };
+    desk.house.renew(desk.ada, rights(true, false));
+    desk.replace("a_en", "there", "near");
+    desk.check(&[["Two is there.", "Two is near.", "Deux est là."]]);
+    desk.replace("a_en", "One", "It");
+    desk.house.renew(desk.ada, rights(false, true));
+    desk.check(&[]);
+    assert!(!desk.house.room.is_translated(), "nothing is followed any more");
+}
+
+/// More changes in a turn than are told apart, of which none is large.
+#[test]
+fn too_many_changes_in_a_turn_are_told_as_whole_sections() {
+    const LINES: usize = 600;
+    let text = |word: &str| format!("{word}.\n").repeat(LINES);
+    let mut desk = Desk::holding(&[("a_en", &text("One two")), ("a_fr", &text("Un"))]);
+    let rounds = |desk: &mut Desk, count: usize, letter: &str| {
+        for round in 0..count {
+            let change = |line: usize| json!({"operation": "replace", "section": "a_en", "position": line * 9 + 2 * round, "length": 1, "content": letter});
+            let changes: Vec<Value> = (0..LINES).map(change).collect();
+            let base_version = desk.house.version();
+            desk.house
+                .say(desk.ben, message("document.change", json!({"base_version": base_version, "changes": changes})));
+        }
+        let told = desk.told();
+        (segments(told.as_ref()).len(), sections(told.as_ref()).len())
+    };
+    assert_eq!(rounds(&mut desk, 1, "x"), (STALE_TOLD_MAX, 1), "more than fits");
+    desk.replace("a_fr", "Un", "Le un");
+    desk.check(&[]);
+    // Each line has two places: nobody knows any more what was there.
+    assert_eq!(rounds(&mut desk, 2, "y"), (0, 1));
+    // And from then on it goes on as before.
+    desk.replace("a_fr", "Le un", "Les uns");
+    desk.check(&[]);
+    assert_eq!(rounds(&mut desk, 1, "z"), (STALE_TOLD_MAX, 1));
 }
