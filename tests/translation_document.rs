@@ -142,7 +142,7 @@ async fn stale(socket: &mut Socket) -> Value {
 
 /// The version, and of each segment what was there, what is there, and the translation.
 fn brief(told: &Value) -> Value {
-    let segments = told["segments"].as_array().unwrap().iter();
+    let segments = told["segments"].as_array().into_iter().flatten();
     let texts = segments.map(|told| json!([told["previous_text"], told["source_text"], told["target_text"]]));
     json!([told["version"], texts.collect::<Vec<_>>()])
 }
@@ -160,13 +160,13 @@ async fn whose_source_changes_is_told_to_be_old() {
         http::post(port, &path("/changes"), &ada, &body).await.ok();
         let mut socket = translator(&server, document, &ada).await;
         let (editor, _) = Socket::joined(port, document, &ben).await;
-        let position = EN.find("director").unwrap();
+        let position = EN.find("director").expect("it is there");
         let replace = json!({"operation": "replace", "section": "duties_en", "position": position, "length": 8,
             "content": "deputy minister"});
         editor.send(&message("document.change", &replace));
         let told = stale(&mut socket).await;
         let place = |name: &str, text: &str, sentence: &str, before: usize| {
-            let start = text[..text.find(sentence).unwrap()].chars().count();
+            let start = text[..text.find(sentence).expect("it is there")].chars().count();
             let end = start + sentence.chars().count();
             json!({"section": name, "paragraph": 1, "sentence": 0, "start": start, "end": end,
                 "document_start": before + start, "document_end": before + end})
