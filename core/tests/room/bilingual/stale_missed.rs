@@ -55,6 +55,23 @@ fn who_comes_back_is_told_what_has_become_old() {
     assert_eq!(told.last().unwrap()["payload"]["details"]["field"], "payload.last_known_version", "{told:?}");
 }
 
+/// Translations are found by the numbers that they had, whatever has come before them on both sides since.
+#[test]
+fn who_comes_back_after_both_sides_have_grown_is_told_of_the_right_sentence() {
+    let mut desk = Desk::new();
+    let known = desk.house.version();
+    desk.house.leave(desk.ada);
+    desk.replace("a_en", "One", "Zero.\nOne");
+    desk.replace("a_fr", "Un est", "Zéro.\nUn est");
+    desk.replace("a_en", "Three", "Four");
+    let (_, told) = come_back(&mut desk.house, json!(known));
+    assert_eq!(segments(told.as_ref()), [["Three follows.", "Four follows.", "Trois suit."]]);
+    // And after one side has lost what it had come by.
+    desk.replace("a_fr", "Zéro.\n", "");
+    let (_, told) = come_back(&mut desk.house, json!(known));
+    assert_eq!(segments(told.as_ref()), [["Three follows.", "Four follows.", "Trois suit."]]);
+}
+
 #[test]
 fn what_is_no_longer_remembered_is_told_as_whole_sections() {
     let document = DocumentLimits { history_versions_max: 2, ..DocumentLimits::default() };
