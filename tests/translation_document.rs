@@ -120,6 +120,10 @@ async fn who_may_not_translate_is_told_why_and_hears_nothing() {
     let mut socket = translator(&server, "jd_1", &ada).await;
     socket.send(&message("cursor.position", &json!({"section": "duties_en", "position": 5})));
     suggestion(&mut socket).await;
+    // Who may only read hands nothing in.
+    let mut reader = translator(&server, "jd_1", &token(&home, "cy", "document:read translation:read")).await;
+    reader.send(&message("translation.submit", &json!({"source_text": "a", "text": "b"})));
+    reader.error("FORBIDDEN").await;
     // A token without the scope ends it, and the connection goes on.
     socket.send(&message("auth.refresh", &json!({"token": token(&home, "ada", EDIT)})));
     let told = socket.next("translation.unsubscribed").await;
