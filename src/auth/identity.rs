@@ -114,7 +114,7 @@ impl Identity {
     /// Whether the `documents` claim covers the document. Every list and feed is filtered by this.
     #[must_use]
     pub fn covers(&self, document_id: &str) -> bool {
-        self.documents.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(document_id)))
+        DocumentPattern::cover(self.documents.as_deref(), document_id)
     }
 }
 

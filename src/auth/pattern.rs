@@ -16,6 +16,12 @@ impl DocumentPattern {
         (1..=Self::BYTES_MAX).contains(&text.len()).then(|| Self(text.into()))
     }
 
+    /// Whether a token that is limited to those documents, or to none, is for that one.
+    #[must_use]
+    pub fn cover(documents: Option<&[Self]>, document_id: &str) -> bool {
+        documents.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(document_id)))
+    }
+
     /// The pattern as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -19,7 +19,7 @@ use jddb_core::protocol::Parser;
 use jddb_core::websocket::{CloseCode, Decoder, DecoderLimits, Event, Inflater, encode_pong};
 use tokio::task::spawn_local;
 
-use crate::auth::Pass;
+use crate::auth::{DocumentPattern, Pass};
 use crate::clock;
 use crate::cores::Core;
 use crate::occupancy::Seat;
@@ -62,6 +62,8 @@ pub(crate) struct Connection {
     seat: RefCell<Option<Seat>>,
     /// By what the token can be revoked that it goes by.
     pass: Cell<Pass>,
+    /// The documents that it is limited to, of who is in one.
+    documents: RefCell<Option<Box<[DocumentPattern]>>>,
     /// The newest text that it wants looked up, once it translates.
     newest: OnceCell<Arc<NewestLookUp>>,
 }
@@ -122,6 +124,7 @@ fn begin(core: &Rc<Core>, wire: Wire, home: Home, seat: Seat, pass: Pass) -> Rc<
         seat: RefCell::new(Some(seat)),
         bytes_sent: Cell::new(0),
         pass: Cell::new(pass),
+        documents: RefCell::default(),
         newest: OnceCell::new(),
     });
     connection.number.set(core.register(&connection));
@@ -330,6 +333,16 @@ impl Connection {
     /// By what the token can be revoked that it goes by.
     pub(crate) fn pass(&self) -> Pass {
         self.pass.get()
+    }
+
+    /// The documents that its token is limited to; `None` if it is to none.
+    pub(crate) fn limit_to(&self, documents: Option<Vec<DocumentPattern>>) {
+        self.documents.replace(documents.map(Vec::into_boxed_slice));
+    }
+
+    /// Whether its token is for that document.
+    pub(crate) fn covers(&self, document_id: &str) -> bool {
+        DocumentPattern::cover(self.documents.borrow().as_deref(), document_id)
     }
 
     /// It goes by another token from here on.

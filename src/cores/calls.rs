@@ -9,7 +9,7 @@ use jddb_core::room::{Answer, Caller, IfMatch, NewSession, Rewriting, Room, User
 use tokio::sync::oneshot;
 
 use super::core::now;
-use super::rooms::RoomCell;
+use super::rooms::{Promise, RoomCell};
 use crate::auth::Pass;
 
 /// How long an explicit session lasts: six hours, as in the reference's example.
@@ -194,7 +194,7 @@ impl Ask {
 
 /// Serves a call on an open document: its answer is promised, and given when it may be.
 pub(super) fn serve(cell: &RoomCell, call: Call) {
-    let request = cell.promise(call.reply);
+    let request = cell.promise(Promise::Call(call.reply));
     let mut room = cell.room.borrow_mut();
     if let Err(error) = put_to(&mut room, now(), request, call.ask) {
         room.answer_refusal(request, error);

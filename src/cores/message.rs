@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 use super::calls::Call;
 use super::feeds::FeedMessage;
-use crate::auth::{Identity, Pass};
+use super::readings::ReadCounterpart;
+use crate::auth::{DocumentPattern, Identity, Pass};
 use crate::config::Limits;
 use crate::connection::Line;
 use crate::occupancy::Seat;
@@ -27,6 +28,8 @@ pub enum CoreMessage {
     Abandon(Reservation),
     /// What is asked of a document over HTTP.
     Call(Box<Call>),
+    /// What is asked of a document that another one is a translation of.
+    ReadCounterpart(Box<ReadCounterpart>),
     /// Somebody who is in a document by HTTP no longer is.
     EndVisit(Box<EndVisit>),
     /// Which sessions there are.
@@ -123,4 +126,6 @@ pub struct Adopt {
     pub seat: Seat,
     /// By what its token can be revoked.
     pub pass: Pass,
+    /// The documents that its token is limited to.
+    pub documents: Option<Vec<DocumentPattern>>,
 }

@@ -5,7 +5,7 @@
 //!
 //! In reading order: `message` and `inbox` are what cores ask of one another; `worker` is a core's thread;
 //! `core` what it owns, and its turns; `rooms` opens, serves and forgets documents, which `requests` wait for and `calls` are
-//! made to; `places` wait for their sockets; `renewals` are new
+//! made to, and `readings` are asked for by other documents; `places` wait for their sockets; `renewals` are new
 //! tokens of who is here, `revocations` close whose were revoked; `limits` are those in force; `batch`
 //! is what waits to be durable; `sessions` are those that were planned, and lists; `feeds` tells those who watch the server; `machine` says which processors there are.
 
@@ -19,6 +19,7 @@ mod limits;
 mod machine;
 mod message;
 mod places;
+mod readings;
 mod renewals;
 mod requests;
 mod revocations;
@@ -35,6 +36,7 @@ pub use inbox::Inbox;
 pub use limits::LimitsInForce;
 pub use machine::{available_processors, cores_granted};
 pub use message::{Adopt, CoreMessage, EndVisit, ListSessions, ListedSession, Reservation, Reserve};
+pub use readings::ReadCounterpart;
 pub use worker::{Parts, Worker, WorkerError};
 
 pub(crate) use self::core::{Core, now};

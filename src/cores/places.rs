@@ -70,12 +70,12 @@ impl Core {
     }
 
     /// Takes over what leads to the client of a place.
-    pub(super) fn adopt(self: &Rc<Self>, Adopt { reservation, line, seat, pass }: Adopt) {
+    pub(super) fn adopt(self: &Rc<Self>, Adopt { reservation, line, seat, pass, documents }: Adopt) {
         let place = self.places.borrow_mut().remove(&reservation.number);
         match (place, line.arrive()) {
             (Some(place), Ok(line)) => {
                 let home = Home::Member { cell: place.cell, key: place.member };
-                connection::adopt(self, line, home, seat, pass);
+                connection::adopt(self, line, home, seat, pass).limit_to(documents);
             }
             (place, _) => {
                 tracing::warn!("a client came too late for its place, or cannot be taken over");

@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use jddb_core::ids::UnixMillis;
+use jddb_core::ids::{DocumentId, UnixMillis};
 use jddb_core::protocol::{ErrorCode, InboundError};
 use jddb_core::room::{Renewal, RenewalRequest, TranslationRights};
 
 use super::core::{Core, now};
+use super::feeds::not_covered;
 use crate::auth::{Identity, Refusal, Scope, Shown, Token};
 use crate::connection::{Connection, Home};
 
@@ -49,6 +50,9 @@ impl Core {
                         && is_accepted
                     {
                         connection.go_by(identity.pass);
+                        connection.limit_to(identity.documents);
+                        let may_read = |id: &DocumentId| connection.covers(id.as_str());
+                        cell.room.borrow_mut().limit_counterpart(now(), *key, may_read, not_covered);
                     }
                 }
                 Home::Observer(observer) => {

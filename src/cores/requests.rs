@@ -7,6 +7,7 @@ use jddb_core::websocket::CloseCode;
 
 use super::calls::{Ask, Call, Creates};
 use super::message::Reserve;
+use super::readings::ReadCounterpart;
 use crate::auth::Pass;
 
 /// A request that waits for its document, or is served by it.
@@ -15,6 +16,8 @@ pub(super) enum Request {
     Reserve(Box<Reserve>),
     /// A call over HTTP.
     Call(Box<Call>),
+    /// A question of another document.
+    Read(Box<ReadCounterpart>),
 }
 
 impl Request {
@@ -22,6 +25,7 @@ impl Request {
         match self {
             Self::Reserve(reserve) => &reserve.document_id,
             Self::Call(call) => &call.document_id,
+            Self::Read(read) => &read.document_id,
         }
     }
 
@@ -30,6 +34,7 @@ impl Request {
         match self {
             Self::Reserve(_) => false,
             Self::Call(call) => call.ask.reads_only(),
+            Self::Read(_) => true,
         }
     }
 
@@ -38,6 +43,7 @@ impl Request {
         match self {
             Self::Reserve(_) => None,
             Self::Call(call) => Some(&call.pass),
+            Self::Read(read) => Some(&read.pass),
         }
     }
 
@@ -50,7 +56,7 @@ impl Request {
     pub(super) fn creates(&self) -> Creates {
         match self {
             Self::Reserve(reserve) if reserve.edits => Creates::OnOpen,
-            Self::Reserve(_) => Creates::Never,
+            Self::Reserve(_) | Self::Read(_) => Creates::Never,
             Self::Call(call) => call.ask.creates(),
         }
     }
@@ -63,6 +69,9 @@ impl Request {
             }
             Self::Call(call) => {
                 let _ = call.reply.send(Err(trouble.error()));
+            }
+            Self::Read(read) => {
+                let _ = read.reply.send(Err(trouble.error()));
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jddb_core::document::{Document, Entry, Save, Session};
 use jddb_core::ids::{DocumentId, UnixMillis, Version};
 use jddb_core::protocol::InboundError;
-use jddb_core::room::{KnownSave, MemberKey, Room};
+use jddb_core::room::{CounterpartRead, KnownSave, MemberKey, Room};
 use jddb_storage::LoadError;
 use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, spawn_local};
@@ -17,6 +17,7 @@ use tokio::task::{spawn_blocking, spawn_local};
 use super::calls::{self, Answered, Creates};
 use super::core::{Core, now};
 use super::message::{CoreMessage, EndVisit};
+use super::readings;
 use super::requests::{Request, Trouble};
 use crate::clock;
 use crate::connection::{Connection, Home};
@@ -35,12 +36,20 @@ pub(super) enum Slot {
     Leaving(Rc<RoomCell>, Vec<Request>),
 }
 
+/// Who is answered once the room says so.
+pub(super) enum Promise {
+    /// Whoever has called, with what the room says.
+    Call(oneshot::Sender<Result<Answered, InboundError>>),
+    /// Another document, with what was read, unless the room says that it is lost.
+    Reading(oneshot::Sender<Result<CounterpartRead, InboundError>>, CounterpartRead),
+}
+
 /// A room with its sockets.
 pub(crate) struct RoomCell {
     pub(super) document_id: DocumentId,
     pub(crate) room: RefCell<Room>,
     connections: RefCell<Vec<Option<Rc<Connection>>>>,
-    answers: RefCell<HashMap<u64, oneshot::Sender<Result<Answered, InboundError>>>>,
+    answers: RefCell<HashMap<u64, Promise>>,
     answer_number: Cell<u64>,
     /// Bytes that wait for its members, as the core counts them.
     pub(super) queued_bytes: Cell<usize>,
@@ -101,15 +110,18 @@ impl RoomCell {
 
     /// Gives an answer to whom it was promised, if they still wait.
     pub(super) fn answer(&self, request: u64, answer: Result<Answered, InboundError>) {
-        if let Some(reply) = self.answers.borrow_mut().remove(&request) {
-            let _ = reply.send(answer);
+        // They may no longer wait.
+        match self.answers.borrow_mut().remove(&request) {
+            Some(Promise::Call(reply)) => drop(reply.send(answer)),
+            Some(Promise::Reading(reply, read)) => drop(reply.send(answer.map(|_| read))),
+            None => {}
         }
     }
 
-    pub(super) fn promise(&self, reply: oneshot::Sender<Result<Answered, InboundError>>) -> u64 {
+    pub(super) fn promise(&self, promise: Promise) -> u64 {
         let request = self.answer_number.get() + 1;
         self.answer_number.set(request);
-        self.answers.borrow_mut().insert(request, reply);
+        self.answers.borrow_mut().insert(request, promise);
         request
     }
 }
@@ -130,6 +142,7 @@ impl Core {
         match message {
             CoreMessage::Reserve(reserve) => self.serve_request(Request::Reserve(reserve)),
             CoreMessage::Call(call) => self.serve_request(Request::Call(call)),
+            CoreMessage::ReadCounterpart(read) => self.serve_request(Request::Read(read)),
             CoreMessage::Adopt(adopt) => self.adopt(*adopt),
             CoreMessage::Abandon(reservation) => self.abandon(reservation),
             CoreMessage::EndVisit(end) => self.end_visit(*end),
@@ -282,6 +295,7 @@ impl Core {
         match request {
             Request::Reserve(reserve) => self.reserve(cell, *reserve),
             Request::Call(call) => calls::serve(cell, *call),
+            Request::Read(read) => readings::serve(cell, *read),
         }
         if cell.room.borrow().is_deleted() {
             let leaving = Slot::Leaving(Rc::clone(cell), Vec::new());

@@ -26,7 +26,7 @@ use super::response::HttpResponse;
 use super::site::Site;
 use super::slots::Slot;
 use super::socket::Socket;
-use crate::auth::{Identity, Pass, Scope};
+use crate::auth::{DocumentPattern, Identity, Pass, Scope};
 use crate::connection::{ArrivedLine, Line};
 use crate::cores::{Adopt, CoreMessage, Reservation, Reserve};
 use crate::occupancy::Seat;
@@ -77,6 +77,8 @@ pub(super) struct Entrant {
     seat: Seat,
     /// By what their token can be revoked.
     pass: Pass,
+    /// The documents that it is limited to.
+    documents: Option<Vec<DocumentPattern>>,
 }
 
 /// A place in a room that was made for somebody.
@@ -84,13 +86,15 @@ pub(super) struct Place {
     pub(super) reservation: Reservation,
     pub(super) seat: Seat,
     pub(super) pass: Pass,
+    /// The documents that their token is limited to.
+    documents: Option<Vec<DocumentPattern>>,
 }
 
 impl Place {
     /// What has the room's core take them in, once something leads to them.
     pub(super) fn adopt(self, line: Line) -> CoreMessage {
-        let Self { reservation, seat, pass } = self;
-        CoreMessage::Adopt(Box::new(Adopt { reservation, line, seat, pass }))
+        let Self { reservation, seat, pass, documents } = self;
+        CoreMessage::Adopt(Box::new(Adopt { reservation, line, seat, pass, documents }))
     }
 }
 
@@ -100,13 +104,14 @@ impl Entrant {
         if site.is_draining() {
             return Err(refusal::shutting_down());
         }
-        let identity = authenticate_socket(site, request)?;
+        let mut identity = authenticate_socket(site, request)?;
         let invalid_id = |_| refusal::invalid_document_id(site.id_pattern.as_str());
         let document_id = document_id(site, segment).map_err(invalid_id)?;
         let may_edit = identity.allows(Scope::DocumentWrite, document_id.as_str()).is_ok();
         let is_admin = identity.allows(Scope::DocumentAdmin, document_id.as_str()).is_ok();
         identity.allows(Scope::DocumentRead, document_id.as_str()).map_err(refusal::forbidden)?;
         let translates = identity.translates();
+        let documents = identity.documents.take();
         let (reply, answer) = oneshot::channel();
         let setting = site.shared.config.greeting;
         let (granted, expiry, pass) = (identity.limits.granted(), identity.expiry(), identity.pass);
@@ -136,7 +141,7 @@ impl Entrant {
         };
         let reserve = reserve(Query::new(request.uri.query())).map_err(refusal::bad_parameter)?;
         let seat = site.seat(&reserve.user.user_id, &granted)?;
-        Ok(Self { reserve, answer, seat, pass })
+        Ok(Self { reserve, answer, seat, pass, documents })
     }
 }
 
@@ -169,7 +174,7 @@ async fn enter(
     };
     match (place, socket) {
         (Ok(place), Some((transport, read))) => hand_over(&site, place, transport, read).await,
-        (Ok(Place { reservation, seat, pass: _ }), None) => {
+        (Ok(Place { reservation, seat, .. }), None) => {
             drop(seat);
             abandon(&site.shared, reservation).await;
         }
@@ -181,7 +186,7 @@ async fn enter(
 
 /// Asks the document's core for a place in its room.
 pub(super) async fn reserve(site: &Site, entrant: Entrant) -> Result<Place, JoinRefusal> {
-    let Entrant { reserve, mut answer, seat, pass } = entrant;
+    let Entrant { reserve, mut answer, seat, pass, documents } = entrant;
     let document_id: DocumentId = reserve.document_id.clone();
     let message = CoreMessage::Reserve(Box::new(reserve));
     site.shared.send(&document_id, message).map_err(|_| refusal::at_capacity())?;
@@ -193,7 +198,7 @@ pub(super) async fn reserve(site: &Site, entrant: Entrant) -> Result<Place, Join
         answer.try_recv().map_or_else(|_| Ok(Err(refusal::at_capacity())), Ok)
     });
     match answered {
-        Ok(reservation) => Ok(Place { reservation: reservation?, seat, pass }),
+        Ok(reservation) => Ok(Place { reservation: reservation?, seat, pass, documents }),
         // A core that stops lets go of what it was asked.
         Err(_) if site.is_draining() => Err(refusal::shutting_down()),
         Err(_) => {
@@ -251,7 +256,7 @@ async fn hand_over(site: &Site, place: Place, transport: Transport, read: Bytes)
     };
     let sent = send_patiently(shared, reservation.core, place.adopt(Line::Socket(parked, read))).await;
     if let Err(CoreMessage::Adopt(adopt)) = sent {
-        let Adopt { reservation: _, line, seat, pass: _ } = *adopt;
+        let Adopt { line, seat, .. } = *adopt;
         drop(seat);
         abandon(shared, reservation).await;
         if let Ok(ArrivedLine::Socket(transport, _)) = line.arrive() {

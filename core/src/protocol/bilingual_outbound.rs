@@ -17,6 +17,9 @@ pub struct Subscribed<'a> {
     pub source_language: Language,
     /// Into which.
     pub target_language: Language,
+    /// The document that this one is a translation of, where it is not translated within itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counterpart: Option<CounterpartTold<'a>>,
     /// Which section is translated in which.
     pub sections: Vec<PairTold<'a>>,
     /// The version that is so.
@@ -24,6 +27,15 @@ pub struct Subscribed<'a> {
     /// What the message was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<&'a str>,
+}
+
+/// A document that another one is a translation of.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CounterpartTold<'a> {
+    /// The document.
+    pub document_id: &'a str,
+    /// Which version of it was looked at.
+    pub version: Version,
 }
 
 /// A section that is translated.
@@ -95,6 +107,9 @@ pub struct SegmentTold<'a> {
 /// Where a segment is; positions as its connection counts them.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PlaceTold<'a> {
+    /// The document and the version that it is in, where that is another document than the message is about.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub counterpart: Option<CounterpartTold<'a>>,
     /// The section.
     pub section: &'a str,
     /// The number of its paragraph there, from 0.

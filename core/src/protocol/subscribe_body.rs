@@ -3,7 +3,7 @@
 use super::fields::{Fields, Value, elements};
 use super::message::InboundError;
 use super::translation_body::{is_exhaustive, languages_of, max_suggestions_of, min_confidence_of, project_of};
-use crate::ids::{SectionName, Version};
+use crate::ids::{DocumentId, SectionName, Version};
 use crate::translation::{Language, ProjectId};
 
 /// The most pairs of sections that may be named.
@@ -16,6 +16,8 @@ pub struct SubscribeBody {
     pub project_id: Option<ProjectId>,
     /// From which language into which; both have to be there.
     pub languages: [Option<Language>; 2],
+    /// The document that theirs is a translation of, where it is not translated within itself.
+    pub counterpart: Option<DocumentId>,
     /// Which section is translated in which, where the names of the sections do not say so.
     pub sections: Option<Vec<SectionPair>>,
     /// The version since which they want to know what has become old.
@@ -41,10 +43,13 @@ pub struct SectionPair {
 
 /// Reads a payload.
 pub(super) fn subscribe_of(payload: Fields<'_, '_>) -> Result<SubscribeBody, InboundError> {
+    let counterpart = counterpart_of(payload)?;
+    let is_across = counterpart.is_some();
     Ok(SubscribeBody {
         project_id: project_of(payload)?,
         languages: languages_of(payload)?,
-        sections: payload.get("sections").map(|value| pairs_of(payload, value)).transpose()?,
+        counterpart,
+        sections: payload.get("sections").map(|value| pairs_of(payload, value, is_across)).transpose()?,
         last_known_version: payload.unsigned("last_known_version")?.map(Version),
         max_suggestions: max_suggestions_of(payload)?,
         min_confidence: min_confidence_of(payload)?,
@@ -53,7 +58,13 @@ pub(super) fn subscribe_of(payload: Fields<'_, '_>) -> Result<SubscribeBody, Inb
     })
 }
 
-fn pairs_of(payload: Fields<'_, '_>, value: Value<'_, '_>) -> Result<Vec<SectionPair>, InboundError> {
+fn counterpart_of(payload: Fields<'_, '_>) -> Result<Option<DocumentId>, InboundError> {
+    let wrong = |_| InboundError::invalid(payload.name("counterpart"), "the id of another document, or nothing");
+    payload.text("counterpart")?.map(|id| DocumentId::new(id).map_err(wrong)).transpose()
+}
+
+/// Pairs of sections: of one document, or `is_across` of two, which may have sections of the same name.
+fn pairs_of(payload: Fields<'_, '_>, value: Value<'_, '_>, is_across: bool) -> Result<Vec<SectionPair>, InboundError> {
     let wrong = || {
         let expected = format!("an array of 1 to {SECTION_PAIRS_MAX} pairs of sections, or nothing");
         InboundError::invalid(payload.name("sections"), expected)
@@ -67,11 +78,15 @@ fn pairs_of(payload: Fields<'_, '_>, value: Value<'_, '_>) -> Result<Vec<Section
         let path = payload.name(&format!("sections[{index}]"));
         let fields = Fields::of(value, &path)?;
         let pair = SectionPair { source: section_of(fields, "source")?, target: section_of(fields, "target")? };
-        let is_named = |name: &SectionName| pairs.iter().any(|other| [&other.source, &other.target].contains(&name));
-        let twice = match &pair {
-            SectionPair { source, .. } if is_named(source) => Some("source"),
-            SectionPair { source, target } if is_named(target) || source == target => Some("target"),
-            SectionPair { .. } => None,
+        let SectionPair { source, target } = &pair;
+        let is_source = |name: &SectionName| pairs.iter().any(|other| other.source == *name);
+        let is_target = |name: &SectionName| pairs.iter().any(|other| other.target == *name);
+        let twice = if is_source(source) || (!is_across && is_target(source)) {
+            Some("source")
+        } else if is_target(target) || (!is_across && (is_source(target) || source == target)) {
+            Some("target")
+        } else {
+            None
         };
         if let Some(key) = twice {
             return Err(InboundError::invalid(fields.name(key), "a section that is in no pair already"));
@@ -131,6 +146,9 @@ mod tests {
             assert_eq!(read(&format!(r#"{{"sections": {sections}}}"#)), Err(field.to_owned()), "{sections}");
         }
         for (text, field) in [
+            (r#"{"counterpart": 7}"#, "counterpart"),
+            (r#"{"counterpart": ""}"#, "counterpart"),
+            (r#"{"counterpart": "a/b"}"#, "counterpart"),
             (r#"{"project_id": "a b"}"#, "project_id"),
             (r#"{"source_language": 1}"#, "source_language"),
             (r#"{"min_confidence": 2}"#, "min_confidence"),
@@ -139,5 +157,19 @@ mod tests {
         ] {
             assert_eq!(read(text), Err(field.to_owned()), "{text}");
         }
+    }
+
+    /// Across two documents each has sections of its own, which may be called alike.
+    #[test]
+    fn sections_of_two_documents_may_have_the_same_name() {
+        let across = |pairs: &str| read(&format!(r#"{{"counterpart": "jd-1-en", "sections": [{pairs}]}}"#));
+        let [same, crossed] = [r#"{"source": "a", "target": "a"}"#, r#"{"source": "b", "target": "c"}"#];
+        let body = across(&format!("{same}, {crossed}")).unwrap();
+        assert_eq!(body.counterpart.unwrap().as_str(), "jd-1-en");
+        assert_eq!(body.sections.unwrap().len(), 2);
+        assert!(across(r#"{"source": "a", "target": "b"}, {"source": "b", "target": "a"}"#).is_ok());
+        let twice = |pair: &str| across(&format!("{same}, {pair}")).unwrap_err();
+        assert_eq!(twice(r#"{"source": "a", "target": "b"}"#), "sections[1].source");
+        assert_eq!(twice(r#"{"source": "b", "target": "a"}"#), "sections[1].target");
     }
 }

@@ -54,7 +54,8 @@ mod visit;
 mod watch;
 
 pub use bilingual::{
-    COMPARED_UNITS_MAX, LINES_MAX, PARAGRAPH_UNITS_MAX, STALE_REMEMBERED_MAX, STALE_TOLD_MAX, TranslationRights,
+    COMPARED_UNITS_MAX, CounterpartRead, LINES_MAX, PARAGRAPH_UNITS_MAX, READ_ALONG, Reading, STALE_REMEMBERED_MAX,
+    STALE_TOLD_MAX, SegmentSought, TranslationRights,
 };
 pub use condition::IfMatch;
 pub use counters::{Counter, Counters, Sent};
@@ -350,6 +351,7 @@ impl Room {
         self.tell_time(now, at);
         self.tend_people(now);
         self.tend_tokens(now);
+        self.tend_reading(now);
     }
 
     /// Says what time it is, before anything happens; [`Self::tend`] says so too. `at` is a time that never goes back.

@@ -7,6 +7,7 @@ mod bilingual;
 mod bounds;
 mod compression;
 mod conflation;
+mod counterpart;
 mod cursors;
 mod dialects;
 mod endings;

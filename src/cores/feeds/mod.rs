@@ -5,6 +5,7 @@
 //! comes from all cores: `presence` by queues that hold what has changed and nothing of what is edited,
 //! `monitoring` by counters that each core writes for itself and anybody may read.
 
+mod counterpart;
 mod monitoring;
 mod presence;
 mod subscription;
@@ -22,6 +23,7 @@ use crate::auth::{Identity, Pass, Scope};
 use crate::connection::{self, Connection, Home, Line};
 use crate::metrics::Figure;
 use crate::occupancy::Seat;
+pub(in crate::cores) use counterpart::not_covered;
 pub use monitoring::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN};
 pub use subscription::Subscription;
 

@@ -146,13 +146,13 @@ impl Core {
 
 /// Who has things done for a connection, and tells them what came of it.
 #[derive(Clone)]
-struct Clerk {
-    shared: Arc<Shared>,
-    connection: Rc<Connection>,
+pub(super) struct Clerk {
+    pub(super) shared: Arc<Shared>,
+    pub(super) connection: Rc<Connection>,
 }
 
 impl Clerk {
-    fn begin(&self, work: Vec<Work>) {
+    pub(super) fn begin(&self, work: Vec<Work>) {
         for work in work {
             let clerk = self.clone();
             match work {
@@ -173,6 +173,9 @@ impl Clerk {
                 }
                 Work::Batch { number, pair, requests } => {
                     spawn_local(async move { clerk.look_up_all(number, pair, requests).await });
+                }
+                Work::Read { number, document_id, reading } => {
+                    spawn_local(async move { clerk.read_counterpart(number, document_id, reading).await });
                 }
                 Work::Follow { number, pair, body } => {
                     spawn_local(async move { clerk.look_up_at_cursor(number, pair, *body).await });

@@ -13,13 +13,17 @@ use crate::document::Document;
 use crate::ids::Version;
 use crate::text::Text;
 
-/// What the changes after a version did to the sections of pairs; `None` if nobody knows any more.
-pub(super) fn hunks_since(document: &Document, known: Version, pairs: &[Pair]) -> Option<BTreeMap<usize, Hunks>> {
+/// What the changes after a version did to the sections that are wanted; `None` if nobody knows any more.
+pub(super) fn hunks_since(
+    document: &Document,
+    known: Version,
+    is_wanted: impl Fn(usize) -> bool,
+) -> Option<BTreeMap<usize, Hunks>> {
     let mut changed: BTreeMap<usize, Hunks> = BTreeMap::new();
     for change in document.history().since(known).ok()? {
         for made in change.sections() {
             let section = usize::from(made.section);
-            if pairs.iter().any(|pair| pair.has(section)) {
+            if is_wanted(section) {
                 changed.entry(section).or_default().add(change.version(), made);
             }
         }
@@ -30,7 +34,8 @@ pub(super) fn hunks_since(document: &Document, known: Version, pairs: &[Pair]) -
 impl Bilingual {
     /// What has become old since then. All that is followed is of the newest version.
     pub(super) fn stale_since(&self, document: &Document, known: Version, pairs: &[Pair]) -> Stale {
-        let Some(changed) = hunks_since(document, known, pairs) else {
+        let is_wanted = |section: usize| pairs.iter().any(|pair| pair.has(section));
+        let Some(changed) = hunks_since(document, known, is_wanted) else {
             return Stale::whole(document, &self.followed, pairs);
         };
         let mut budget = Budget::default();

@@ -4,35 +4,48 @@
 //! the sections is read from the document's history, once a turn ([`Room::follow_translations`]), and only the paragraphs that
 //! have changed are read again.
 //!
+//! A document may be a translation of another one, of any core: that is asked for the segment, and this room tells of it.
+//!
 //! `hunks` is what has changed, `lines` where each paragraph is, `pairing` which sections belong together, `place` the segment
-//! at a cursor and its counterpart, `subscription` what one member is told.
+//! at a cursor and its counterpart, `subscription` what one member is told, `told` how places are told.
 //!
 //! When a source changes, its translation is old: `changed` is which sentences have become others, `stale` where their
 //! translations are, `marks` which of them somebody was told, and `telling` tells the rest; `catching_up` is for who was not there.
+//!
+//! Of two documents `across` is which sections belong together; `newcomer` waits for the other one, `counterpart` asks it for
+//! segments, and `reading` answers.
 
+mod across;
 mod budget;
 mod catching_up;
 mod changed;
+mod counterpart;
 mod hunks;
 mod lines;
 mod marks;
+mod newcomer;
 mod pairing;
 mod place;
+mod reading;
 mod stale;
+mod subscribing;
 mod subscription;
 mod telling;
+mod told;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::counters::Sent;
-use super::member::{Dialect, Marked};
+use super::member::Marked;
 use super::memory_event::Origin;
 use super::translator::{Conversation, Said, Work};
 use super::{MemberKey, Room, frame, refusal};
 use crate::document::{ChangeRef, Document};
 use crate::ids::{UnixMillis, Version};
-use crate::protocol::bilingual_outbound::{PairTold, PlaceTold, SegmentTold, Subscribed, Unsubscribed};
 use crate::protocol::outbound::Metadata;
 use crate::protocol::translation_outbound::{Suggested, Suggestions};
-use crate::protocol::{Inbound, InboundError, SectionPair, SubscribeBody, TranslationMessage, language_pair};
+use crate::protocol::{Inbound, InboundError, TranslationMessage};
 use crate::translation::{GlossaryTerm, Suggestion};
 pub use budget::COMPARED_UNITS_MAX;
 use catching_up::hunks_since;
@@ -41,9 +54,11 @@ pub use lines::LINES_MAX;
 use lines::Lines;
 use marks::Marks;
 pub use marks::STALE_REMEMBERED_MAX;
+use newcomer::Newcomer;
 use pairing::Pair;
+use place::Followed;
 pub use place::PARAGRAPH_UNITS_MAX;
-use place::{Followed, SegmentAt};
+pub use reading::{CounterpartRead, READ_ALONG, Reading, SegmentSought};
 use stale::{Happened, Sought, Stale};
 use subscription::Subscription;
 pub use telling::STALE_TOLD_MAX;
@@ -63,7 +78,12 @@ pub(super) struct Bilingual {
     subscriptions: Vec<Subscription>,
     /// The pairs of all of them, each once.
     pairs: Vec<Pair>,
+    newcomers: Vec<Newcomer>,
     followed: Followed,
+    /// The sections with too many lines to follow, when that was looked at last.
+    given_up: BTreeSet<usize>,
+    /// When a translation in another document has last asked for a segment of this one, by the room's time.
+    read_at: Option<Duration>,
     /// What is known is of this version.
     seen: Version,
     /// How many sections there were.
@@ -78,7 +98,10 @@ impl Bilingual {
         Self {
             subscriptions: Vec::new(),
             pairs: Vec::new(),
+            newcomers: Vec::new(),
             followed: Followed::new(),
+            given_up: BTreeSet::new(),
+            read_at: None,
             seen: document.version(),
             sections: document.sections().len(),
             look_ups: 0,
@@ -104,10 +127,26 @@ impl Bilingual {
 
     /// Has looked up what has come to be at somebody's cursor.
     fn look(&mut self, document: &Document) {
-        for subscription in &mut self.subscriptions {
+        for index in 0..self.subscriptions.len() {
+            if let Some(section) = self.subscriptions[index].section_across() {
+                self.lines(document, section);
+            }
+            let subscription = &mut self.subscriptions[index];
             subscription.look(document, &self.followed);
             self.look_ups += u64::from(subscription.begin(document, self.look_ups + 1));
         }
+    }
+
+    /// The lines of a section that is in no pair of this document, after what has changed was read; `None` if there are too
+    /// many.
+    fn lines(&mut self, document: &Document, section: usize) -> Option<&Lines> {
+        if !self.followed.contains_key(&section) && !self.given_up.contains(&section) {
+            match Lines::of(document.sections()[section].text()) {
+                Some(lines) => drop(self.followed.insert(section, lines)),
+                None => drop(self.given_up.insert(section)),
+            }
+        }
+        self.followed.get(&section)
     }
 
     /// Follows the document to its newest version; what has become old by that.
@@ -142,9 +181,12 @@ impl Bilingual {
         sought.find(document, &self.followed, &happened)
     }
 
-    /// What has happened to the sections of pairs; `None` if nobody knows any more.
+    /// What has happened to the sections of pairs, and others that are followed; `None` if nobody knows any more.
     fn happened(&self, document: &Document) -> Option<Happened> {
-        let changed = hunks_since(document, self.seen, &self.pairs)?.into_iter();
+        // In what is followed for places in another document nothing can be old.
+        let is_wanted =
+            |section: usize| self.followed.contains_key(&section) || self.pairs.iter().any(|pair| pair.has(section));
+        let changed = hunks_since(document, self.seen, is_wanted)?.into_iter();
         let with_blocks = |(section, hunks): (usize, Hunks)| {
             let lines = self.followed.get(&section);
             let blocks = lines.map(|lines| lines.blocks(hunks.as_slice())).unwrap_or_default();
@@ -156,7 +198,9 @@ impl Bilingual {
     /// Finds out which sections are pairs by now, and follows them.
     fn pair(&mut self, document: &Document) {
         self.sections = document.sections().len();
-        for subscription in &mut self.subscriptions {
+        self.given_up.clear();
+        let within = self.subscriptions.iter_mut().filter(|subscription| subscription.counterpart.is_none());
+        for subscription in within {
             subscription.pairs = subscription.pairing.pairs(document);
         }
         self.collect_pairs();
@@ -206,97 +250,6 @@ impl Room {
         }
     }
 
-    fn subscribe(
-        &mut self,
-        now: UnixMillis,
-        key: MemberKey,
-        body: &SubscribeBody,
-        correlation_id: Option<&str>,
-    ) -> Result<(), InboundError> {
-        // The others are told what has become old before there are more pairs.
-        self.read_changes(now);
-        let Some(member) = self.members.get(key) else { return Ok(()) };
-        if !member.translates.reads {
-            return Err(refusal::no_translator());
-        }
-        let languages = language_pair("payload.", body.languages, [None; 2])?;
-        let named = body.sections.iter().flatten().enumerate();
-        for (index, SectionPair { source, .. }) in named {
-            if self.document.section_index(source).is_none() {
-                let field = format!("payload.sections[{index}].source");
-                return Err(InboundError::invalid(field, "the name of a section that exists"));
-            }
-        }
-        let document = &self.document;
-        let bilingual = self.bilingual.get_or_insert_with(|| Box::new(Bilingual::new(document)));
-        let before = bilingual.subscriptions.extract_if(.., |subscription| subscription.key == key).next();
-        let given = [Some(languages.source()), Some(languages.target())];
-        let conversation = Conversation::new(body.project_id.clone(), given, member.translates.writes);
-        let conversation = match before {
-            // What was asked before is still answered.
-            Some(before) => before.conversation.continued(conversation),
-            None => conversation,
-        };
-        let subscription = Subscription::new(key, conversation, languages, body.clone(), member.cursor);
-        let names = subscription.pairing.names(document);
-        bilingual.subscriptions.push(subscription);
-        bilingual.pair(document);
-        let told = Subscribed {
-            document_id: document.id().as_str(),
-            project_id: body.project_id.as_ref().map(|project| project.as_str()),
-            source_language: languages.source(),
-            target_language: languages.target(),
-            sections: names.iter().map(PairTold::from).collect(),
-            version: document.version(),
-            correlation_id,
-        };
-        let frame = frame(Sent::Subscribed.name(), &told, &Metadata::of_server(now, correlation_id));
-        self.members.send(key, self.version_gate(), frame);
-        self.config.counters.count_sent(Sent::Subscribed, 1);
-        if let Some(known) = body.last_known_version {
-            self.catch_up_translating(now, key, known);
-        }
-        Ok(())
-    }
-
-    fn unsubscribe(
-        &mut self,
-        now: UnixMillis,
-        key: MemberKey,
-        correlation_id: Option<&str>,
-    ) -> Result<(), InboundError> {
-        if !self.end_translating(key) {
-            return Err(refusal::not_subscribed());
-        }
-        self.tell_unsubscribed(now, key, None, correlation_id);
-        Ok(())
-    }
-
-    fn tell_unsubscribed(
-        &mut self,
-        now: UnixMillis,
-        key: MemberKey,
-        reason: Option<&str>,
-        correlation_id: Option<&str>,
-    ) {
-        let told = Unsubscribed { reason, correlation_id };
-        let frame = frame(Sent::Unsubscribed.name(), &told, &Metadata::of_server(now, correlation_id));
-        self.members.send(key, 0, frame);
-        self.config.counters.count_sent(Sent::Unsubscribed, 1);
-    }
-
-    /// A member translates no longer here; whether it did. With the last one nothing is followed any more.
-    pub(super) fn end_translating(&mut self, key: MemberKey) -> bool {
-        let Some(bilingual) = &mut self.bilingual else { return false };
-        let ended = bilingual.subscriptions.extract_if(.., |subscription| subscription.key == key).count();
-        match bilingual.subscriptions.len() {
-            0 => self.bilingual = None,
-            _ if ended > 0 => bilingual.collect_pairs(),
-            _ => {}
-        }
-        ended > 0
-    }
-
     /// A member's new token permits that.
     pub(super) fn renew_translating(&mut self, now: UnixMillis, key: MemberKey, rights: TranslationRights) {
         let Some(member) = self.members.get_mut(key) else { return };
@@ -321,7 +274,8 @@ impl Room {
         let Some(bilingual) = &mut self.bilingual else { return Vec::new() };
         bilingual.look(&self.document);
         let work = bilingual.subscriptions.iter_mut().map(|one| (one.key, one.conversation.take_work()));
-        work.filter(|(_, work)| !work.is_empty()).collect()
+        let asked = bilingual.newcomers.iter_mut().map(|one| (one.key, one.take_work().into_iter().collect()));
+        work.chain(asked).filter(|(_, work): &(_, Vec<Work>)| !work.is_empty()).collect()
     }
 
     /// Does something with what a member has said of translations, and says what comes of it; what is to be done then.
@@ -354,23 +308,22 @@ impl Room {
         let (document, gate) = (&self.document, self.version_gate());
         let (Some(bilingual), Some(member)) = (&mut self.bilingual, self.members.get(key)) else { return Vec::new() };
         bilingual.look(document);
-        let Some(subscription) = bilingual.find(key) else { return Vec::new() };
-        let segment = subscription.finish(number);
-        let told = segment.zip(found).map(|(segment, (found, glossary_terms))| {
-            let at = SegmentTold {
-                document_id: document.id().as_str(),
-                version: document.version(),
-                source_text: &segment.text,
-                source: place_told(document, &segment.at, member.dialect),
-                target: segment.counterpart.as_ref().map(|at| place_told(document, at, member.dialect)),
-            };
-            let suggestions = found.iter().map(Suggested::from).collect();
-            let told = Suggestions { suggestions, glossary_terms, at: Some(at), correlation_id: None };
-            frame(Sent::Suggestion.name(), &told, &Metadata::of_server(now, None))
-        });
-        if found.is_none() {
-            subscription.fail();
-        }
+        let Bilingual { subscriptions, followed, .. } = &mut **bilingual;
+        let Some(subscription) = subscriptions.iter_mut().find(|one| one.key == key) else { return Vec::new() };
+        let told = match found {
+            Some((found, glossary_terms)) => {
+                let segment = subscription.told(document, followed, member.dialect, number);
+                segment.map(|segment| {
+                    let suggestions = found.iter().map(Suggested::from).collect();
+                    let told = Suggestions { suggestions, glossary_terms, at: Some(segment), correlation_id: None };
+                    frame(Sent::Suggestion.name(), &told, &Metadata::of_server(now, None))
+                })
+            }
+            None => {
+                subscription.fail(number);
+                None
+            }
+        };
         bilingual.look(document);
         let work = bilingual.find(key).map(|subscription| subscription.conversation.take_work());
         if let Some(frame) = told {
@@ -393,33 +346,5 @@ impl Room {
                 Err(error) => self.refuse(now, key, &error),
             }
         }
-    }
-}
-
-impl<'a> From<&'a SectionPair> for PairTold<'a> {
-    fn from(pair: &'a SectionPair) -> Self {
-        Self { source: pair.source.as_str(), target: pair.target.as_str() }
-    }
-}
-
-/// A segment's place as a connection with that dialect is told of it.
-fn place_told<'a>(document: &'a Document, at: &SegmentAt, dialect: Dialect) -> PlaceTold<'a> {
-    let section = &document.sections()[at.section];
-    let offset = document.section_start(at.section, dialect.encoding) as u64;
-    let place = |position: u32| {
-        let in_section = section.text().position_in(position as usize, dialect.encoding) as u64;
-        dialect.place(in_section, offset, document.sections().len())
-    };
-    let (start, end) = (place(at.range.start), place(at.range.end));
-    PlaceTold {
-        section: section.name().as_str(),
-        paragraph: at.paragraph,
-        sentence: at.sentence,
-        start: start.position,
-        end: end.position,
-        document_start: start.document_position,
-        document_end: end.document_position,
-        section_start: start.section_position,
-        section_end: end.section_position,
     }
 }

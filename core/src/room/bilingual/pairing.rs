@@ -60,7 +60,7 @@ impl Pairing {
 
 /// The name of the section that one of that name is translated in; `None` if it does not end as those of its language do. Where
 /// its language is in capitals, so is the other one.
-fn translated(source: &SectionName, languages: LanguagePair) -> Option<SectionName> {
+pub(super) fn translated(source: &SectionName, languages: LanguagePair) -> Option<SectionName> {
     let (stem, tag) = source.as_str().rsplit_once(SEPARATORS)?;
     let separator = source.as_str()[stem.len()..].chars().next()?;
     let target = languages.target().to_string();

@@ -76,29 +76,64 @@ pub(super) fn sentences(text: &Text, line: &LineAt) -> Vec<Sentence> {
     sentences_of(&text.slice(line.start as usize..(line.start + line.units) as usize), line.start)
 }
 
+/// What is at a position of a section: its line, the sentences of that, and the number of the one that the position is in or at
+/// the end of, else of the next one, which there need not be.
+pub(super) struct Here {
+    pub(super) line: LineAt,
+    pub(super) sentences: Vec<Sentence>,
+    pub(super) sentence: usize,
+}
+
+impl Here {
+    pub(super) fn of(text: &Text, lines: &Lines, position: u32) -> Self {
+        let line = lines.at(position);
+        let sentences = sentences(text, &line);
+        let sentence = sentences.iter().filter(|sentence| sentence.range.end < position).count();
+        Self { line, sentences, sentence }
+    }
+}
+
+/// A sentence that can be looked up, with those around it in its paragraph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Around {
+    pub(super) sentence: usize,
+    pub(super) range: Range<u32>,
+    pub(super) text: Box<str>,
+    pub(super) previous: Option<Box<str>>,
+    pub(super) next: Option<Box<str>>,
+}
+
+impl Around {
+    /// The sentence of that number, or the last one.
+    pub(super) fn of(sentences: &[Sentence], sentence: usize) -> Option<Self> {
+        let sentence = sentence.min(sentences.len().checked_sub(1)?);
+        let looked_up = |index: usize| sentences.get(index).filter(|sentence| is_looked_up(&sentence.text));
+        let text_of = |index: usize| looked_up(index).map(|sentence| sentence.text.clone());
+        let Sentence { range, text } = looked_up(sentence)?.clone();
+        let (previous, next) = (sentence.checked_sub(1).and_then(text_of), text_of(sentence + 1));
+        Some(Self { sentence, range, text, previous, next })
+    }
+}
+
 /// The segment at a cursor: the one it is in or at the end of, else the next of its line, else the last. In a translation it is
 /// the segment that is to be translated there.
 pub(super) fn segment_at(document: &Document, followed: &Followed, pairs: &[Pair], cursor: Marked) -> Option<Segment> {
     let pair = pairs.iter().find(|pair| pair.source == cursor.section || pair.target == Some(cursor.section))?;
-    let is_source = pair.source == cursor.section;
     let text = |section: usize| document.sections()[section].text();
-    let line = followed.get(&cursor.section)?.at(cursor.start);
-    let here = sentences(text(cursor.section), &line);
-    let sentence = here.iter().filter(|sentence| sentence.range.end < cursor.start).count();
-    let (line, sentences) = if is_source {
+    let Here { line, sentences: here, sentence } =
+        Here::of(text(cursor.section), followed.get(&cursor.section)?, cursor.start);
+    let (line, sentences) = if pair.source == cursor.section {
         (line, here)
     } else {
         let line = followed.get(&pair.source)?.paragraph(line.paragraph)?;
         (line, sentences(text(pair.source), &line))
     };
-    let sentence = sentence.min(sentences.len().checked_sub(1)?);
-    let of = |index: Option<usize>| index.and_then(|index| sentences.get(index)).map(|sentence| sentence.text.clone());
-    let Sentence { range, text } = sentences[sentence].clone();
+    let Around { sentence, range, text, previous, next } = Around::of(&sentences, sentence)?;
     let (section, paragraph) = (pair.source, line.paragraph);
     Some(Segment {
-        text: Some(text).filter(|text| is_looked_up(text))?,
-        previous: of(sentence.checked_sub(1)).filter(|text| is_looked_up(text)),
-        next: of(Some(sentence + 1)).filter(|text| is_looked_up(text)),
+        text,
+        previous,
+        next,
         counterpart: counterpart(document, followed, *pair, paragraph, sentence),
         at: SegmentAt { section, paragraph, sentence, range },
     })
@@ -112,7 +147,17 @@ pub(super) fn counterpart(
     paragraph: usize,
     sentence: usize,
 ) -> Option<SegmentAt> {
-    let section = pair.target?;
+    sentence_at(document, followed, pair.target?, paragraph, sentence)
+}
+
+/// The sentence of a section that has those numbers.
+pub(super) fn sentence_at(
+    document: &Document,
+    followed: &Followed,
+    section: usize,
+    paragraph: usize,
+    sentence: usize,
+) -> Option<SegmentAt> {
     let line = followed.get(&section)?.paragraph(paragraph)?;
     let Sentence { range, .. } = sentences(document.sections()[section].text(), &line).into_iter().nth(sentence)?;
     Some(SegmentAt { section, paragraph, sentence, range })

@@ -1,13 +1,16 @@
 //! Somebody who translates in a document: the segment at their cursor, and what they have asked.
 
+use super::counterpart::Counterpart;
 use super::marks::Marks;
 use super::pairing::{Pair, Pairing};
-use super::place::{Followed, Segment, segment_at};
+use super::place::{Followed, Segment, SegmentAt, segment_at};
+use super::told::place_told;
 use crate::document::{ChangeRef, Document};
 use crate::ot::{Order, map_position};
+use crate::protocol::bilingual_outbound::SegmentTold;
 use crate::protocol::{SubscribeBody, SuggestionsBody};
 use crate::room::MemberKey;
-use crate::room::member::Marked;
+use crate::room::member::{Dialect, Marked};
 use crate::room::translator::{Conversation, Work};
 use crate::translation::{Context, LanguagePair};
 
@@ -19,8 +22,10 @@ pub(super) struct Subscription {
     pub(super) languages: LanguagePair,
     pub(super) wanted: SubscribeBody,
     pub(super) pairing: Pairing,
-    /// What that means for the document as it is now.
+    /// What that means for the document as it is now, where it is translated within itself.
     pub(super) pairs: Vec<Pair>,
+    /// The document it is translated from, where that is another one.
+    pub(super) counterpart: Option<Counterpart>,
     /// What they were told is old.
     pub(super) marks: Marks,
     cursor: Option<Marked>,
@@ -42,6 +47,7 @@ impl Subscription {
         languages: LanguagePair,
         wanted: SubscribeBody,
         cursor: Option<Marked>,
+        counterpart: Option<Counterpart>,
     ) -> Self {
         let pairing = wanted.sections.clone().map_or(Pairing::ByLanguage(languages), Pairing::Named);
         Self {
@@ -51,6 +57,7 @@ impl Subscription {
             wanted,
             pairing,
             pairs: Vec::new(),
+            counterpart,
             marks: Marks::default(),
             cursor,
             is_due: true,
@@ -85,11 +92,19 @@ impl Subscription {
         }
     }
 
+    /// The section that the cursor is in, where it is another document that it is translated from.
+    pub(super) fn section_across(&self) -> Option<usize> {
+        self.counterpart.as_ref().and(self.cursor).map(|cursor| cursor.section)
+    }
+
     /// Finds the segment at the cursor, if that or the document is another one. Being in the same one as before, with the same
     /// text, is no news.
     pub(super) fn look(&mut self, document: &Document, followed: &Followed) {
         if !std::mem::take(&mut self.is_due) {
             return;
+        }
+        if let Some(counterpart) = &mut self.counterpart {
+            return counterpart.look(document, followed, self.cursor);
         }
         let found = self.cursor.and_then(|cursor| segment_at(document, followed, &self.pairs, cursor));
         let is_same = match (&self.segment, &found) {
@@ -107,36 +122,69 @@ impl Subscription {
         self.segment = found;
     }
 
-    /// Has the segment looked up, if it was not and nothing is; `number` is to be a new one.
+    /// Has the segment looked up, if it was not and nothing is, or the other document asked for it; `number` is to be a new one.
     pub(super) fn begin(&mut self, document: &Document, number: u64) -> bool {
+        if let Some(counterpart) = &mut self.counterpart {
+            let work = counterpart.begin(document, &self.pairing, number);
+            return work.map(|work| self.conversation.ask_for(work)).is_some();
+        }
         let Some(segment) = self.segment.as_ref().filter(|_| self.waits && self.looks_up.is_none()) else {
             return false;
         };
         let name = |section: usize| document.sections()[section].name().as_str();
+        let context = Context {
+            document_id: Some(document.id().as_str().into()),
+            section: Some(name(segment.at.section).into()),
+            previous: segment.previous.clone(),
+            next: segment.next.clone(),
+            ..Context::default()
+        };
+        let text = segment.text.clone();
+        self.look_up(number, text, context);
+        (self.waits, self.looks_up) = (false, Some(number));
+        true
+    }
+
+    /// Has a text looked up.
+    pub(super) fn look_up(&mut self, number: u64, source_text: Box<str>, context: Context) {
         let SubscribeBody { max_suggestions, min_confidence, exhaustive, explain, .. } = self.wanted;
         let body = SuggestionsBody {
-            source_text: segment.text.clone(),
+            source_text,
             languages: [Some(self.languages.source()), Some(self.languages.target())],
             project_id: self.wanted.project_id.clone(),
-            context: Context {
-                document_id: Some(document.id().as_str().into()),
-                section: Some(name(segment.at.section).into()),
-                previous: segment.previous.clone(),
-                next: segment.next.clone(),
-                ..Context::default()
-            },
+            context,
             max_suggestions,
             min_confidence,
             exhaustive,
             explain,
         };
         self.conversation.ask_for(Work::Follow { number, pair: self.languages, body: Box::new(body) });
-        (self.waits, self.looks_up) = (false, Some(number));
-        true
     }
 
-    /// A look-up has come to its end. The segment, if it is the one that was looked up.
-    pub(super) fn finish(&mut self, number: u64) -> Option<&Segment> {
+    /// A look-up has come to its end: the segment with its places, as its connection is told, if it is the one that was looked
+    /// up.
+    pub(super) fn told<'a>(
+        &'a mut self,
+        document: &'a Document,
+        followed: &Followed,
+        dialect: Dialect,
+        number: u64,
+    ) -> Option<SegmentTold<'a>> {
+        let (document_id, version) = (document.id().as_str(), document.version());
+        let place = |at: &SegmentAt| place_told(document, at, dialect);
+        let (source_text, source, target) = if self.counterpart.is_some() {
+            let (segment, other) = self.counterpart.as_mut()?.finish(number)?;
+            let target = segment.target(document, followed).as_ref().map(place);
+            (segment.text(), segment.told(other), target)
+        } else {
+            let segment = self.finish(number)?;
+            (&*segment.text, place(&segment.at), segment.counterpart.as_ref().map(place))
+        };
+        Some(SegmentTold { document_id, version, source_text, source, target })
+    }
+
+    /// The segment, if it is the one that was looked up.
+    fn finish(&mut self, number: u64) -> Option<&Segment> {
         if self.looks_up != Some(number) {
             return None;
         }
@@ -144,8 +192,14 @@ impl Subscription {
         self.segment.as_ref().filter(|_| !self.waits)
     }
 
-    /// The look-up of the segment has failed: it is to be tried again when something happens.
-    pub(super) fn fail(&mut self) {
-        self.segment = None;
+    /// The look-up of the segment has failed, or the question for it: that is to be tried again when something happens.
+    pub(super) fn fail(&mut self, number: u64) {
+        match &mut self.counterpart {
+            Some(counterpart) => counterpart.fail(number),
+            None => {
+                self.finish(number);
+                self.segment = None;
+            }
+        }
     }
 }

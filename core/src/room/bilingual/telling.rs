@@ -1,8 +1,8 @@
 //! Telling those who translate in a document what has become old.
 
-use super::place_told;
 use super::stale::{Stale, StaleSegment};
 use super::subscription::Subscription;
+use super::told::place_told;
 use crate::document::Document;
 use crate::ids::{UnixMillis, Version};
 use crate::protocol::bilingual_outbound::{PairTold, StaleTold, TranslationStale};

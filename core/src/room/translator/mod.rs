@@ -11,11 +11,12 @@ mod conversation;
 mod open;
 
 use super::Forms;
+use super::bilingual::Reading;
 use super::counters::Sent;
 use super::memory_event::{MemoryEvent, Origin, missed_message};
 use super::observer::{Observer, ObserverConfig, Watching};
 use super::tokens::{Renewal, RenewalRequest};
-use crate::ids::UnixMillis;
+use crate::ids::{DocumentId, UnixMillis};
 use crate::protocol::{ErrorCode, InboundError, Message, Parser, SuggestionsBody};
 use crate::translation::{EntryId, Language, LanguagePair, ProjectId, Revision, Submission, TermChange};
 pub use conversation::Conversation;
@@ -89,6 +90,15 @@ pub enum Work {
         pair: LanguagePair,
         /// What is wanted for each.
         requests: Vec<SuggestionsBody>,
+    },
+    /// Another document, of which the connection's own one is a translation, is to be asked.
+    Read {
+        /// The number of the question.
+        number: u64,
+        /// The other document.
+        document_id: DocumentId,
+        /// What it is asked.
+        reading: Reading,
     },
     /// The segment at its cursor in a document is to be looked up.
     Follow {

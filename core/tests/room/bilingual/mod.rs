@@ -33,7 +33,7 @@ fn looked_up(work: Vec<Work>) -> Vec<LookUp> {
     work.into_iter().map(look_up).collect()
 }
 
-fn found(text: &str) -> Suggestion {
+pub(crate) fn found(text: &str) -> Suggestion {
     Suggestion {
         translation_id: "trans_1".to_owned(),
         translated_text: text.to_uppercase(),
@@ -61,7 +61,7 @@ fn subscribe(payload: Value) -> String {
     message("translation.subscribe", whole)
 }
 
-fn cursor(section: &str, position: usize) -> String {
+pub(crate) fn cursor(section: &str, position: usize) -> String {
     message("cursor.position", json!({"section": section, "position": position}))
 }
 
@@ -265,11 +265,11 @@ fn sections_that_come_later_and_those_that_are_too_large() {
 
 /// A segment as it is found by segmenting a whole text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Naive {
-    paragraph: usize,
-    sentence: usize,
+pub(crate) struct Naive {
+    pub(crate) paragraph: usize,
+    pub(crate) sentence: usize,
     /// In bytes.
-    range: Range<usize>,
+    pub(crate) range: Range<usize>,
 }
 
 /// Where each line begins, with the paragraphs before it, and its segments.
@@ -292,8 +292,13 @@ fn naive_lines(text: &str) -> Vec<(usize, usize, Vec<Naive>)> {
     lines
 }
 
+/// All segments of a text.
+pub(crate) fn naive_segments(text: &str) -> Vec<Naive> {
+    naive_lines(text).into_iter().flat_map(|(_, _, found)| found).collect()
+}
+
 /// The segment of `source` that somebody is told whose cursor is at a byte of it, or of its translation.
-fn naive_at(source: &str, target: Option<&str>, at: usize) -> Option<Naive> {
+pub(crate) fn naive_at(source: &str, target: Option<&str>, at: usize) -> Option<Naive> {
     let lines = naive_lines(target.unwrap_or(source));
     let (_, paragraph, here) = lines.iter().rev().find(|(start, ..)| *start <= at)?;
     let sentence = here.iter().filter(|segment| segment.range.end < at).count();

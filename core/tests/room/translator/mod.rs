@@ -110,6 +110,7 @@ fn requests(work: &[Work]) -> Vec<u64> {
         | Work::Revise { .. }
         | Work::Term { .. }
         | Work::Batch { .. }
+        | Work::Read { .. }
         | Work::Follow { .. } => None,
     };
     work.iter().filter_map(number).collect()
@@ -405,6 +406,7 @@ fn again(translator: &mut Translator) -> Vec<u64> {
         | Work::Revise { .. }
         | Work::Term { .. }
         | Work::Batch { .. }
+        | Work::Read { .. }
         | Work::Follow { .. } => None,
     };
     translator.take_work().iter().filter_map(number).collect()

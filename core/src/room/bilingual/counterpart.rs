@@ -1,0 +1,172 @@
+//! Somebody who translates a document that is another one's translation: where in that one they are, and what it says there.
+//!
+//! The other document is asked, by whoever runs this room, and not mirrored: one question at a time, and then one look-up, for
+//! the newest place. What comes meanwhile makes what is found nothing.
+
+use super::pairing::Pairing;
+use super::place::{Followed, Here, SegmentAt, sentence_at};
+use super::reading::{CounterpartRead, Reading, SegmentRead, SegmentSought};
+use super::told::place_between;
+use crate::document::Document;
+use crate::ids::{DocumentId, Version};
+use crate::protocol::bilingual_outbound::{CounterpartTold, PlaceTold};
+use crate::room::member::{Dialect, Marked};
+use crate::room::translator::Work;
+use crate::translation::Context;
+
+/// What a subscription knows of the document that its own one is a translation of.
+#[derive(Debug)]
+pub(super) struct Counterpart {
+    pub(super) document_id: DocumentId,
+    /// How places are told to whom it is for.
+    dialect: Dialect,
+    /// Where the cursor is in the own document.
+    place: Option<OwnPlace>,
+    /// It was not asked yet what the other one says there.
+    waits: bool,
+    /// The number of the question or the look-up that is under way.
+    asks: Option<u64>,
+    /// What it said there last, which is told or being looked up.
+    segment: Option<KnownSegment>,
+}
+
+/// Sentence n of paragraph n of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OwnPlace {
+    section: usize,
+    paragraph: usize,
+    sentence: usize,
+}
+
+/// A segment of the other document.
+#[derive(Clone, Debug)]
+pub(super) struct KnownSegment {
+    version: Version,
+    read: SegmentRead,
+    /// The section of the own document that its translation is in.
+    section: usize,
+}
+
+impl Counterpart {
+    pub(super) const fn new(document_id: DocumentId, dialect: Dialect) -> Self {
+        Self { document_id, dialect, place: None, waits: false, asks: None, segment: None }
+    }
+
+    /// Finds out where the cursor is. The same sentence as before is no news.
+    pub(super) fn look(&mut self, document: &Document, followed: &Followed, cursor: Option<Marked>) {
+        let place = cursor.and_then(|cursor| {
+            let lines = followed.get(&cursor.section)?;
+            let Here { line, sentence, .. } = Here::of(document.sections()[cursor.section].text(), lines, cursor.start);
+            Some(OwnPlace { section: cursor.section, paragraph: line.paragraph, sentence })
+        });
+        if self.place != place {
+            (self.place, self.waits) = (place, place.is_some());
+        }
+        if place.is_none() {
+            self.segment = None;
+        }
+    }
+
+    /// What is to be asked, if nothing is; `number` is to be a new one.
+    pub(super) fn begin(&mut self, document: &Document, pairing: &Pairing, number: u64) -> Option<Work> {
+        if !self.waits || self.asks.is_some() {
+            return None;
+        }
+        self.waits = false;
+        let OwnPlace { section, paragraph, sentence } = self.place?;
+        let sections = pairing.sources_across(document, document.sections()[section].name());
+        if sections.is_empty() {
+            self.segment = None;
+            return None;
+        }
+        self.asks = Some(number);
+        let reading = Reading::Segment(SegmentSought { sections, paragraph, sentence, dialect: self.dialect });
+        Some(Work::Read { number, document_id: self.document_id.clone(), reading })
+    }
+
+    /// What the other document has said. The segment, if it is to be looked up, which is number `next` then.
+    pub(super) fn take(&mut self, number: u64, read: CounterpartRead, next: u64) -> Option<&KnownSegment> {
+        if !self.awaits(number) {
+            return None;
+        }
+        self.asks = None;
+        if self.waits {
+            return None;
+        }
+        let CounterpartRead { version, segment, sections: _ } = read;
+        let known = self.segment.take();
+        let section = self.place?.section;
+        let found = KnownSegment { version, read: segment?, section };
+        let is_known = known.is_some_and(|known| known.is_at(&found));
+        self.segment = Some(found);
+        if is_known {
+            return None;
+        }
+        self.asks = Some(next);
+        self.segment.as_ref()
+    }
+
+    /// Whether that is under way.
+    pub(super) fn awaits(&self, number: u64) -> bool {
+        self.asks == Some(number)
+    }
+
+    /// The question has failed, or the look-up: it is to be asked again when something happens.
+    pub(super) fn fail(&mut self, number: u64) {
+        if self.awaits(number) {
+            (self.asks, self.place, self.segment) = (None, None, None);
+        }
+    }
+
+    /// A look-up has come to its end. The segment, if the cursor is still where it was, and the document that it is in.
+    pub(super) fn finish(&mut self, number: u64) -> Option<(&KnownSegment, &DocumentId)> {
+        if !self.awaits(number) {
+            return None;
+        }
+        self.asks = None;
+        if self.waits {
+            self.segment = None;
+        }
+        self.segment.as_ref().map(|segment| (segment, &self.document_id))
+    }
+}
+
+impl KnownSegment {
+    /// Whether it is the same segment in the same place.
+    fn is_at(&self, other: &Self) -> bool {
+        let place = |known: &Self| (known.section, known.read.paragraph, known.read.around.sentence);
+        place(self) == place(other)
+            && self.read.section == other.read.section
+            && self.read.around.text == other.read.around.text
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.read.around.text
+    }
+
+    /// What is around it, for the memory.
+    pub(super) fn context(&self, document_id: &DocumentId) -> Context {
+        Context {
+            document_id: Some(document_id.as_str().into()),
+            section: Some(self.read.section.as_str().into()),
+            previous: self.read.around.previous.clone(),
+            next: self.read.around.next.clone(),
+            ..Context::default()
+        }
+    }
+
+    /// Where it is, as a connection is told.
+    pub(super) fn told<'a>(&'a self, document_id: &'a DocumentId) -> PlaceTold<'a> {
+        let SegmentRead { section, paragraph, around, ends } = &self.read;
+        let counterpart = CounterpartTold { document_id: document_id.as_str(), version: self.version };
+        PlaceTold {
+            counterpart: Some(counterpart),
+            ..place_between(section.as_str(), *paragraph, around.sentence, *ends)
+        }
+    }
+
+    /// Where its translation is in the own document, if there is one.
+    pub(super) fn target(&self, document: &Document, followed: &Followed) -> Option<SegmentAt> {
+        sentence_at(document, followed, self.section, self.read.paragraph, self.read.around.sentence)
+    }
+}
