@@ -5,7 +5,8 @@ use jddb_core::room::{CHANGES_WAITING_MAX, MemoryChange, Translator, Work};
 use jddb_core::translation::{EntryId, Language, Rating, Scope, TermChange, TermId};
 use serde_json::{Value, json};
 
-use super::{BOTH, batch, entry, hear, message, project, read, submit, told, translator, translator_of};
+use super::batches::batch;
+use super::{BOTH, entry, hear, message, project, read, submit, told, translator, translator_of};
 use crate::support::START;
 
 #[test]
