@@ -102,6 +102,38 @@ async fn the_segment_of_another_document_is_suggested_for() {
     }
 }
 
+/// The source changes in the other document; the translation is old, which is told by itself.
+#[tokio::test]
+async fn whose_source_changes_in_another_document_is_told_to_be_old() {
+    let home = Home::in_memory();
+    let server = two_cores(&home).ready().await;
+    let ada = token(&home, "ada", BOTH, &[]);
+    change(&server, OWN, &ada, 0, insert(0, FR)).await;
+    for counterpart in [named("jd-en", true), named("jd-en", false)] {
+        change(&server, &counterpart, &ada, 0, insert(0, EN)).await;
+        let mut socket = translator(&server, &counterpart, &ada).await;
+        let replacement = |position: usize, length: usize, content: &str| json!({"operation": "replace", "section": "duties", "position": position, "length": length, "content": content});
+        change(&server, &counterpart, &ada, 1, replacement(64, 8, "manager")).await;
+        let told = socket.next("translation.stale").await["payload"].clone();
+        let segment = &told["segments"][0];
+        let texts = ["previous_text", "source_text", "target_text"].map(|key| segment[key].as_str().unwrap_or("-"));
+        assert_eq!(texts, ["Reports to the director.", "Reports to the manager.", "Relève"], "{told}");
+        let source = json!({"document_id": counterpart, "version": 2, "section": "duties", "paragraph": 1, "sentence": 0,
+            "start": 49, "end": 72});
+        assert_eq!((&segment["source"], &told["document_id"], &told["version"]), (&source, &json!(OWN), &json!(1)));
+        // What changed while nobody was there is told to who says what they know.
+        drop(socket);
+        change(&server, &counterpart, &ada, 2, replacement(0, 3, "This")).await;
+        let (mut socket, _) = Socket::joined(server.port(), OWN, &ada).await;
+        let mut again = subscribe(&counterpart);
+        again["payload"]["last_known_version"] = json!(2);
+        socket.send(&again);
+        let told = socket.next("translation.stale").await["payload"].clone();
+        assert_eq!(told["segments"][0]["source_text"], "This incumbent manages staff.", "{told}");
+        assert_eq!(told["segments"].as_array().map(Vec::len), Some(1), "{told}");
+    }
+}
+
 /// Somebody else edits the counterpart all the time; what is suggested is what it says in the version that is named.
 #[tokio::test]
 async fn what_is_suggested_is_true_while_others_edit() {

@@ -61,6 +61,23 @@ impl Request {
         }
     }
 
+    /// Answers what needs no open document, which is not open; else gives it back.
+    pub(super) fn answer_closed(self) -> Option<Self> {
+        let Self::Read(read) = self else { return Some(self) };
+        match read.reading.of_closed() {
+            Some(said) => {
+                let _ = read.reply.send(Ok(said));
+                None
+            }
+            None => Some(Self::Read(read)),
+        }
+    }
+
+    /// Whether the document is in use by it. Who only asks whether something has happened uses nothing.
+    pub(super) fn uses(&self) -> bool {
+        !matches!(self, Self::Read(read) if read.reading.of_closed().is_some())
+    }
+
     /// Tells whoever asked that it cannot be done. They may no longer wait.
     pub(super) fn refuse(self, trouble: &Trouble) {
         match self {

@@ -186,7 +186,7 @@ impl Core {
             Some(Slot::Loading(_) | Slot::Leaving(..)) => request.refuse(&Trouble::Busy),
             None => {
                 drop(slots);
-                self.load(request);
+                request.answer_closed().into_iter().for_each(|request| self.load(request));
             }
         }
     }
@@ -291,7 +291,9 @@ impl Core {
 
     /// Serves a request on an open document.
     fn attend(&self, cell: &Rc<RoomCell>, request: Request) {
-        cell.used_at.set(clock::monotonic());
+        if request.uses() {
+            cell.used_at.set(clock::monotonic());
+        }
         match request {
             Request::Reserve(reserve) => self.reserve(cell, *reserve),
             Request::Call(call) => calls::serve(cell, *call),

@@ -54,8 +54,8 @@ mod visit;
 mod watch;
 
 pub use bilingual::{
-    COMPARED_UNITS_MAX, CounterpartRead, LINES_MAX, PARAGRAPH_UNITS_MAX, READ_ALONG, Reading, STALE_REMEMBERED_MAX,
-    STALE_TOLD_MAX, SegmentSought, TranslationRights,
+    CHANGES_EVERY, CHANGES_OPEN_EVERY, COMPARED_UNITS_MAX, ChangesSought, CounterpartRead, LINES_MAX,
+    PARAGRAPH_UNITS_MAX, READ_ALONG, Reading, STALE_REMEMBERED_MAX, STALE_TOLD_MAX, SegmentSought, TranslationRights,
 };
 pub use condition::IfMatch;
 pub use counters::{Counter, Counters, Sent};
@@ -352,6 +352,7 @@ impl Room {
         self.tend_people(now);
         self.tend_tokens(now);
         self.tend_reading(now);
+        self.tend_counterparts(now);
     }
 
     /// Says what time it is, before anything happens; [`Self::tend`] says so too. `at` is a time that never goes back.

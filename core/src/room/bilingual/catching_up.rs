@@ -55,7 +55,7 @@ impl Bilingual {
 }
 
 /// The lines that a text had, if it was not too long.
-fn lines_before(now: &Text, hunks: &Hunks, budget: &mut Budget) -> Option<Lines> {
+pub(super) fn lines_before(now: &Text, hunks: &Hunks, budget: &mut Budget) -> Option<Lines> {
     if hunks.is_forgotten() {
         return None;
     }

@@ -2,17 +2,29 @@
 //!
 //! The other document is asked, by whoever runs this room, and not mirrored: one question at a time, and then one look-up, for
 //! the newest place. What comes meanwhile makes what is found nothing.
+//!
+//! Every [`CHANGES_EVERY`] it is asked, too, what has become of it since: so no change is missed, whatever is unloaded, restarted or
+//! busy, and nobody has to remember who wants to be told.
+
+use std::time::Duration;
 
 use super::pairing::Pairing;
 use super::place::{Followed, Here, SegmentAt, sentence_at};
 use super::reading::{CounterpartRead, Reading, SegmentRead, SegmentSought};
+use super::sources::ChangesSought;
 use super::told::place_between;
 use crate::document::Document;
-use crate::ids::{DocumentId, Version};
+use crate::ids::{DocumentId, SectionName, Version};
+use crate::protocol::SECTION_PAIRS_MAX;
 use crate::protocol::bilingual_outbound::{CounterpartTold, PlaceTold};
 use crate::room::member::{Dialect, Marked};
 use crate::room::translator::Work;
 use crate::translation::Context;
+
+/// How often a document is asked what has become of it by those who translate from it.
+pub const CHANGES_EVERY: Duration = Duration::from_secs(2);
+/// How often it is opened for that, if it is not open: it may have been for less than [`CHANGES_EVERY`].
+pub const CHANGES_OPEN_EVERY: Duration = Duration::from_mins(10);
 
 /// What a subscription knows of the document that its own one is a translation of.
 #[derive(Debug)]
@@ -28,6 +40,13 @@ pub(super) struct Counterpart {
     asks: Option<u64>,
     /// What it said there last, which is told or being looked up.
     segment: Option<KnownSegment>,
+    /// What has become of it up to this version was told.
+    known: Version,
+    /// It was asked what has become of it: the number of the question, and for which sections of the own document.
+    asks_changes: Option<(u64, Vec<SectionName>)>,
+    /// When that was asked last, and when it was open for sure, by the room's time.
+    asked_at: Option<Duration>,
+    opened_at: Duration,
 }
 
 /// Sentence n of paragraph n of a section.
@@ -48,8 +67,63 @@ pub(super) struct KnownSegment {
 }
 
 impl Counterpart {
-    pub(super) const fn new(document_id: DocumentId, dialect: Dialect) -> Self {
-        Self { document_id, dialect, place: None, waits: false, asks: None, segment: None }
+    /// One that was read `at` that time; what came after version `missed` is to be told at once.
+    pub(super) fn new(
+        document_id: DocumentId,
+        dialect: Dialect,
+        read: &CounterpartRead,
+        missed: Option<Version>,
+        at: Duration,
+    ) -> Self {
+        Self {
+            document_id,
+            dialect,
+            place: None,
+            waits: false,
+            asks: None,
+            segment: None,
+            known: missed.unwrap_or(read.version),
+            asks_changes: None,
+            asked_at: missed.is_none().then_some(at),
+            opened_at: at,
+        }
+    }
+
+    /// What is to be asked of what has become of it, if it is time; `number` is to be a new one.
+    pub(super) fn ask_changes(
+        &mut self,
+        document: &Document,
+        pairing: &Pairing,
+        at: Duration,
+        number: u64,
+    ) -> Option<Work> {
+        let is_due = self.asked_at.is_none_or(|asked_at| at.saturating_sub(asked_at) >= CHANGES_EVERY);
+        if !is_due || self.asks_changes.is_some() {
+            return None;
+        }
+        self.asked_at = Some(at);
+        let names = document.sections().iter().map(|section| section.name());
+        let sources = names.map(|name| (name.clone(), pairing.sources_across(document, name)));
+        let sources = sources.filter(|(_, sources)| !sources.is_empty()).take(SECTION_PAIRS_MAX);
+        let (own, sections) = sources.unzip();
+        self.asks_changes = Some((number, own));
+        let opens = at.saturating_sub(self.opened_at) >= CHANGES_OPEN_EVERY;
+        if opens {
+            self.opened_at = at;
+        }
+        let reading = Reading::Changes(ChangesSought { since: self.known, sections, dialect: self.dialect, opens });
+        Some(Work::Read { number, document_id: self.document_id.clone(), reading })
+    }
+
+    /// The other document has said what has become of it: for which sections of the own one that was asked, if it was.
+    pub(super) fn take_changes(&mut self, number: u64, read: &CounterpartRead) -> Option<Vec<SectionName>> {
+        let (_, own) = self.asks_changes.take_if(|(asked, _)| *asked == number)?;
+        self.known = read.version;
+        if !read.sources.is_empty() {
+            // What is at the cursor may be another text by now.
+            self.place = None;
+        }
+        Some(own)
     }
 
     /// Finds out where the cursor is. The same sentence as before is no news.
@@ -93,7 +167,7 @@ impl Counterpart {
         if self.waits {
             return None;
         }
-        let CounterpartRead { version, segment, sections: _ } = read;
+        let CounterpartRead { version, segment, sections: _, sources: _ } = read;
         let known = self.segment.take();
         let section = self.place?.section;
         let found = KnownSegment { version, read: segment?, section };
@@ -111,8 +185,14 @@ impl Counterpart {
         self.asks == Some(number)
     }
 
+    /// Whether that is the question of what has become of it.
+    pub(super) fn awaits_changes(&self, number: u64) -> bool {
+        self.asks_changes.as_ref().is_some_and(|(asked, _)| *asked == number)
+    }
+
     /// The question has failed, or the look-up: it is to be asked again when something happens.
     pub(super) fn fail(&mut self, number: u64) {
+        self.asks_changes.take_if(|(asked, _)| *asked == number);
         if self.awaits(number) {
             (self.asks, self.place, self.segment) = (None, None, None);
         }

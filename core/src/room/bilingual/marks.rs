@@ -35,6 +35,11 @@ impl Marks {
         });
     }
 
+    /// Whether any of it is in a section.
+    pub(super) fn has(&self, section: usize) -> bool {
+        self.sections.contains(&section) || self.segments.iter().any(|mark| mark.section == section)
+    }
+
     /// Notes that a segment is told; false if it was.
     pub(super) fn mark(&mut self, at: &SegmentAt) -> bool {
         let Range { start, end } = at.range;

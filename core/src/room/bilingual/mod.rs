@@ -13,7 +13,7 @@
 //! translations are, `marks` which of them somebody was told, and `telling` tells the rest; `catching_up` is for who was not there.
 //!
 //! Of two documents `across` is which sections belong together; `newcomer` waits for the other one, `counterpart` asks it for
-//! segments, and `reading` answers.
+//! segments and what has become of it, and `reading` and `sources` answer; `stale_across` tells what is old by that.
 
 mod across;
 mod budget;
@@ -27,7 +27,9 @@ mod newcomer;
 mod pairing;
 mod place;
 mod reading;
+mod sources;
 mod stale;
+mod stale_across;
 mod subscribing;
 mod subscription;
 mod telling;
@@ -49,6 +51,7 @@ use crate::protocol::{Inbound, InboundError, TranslationMessage};
 use crate::translation::{GlossaryTerm, Suggestion};
 pub use budget::COMPARED_UNITS_MAX;
 use catching_up::hunks_since;
+pub use counterpart::{CHANGES_EVERY, CHANGES_OPEN_EVERY};
 use hunks::Hunks;
 pub use lines::LINES_MAX;
 use lines::Lines;
@@ -59,6 +62,7 @@ use pairing::Pair;
 use place::Followed;
 pub use place::PARAGRAPH_UNITS_MAX;
 pub use reading::{CounterpartRead, READ_ALONG, Reading, SegmentSought};
+pub use sources::ChangesSought;
 use stale::{Happened, Sought, Stale};
 use subscription::Subscription;
 pub use telling::STALE_TOLD_MAX;
@@ -90,6 +94,8 @@ pub(super) struct Bilingual {
     sections: usize,
     /// How many look-ups there were.
     look_ups: u64,
+    /// Other documents are to be asked what has become of them.
+    asks: bool,
 }
 
 impl Bilingual {
@@ -105,6 +111,7 @@ impl Bilingual {
             seen: document.version(),
             sections: document.sections().len(),
             look_ups: 0,
+            asks: false,
         }
     }
 
@@ -134,6 +141,15 @@ impl Bilingual {
             let subscription = &mut self.subscriptions[index];
             subscription.look(document, &self.followed);
             self.look_ups += u64::from(subscription.begin(document, self.look_ups + 1));
+        }
+    }
+
+    /// Has other documents asked what has become of them, where it is time.
+    fn ask_changes(&mut self, document: &Document, at: Duration) {
+        for subscription in &mut self.subscriptions {
+            if subscription.ask_changes(document, at, self.look_ups + 1) {
+                (self.look_ups, self.asks) = (self.look_ups + 1, true);
+            }
         }
     }
 
@@ -184,8 +200,11 @@ impl Bilingual {
     /// What has happened to the sections of pairs, and others that are followed; `None` if nobody knows any more.
     fn happened(&self, document: &Document) -> Option<Happened> {
         // In what is followed for places in another document nothing can be old.
-        let is_wanted =
-            |section: usize| self.followed.contains_key(&section) || self.pairs.iter().any(|pair| pair.has(section));
+        let is_wanted = |section: usize| {
+            self.followed.contains_key(&section)
+                || self.pairs.iter().any(|pair| pair.has(section))
+                || self.subscriptions.iter().any(|one| one.marks.has(section))
+        };
         let changed = hunks_since(document, self.seen, is_wanted)?.into_iter();
         let with_blocks = |(section, hunks): (usize, Hunks)| {
             let lines = self.followed.get(&section);
@@ -267,12 +286,26 @@ impl Room {
         self.bilingual.is_some()
     }
 
+    /// Whether other documents are to be asked for those who translate here, though nothing has happened.
+    #[must_use]
+    pub fn asks_counterparts(&self) -> bool {
+        self.bilingual.as_ref().is_some_and(|bilingual| bilingual.asks)
+    }
+
+    /// Has other documents asked what has become of them, where it is time.
+    pub(super) fn tend_counterparts(&mut self, now: UnixMillis) {
+        let at = self.clock.at(now);
+        let document = &self.document;
+        self.bilingual.iter_mut().for_each(|bilingual| bilingual.ask_changes(document, at));
+    }
+
     /// Follows the document for those who translate in it, and tells them what has become old; what is to be done for them since
     /// this was asked last.
     pub fn follow_translations(&mut self, now: UnixMillis) -> Vec<(MemberKey, Vec<Work>)> {
         self.read_changes(now);
         let Some(bilingual) = &mut self.bilingual else { return Vec::new() };
         bilingual.look(&self.document);
+        bilingual.asks = false;
         let work = bilingual.subscriptions.iter_mut().map(|one| (one.key, one.conversation.take_work()));
         let asked = bilingual.newcomers.iter_mut().map(|one| (one.key, one.take_work().into_iter().collect()));
         work.chain(asked).filter(|(_, work): &(_, Vec<Work>)| !work.is_empty()).collect()

@@ -2,7 +2,7 @@
 
 use super::reading::{CounterpartRead, Reading};
 use super::subscription::Subscription;
-use crate::ids::{DocumentId, UnixMillis};
+use crate::ids::{DocumentId, SectionName, UnixMillis};
 use crate::protocol::outbound::Metadata;
 use crate::protocol::translation_outbound::Cancelled;
 use crate::protocol::{ErrorCode, InboundError, SubscribeBody};
@@ -134,12 +134,19 @@ impl Room {
         let next = bilingual.look_ups + 1;
         let Some(subscription) = bilingual.subscriptions.iter_mut().find(|one| one.key == key) else { return };
         match read {
+            Ok(read) if subscription.awaits_changes(number) => {
+                if let Some(own) = subscription.take_changes(number, &read) {
+                    self.tell_stale_across(now, key, &own, &read);
+                }
+            }
             Ok(read) => {
                 if subscription.take_segment(number, read, next) {
                     bilingual.look_ups = next;
                 }
             }
-            Err(error) if subscription.awaits(number) && is_final(error.code) => {
+            Err(error)
+                if (subscription.awaits(number) || subscription.awaits_changes(number)) && is_final(error.code) =>
+            {
                 self.end_translating(key);
                 self.tell_unsubscribed(now, key, Some(&error.message), None);
             }
@@ -194,6 +201,17 @@ impl InboundError {
 impl Subscription {
     fn awaits(&self, number: u64) -> bool {
         self.counterpart.as_ref().is_some_and(|counterpart| counterpart.awaits(number))
+    }
+
+    fn awaits_changes(&self, number: u64) -> bool {
+        self.counterpart.as_ref().is_some_and(|counterpart| counterpart.awaits_changes(number))
+    }
+
+    /// The other document has said what has become of it; for which sections that was asked.
+    fn take_changes(&mut self, number: u64, read: &CounterpartRead) -> Option<Vec<SectionName>> {
+        let own = self.counterpart.as_mut()?.take_changes(number, read);
+        self.look_again();
+        own
     }
 
     /// What the other document has said. Whether that is to be looked up, as number `next`.

@@ -158,9 +158,20 @@ pub(super) fn sentence_at(
     paragraph: usize,
     sentence: usize,
 ) -> Option<SegmentAt> {
+    sentence_with_text(document, followed, section, paragraph, sentence).map(|(at, _)| at)
+}
+
+/// The same with its text.
+pub(super) fn sentence_with_text(
+    document: &Document,
+    followed: &Followed,
+    section: usize,
+    paragraph: usize,
+    sentence: usize,
+) -> Option<(SegmentAt, Box<str>)> {
     let line = followed.get(&section)?.paragraph(paragraph)?;
-    let Sentence { range, .. } = sentences(document.sections()[section].text(), &line).into_iter().nth(sentence)?;
-    Some(SegmentAt { section, paragraph, sentence, range })
+    let Sentence { range, text } = sentences(document.sections()[section].text(), &line).into_iter().nth(sentence)?;
+    Some((SegmentAt { section, paragraph, sentence, range }, text))
 }
 
 /// Whether the memory takes a text of that length.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::place::{Around, sentences};
+use super::sources::{ChangesSought, SourceRead, read_sources};
 use super::told::ends_of;
 use crate::ids::{SectionName, UnixMillis, Version};
 use crate::room::Room;
@@ -23,6 +24,19 @@ pub enum Reading {
     Sections,
     /// A segment.
     Segment(SegmentSought),
+    /// What has become of sections.
+    Changes(ChangesSought),
+}
+
+impl Reading {
+    /// What is said of a document that is not open, where it need not be opened for that.
+    #[must_use]
+    pub fn of_closed(&self) -> Option<CounterpartRead> {
+        match self {
+            Self::Changes(sought) if !sought.opens => Some(CounterpartRead::of(sought.since)),
+            Self::Sections | Self::Segment(_) | Self::Changes(_) => None,
+        }
+    }
 }
 
 /// Which segment: sentence n of paragraph n, or the last one there.
@@ -45,6 +59,15 @@ pub struct CounterpartRead {
     pub(super) sections: Vec<SectionName>,
     /// The segment, if there is one.
     pub(super) segment: Option<SegmentRead>,
+    /// What has become of sections, where that was asked for.
+    pub(super) sources: Vec<SourceRead>,
+}
+
+impl CounterpartRead {
+    /// Nothing was read but which version it is.
+    const fn of(version: Version) -> Self {
+        Self { version, sections: Vec::new(), segment: None, sources: Vec::new() }
+    }
 }
 
 /// A segment of another document.
@@ -62,13 +85,11 @@ impl Room {
     /// What this document says to one that is a translation of it, in its newest version.
     pub fn read_counterpart(&mut self, now: UnixMillis, reading: &Reading) -> CounterpartRead {
         let names = || self.document.sections().iter().map(|section| section.name().clone()).collect();
-        let version = self.document.version();
+        let nothing = CounterpartRead::of(self.document.version());
         match reading {
-            Reading::Sections => CounterpartRead { version, sections: names(), segment: None },
-            Reading::Segment(sought) => {
-                let segment = self.read_segment(now, sought);
-                CounterpartRead { version, sections: Vec::new(), segment }
-            }
+            Reading::Sections => CounterpartRead { sections: names(), ..nothing },
+            Reading::Segment(sought) => CounterpartRead { segment: self.read_segment(now, sought), ..nothing },
+            Reading::Changes(sought) => CounterpartRead { sources: read_sources(&self.document, sought), ..nothing },
         }
     }
 

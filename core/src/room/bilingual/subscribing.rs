@@ -72,7 +72,10 @@ impl Room {
             Some(before) => before.conversation.continued(conversation),
             None => conversation,
         };
-        let counterpart = from.as_ref().map(|(id, _)| Counterpart::new(id.clone(), member.dialect));
+        let at = self.clock.at(now);
+        let counterpart = from
+            .as_ref()
+            .map(|(id, read)| Counterpart::new(id.clone(), member.dialect, read, body.last_known_version, at));
         let subscription = Subscription::new(key, conversation, languages, body.clone(), member.cursor, counterpart);
         let names = match &from {
             Some((_, read)) => subscription.pairing.names_across(document, &read.sections),

@@ -1,5 +1,7 @@
 //! Somebody who translates in a document: the segment at their cursor, and what they have asked.
 
+use std::time::Duration;
+
 use super::counterpart::Counterpart;
 use super::marks::Marks;
 use super::pairing::{Pair, Pairing};
@@ -70,6 +72,18 @@ impl Subscription {
     /// Their cursor is there.
     pub(super) const fn go_to(&mut self, cursor: Marked) {
         (self.cursor, self.is_due) = (Some(cursor), true);
+    }
+
+    /// What is at their cursor may be something else by now.
+    pub(super) const fn look_again(&mut self) {
+        self.is_due = true;
+    }
+
+    /// Has the other document asked what has become of it, if it is time; `number` is to be a new one.
+    pub(super) fn ask_changes(&mut self, document: &Document, at: Duration, number: u64) -> bool {
+        let counterpart = self.counterpart.as_mut();
+        let work = counterpart.and_then(|counterpart| counterpart.ask_changes(document, &self.pairing, at, number));
+        work.map(|work| self.conversation.ask_for(work)).is_some()
     }
 
     /// Goes along with a change: behind the last thing that was done, where they have done it themselves.

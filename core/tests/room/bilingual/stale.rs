@@ -22,13 +22,13 @@ pub(super) fn stale(house: &mut House, key: MemberKey) -> Option<Value> {
 }
 
 /// The segments among that: what was there, what is there, and the translation.
-pub(super) fn segments(told: Option<&Value>) -> Vec<[String; 3]> {
+pub(crate) fn segments(told: Option<&Value>) -> Vec<[String; 3]> {
     let text = |segment: &Value, key: &str| segment[key].as_str().unwrap_or("-").to_owned();
     let segments = told.into_iter().flat_map(|told| told["segments"].as_array().unwrap());
     segments.map(|segment| ["previous_text", "source_text", "target_text"].map(|key| text(segment, key))).collect()
 }
 
-pub(super) fn sections(told: Option<&Value>) -> Vec<[&str; 2]> {
+pub(crate) fn sections(told: Option<&Value>) -> Vec<[&str; 2]> {
     let sections = told.into_iter().flat_map(|told| told["sections"].as_array().unwrap());
     sections.map(|pair| [pair["source"].as_str().unwrap(), pair["target"].as_str().unwrap()]).collect()
 }

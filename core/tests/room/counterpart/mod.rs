@@ -2,6 +2,7 @@
 //! texts anew.
 
 mod random;
+mod stale;
 
 use std::collections::VecDeque;
 
