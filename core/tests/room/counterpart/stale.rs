@@ -90,7 +90,7 @@ fn a_changed_source_is_told_once_until_its_translation_is_edited() {
     let other = desk.houses.own.settle(guest("cy").translating());
     desk.houses.own.say(other, subscribe(json!({"counterpart": null})));
     desk.houses.own.leave(other);
-    desk.translation("Certes, un", "Bien sûr, un");
+    desk.translation("Certes, un", "Il est bien entendu que sans doute un");
     desk.source("near", "far");
     desk.check(&[]);
     // What was edited is to be told again.
