@@ -32,6 +32,6 @@ pub(super) fn serve(cell: &RoomCell, asked: ReadCounterpart) {
     let mut room = cell.room.borrow_mut();
     let read = room.read_counterpart(now(), &reading);
     let version = read.version;
-    let request = cell.promise(Promise::Reading(reply, read));
+    let request = cell.promise(Promise::Reading(reply, Box::new(read)));
     room.answer_counterpart(request, version);
 }

@@ -41,7 +41,7 @@ pub(super) enum Promise {
     /// Whoever has called, with what the room says.
     Call(oneshot::Sender<Result<Answered, InboundError>>),
     /// Another document, with what was read, unless the room says that it is lost.
-    Reading(oneshot::Sender<Result<CounterpartRead, InboundError>>, CounterpartRead),
+    Reading(oneshot::Sender<Result<CounterpartRead, InboundError>>, Box<CounterpartRead>),
 }
 
 /// A room with its sockets.
@@ -113,7 +113,7 @@ impl RoomCell {
         // They may no longer wait.
         match self.answers.borrow_mut().remove(&request) {
             Some(Promise::Call(reply)) => drop(reply.send(answer)),
-            Some(Promise::Reading(reply, read)) => drop(reply.send(answer.map(|_| read))),
+            Some(Promise::Reading(reply, read)) => drop(reply.send(answer.map(|_| *read))),
             None => {}
         }
     }
