@@ -65,6 +65,8 @@ mod tests {
             for id in ids.iter().step_by(7) {
                 assert!(translations.memory.write().remove(*id).is_some());
             }
+            // As after every change: parts that have become smaller may be due again.
+            wake.send(()).unwrap();
             drop(wake);
         });
         let memory = translations.memory.read();
