@@ -10,6 +10,8 @@ use crate::cores::CORE_THREAD_PREFIX;
 pub(crate) const LOGIN_THREAD: &str = "logins";
 /// The thread that changes the translation memory.
 pub(crate) const TRANSLATION_THREAD: &str = "translations";
+/// The thread that tidies its indices up, and puts what comes of it in their place.
+pub(crate) const UPKEEP_THREAD: &str = "memory-upkeep";
 
 /// A thread that decides what is true has it in memory, and after a panic that may contradict the disk. Everything acknowledged
 /// is on disk, so the safe thing is to stop at once and be started again. On other threads a panic is one document's that is
@@ -27,7 +29,7 @@ pub(crate) fn end_the_process_where_it_decides() {
 }
 
 fn decides(thread: &str) -> bool {
-    thread.starts_with(CORE_THREAD_PREFIX) || [LOGIN_THREAD, TRANSLATION_THREAD].contains(&thread)
+    thread.starts_with(CORE_THREAD_PREFIX) || [LOGIN_THREAD, TRANSLATION_THREAD, UPKEEP_THREAD].contains(&thread)
 }
 
 /// Does something that changes nothing which outlives it; whether that did not panic. Whoever waits for it has to notice that it
@@ -57,9 +59,14 @@ mod tests {
             return;
         }
         let name = "panics::tests::the_process_ends_where_it_decides_and_nowhere_else";
-        for (thread, ends) in
-            [("core-1", true), ("logins", true), ("translations", true), ("look-up-0", false), ("import", false)]
-        {
+        for (thread, ends) in [
+            ("core-1", true),
+            ("logins", true),
+            ("translations", true),
+            ("memory-upkeep", true),
+            ("look-up-0", false),
+            ("import", false),
+        ] {
             let mut alone = Command::new(env::current_exe().unwrap());
             let status = alone.args(["--exact", name]).env(THREAD, thread).output().unwrap().status;
             assert_eq!((status.signal(), status.success()), (ends.then_some(SIGABRT), !ends), "{thread}: {status}");

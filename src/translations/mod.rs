@@ -39,7 +39,7 @@ pub use look_up::NewestLookUp;
 use crate::auth::Pass;
 use crate::durable::WaitingLane;
 use crate::exchange::Exchange;
-use crate::panics::TRANSLATION_THREAD;
+use crate::panics::{TRANSLATION_THREAD, UPKEEP_THREAD};
 use crate::shared::{Shared, core_of_name};
 
 /// What waits to be changed.
@@ -372,7 +372,7 @@ impl TranslationThreads {
         let changing = Builder::new().name(TRANSLATION_THREAD.to_owned()).spawn(move || desk.run(&changes))?;
         let of_upkeep = Arc::clone(shared);
         let upkeep = Builder::new()
-            .name("memory-upkeep".to_owned())
+            .name(UPKEEP_THREAD.to_owned())
             .spawn(move || upkeep::tidy(&of_upkeep.translations, &woken))?;
         let of_equal = Arc::clone(shared);
         let equal = Builder::new()
