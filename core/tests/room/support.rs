@@ -39,6 +39,8 @@ pub(crate) const LIMITS: Limits = Limits {
     heartbeat_interval_seconds: 30,
 };
 
+/// What a message takes beside a text, in bytes.
+const ENVELOPE_BYTES: usize = 1 << 10;
 pub(crate) const IDLE_AFTER_MS: u64 = 60_000;
 pub(crate) const VISIT_MS: u64 = 30_000;
 
@@ -221,15 +223,21 @@ impl House {
         Self::new().filled(sections)
     }
 
+    /// With sections that may be longer than a message.
     pub(crate) fn filled(mut self, sections: &[(&str, &str)]) -> Self {
         let writer = self.join(guest("writer"));
+        let part_bytes = self.plan.limits.message_bytes - ENVELOPE_BYTES;
         for (section, content) in sections {
-            self.say(
-                writer,
-                change(json!({"operation": "insert", "position": 0, "content": content, "section": section})),
-            );
+            let mut position = 0;
+            for part in parts(content, part_bytes) {
+                let insert = json!({"operation": "insert", "position": position, "content": part, "section": section});
+                self.say(writer, change(insert));
+                position += part.encode_utf16().count();
+            }
         }
         self.sync();
+        let refused = self.read(writer).into_iter().find(|told| told["type"] == "system.error");
+        assert_eq!(refused, None, "it is as it was wanted");
         self.leave(writer);
         self
     }
@@ -523,4 +531,19 @@ fn open(plan: &Plan, disk: &Disk, skip_versions: u64) -> Room {
     room.know_saves(disk.saves.iter().map(known).collect());
     disk.entry.iter().for_each(|entry| room.describe(entry.clone()));
     room
+}
+
+/// A text in parts that are so long in JSON, one of them at least.
+fn parts(text: &str, bytes_max: usize) -> Vec<String> {
+    let (mut parts, mut bytes) = (vec![String::new()], 0);
+    for character in text.chars() {
+        let more = json!(character).to_string().len() - 2;
+        if bytes + more > bytes_max {
+            parts.push(String::new());
+            bytes = 0;
+        }
+        parts.last_mut().unwrap().push(character);
+        bytes += more;
+    }
+    parts
 }

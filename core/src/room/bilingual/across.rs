@@ -24,13 +24,11 @@ impl Pairing {
         }
     }
 
-    /// The pairs, where the counterpart has those sections; a translation is to come where the document has none.
+    /// The pairs, those of a list being known to be there; a translation is to come where the document has none.
     /// [`SECTION_PAIRS_MAX`] at most.
     pub(super) fn names_across(&self, document: &Document, sections: &[SectionName]) -> Vec<SectionPair> {
         let languages = match self {
-            Self::Named(pairs) => {
-                return pairs.iter().filter(|pair| sections.contains(&pair.source)).cloned().collect();
-            }
+            Self::Named(pairs) => return pairs.clone(),
             Self::ByLanguage(languages) => *languages,
         };
         let target_of = |source: &SectionName| {

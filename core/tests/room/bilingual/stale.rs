@@ -41,23 +41,8 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// With sections that may be longer than a message.
     fn holding(texts: &[(&str, &str)]) -> Self {
-        let mut house = House::new();
-        for (section, text) in texts {
-            let characters: Vec<char> = text.chars().collect();
-            for (index, part) in characters.chunks(PART_CHARS).enumerate() {
-                let content: String = part.iter().collect();
-                let position =
-                    characters[..index * PART_CHARS].iter().map(|character| character.len_utf16()).sum::<usize>();
-                let writer = house.settle(guest("writer"));
-                let insert =
-                    json!({"operation": "insert", "section": section, "position": position, "content": content});
-                house.say(writer, change(insert));
-                house.leave(writer);
-            }
-        }
-        house.sync();
+        let mut house = House::holding(texts);
         let ada = translator(&mut house, json!({}));
         let ben = house.settle(guest("ben"));
         Self { house, ada, ben }
@@ -94,7 +79,6 @@ impl Desk {
     }
 }
 
-const PART_CHARS: usize = 15_000;
 const EN: &str = "One is here. Two is there.\n\nThree follows.\n";
 const FR: &str = "Un est ici. Deux est là.\nTrois suit.";
 

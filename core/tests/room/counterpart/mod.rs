@@ -6,13 +6,14 @@ mod stale;
 
 use std::collections::VecDeque;
 
+use jddb_core::document::DocumentLimits;
 use jddb_core::ids::{DocumentId, PositionEncoding};
-use jddb_core::protocol::{ErrorCode, InboundError};
+use jddb_core::protocol::{ErrorCode, InboundError, SECTION_PAIRS_MAX};
 use jddb_core::room::{CounterpartRead, Dialect, LINES_MAX, MemberKey, READ_ALONG, Reading, TranslationRights, Work};
 use serde_json::{Value, json};
 
 use crate::bilingual::{cursor, found};
-use crate::support::{House, change, guest, message};
+use crate::support::{House, Plan, change, guest, message};
 
 const OTHER: &str = "jd-1-en";
 const EN: &str = "One is here. Two is there.\n\nThree follows.\n";
@@ -113,6 +114,11 @@ impl Houses {
             self.answer();
             self.find();
         }
+    }
+
+    /// Whether the translation's room knows nothing for those who translate.
+    fn keeps_nothing(&self) -> bool {
+        !format!("{:?}", self.own.room).contains("Bilingual")
     }
 
     fn told(&mut self) -> Vec<Value> {
@@ -228,6 +234,24 @@ fn what_is_wrong_is_told_and_changes_nothing() {
 }
 
 #[test]
+fn who_waits_is_answered_by_what_they_asked_last() {
+    let mut houses = Houses::holding(&[("a", FR)], &[("a", EN)]);
+    houses.own.say(houses.ada, subscribe(json!({})));
+    houses.turn();
+    houses.turn();
+    assert_eq!(houses.questions.len(), 1, "it is asked once, however many turns pass");
+    houses.own.say(houses.ada, subscribe(json!({"sections": [{"source": "nothing", "target": "a"}]})));
+    houses.turn();
+    houses.told();
+    houses.answer();
+    assert!(houses.told().is_empty(), "what was said to the message before is for nobody");
+    houses.answer();
+    let told = houses.told();
+    assert_eq!(told[0]["payload"]["details"]["field"], "payload.sections[0].source", "{told:?}");
+    assert!(houses.keeps_nothing());
+}
+
+#[test]
 fn who_waits_for_another_document_may_do_something_else() {
     let mut houses = Houses::holding(&[("a", FR), ("b_en", EN)], &[("a", EN)]);
     let kinds = |told: Vec<Value>| -> Vec<String> {
@@ -268,14 +292,16 @@ fn who_waits_for_another_document_may_do_something_else() {
     houses.answer();
     houses.turn();
     assert!(houses.look_ups.is_empty() && houses.questions.is_empty());
-    assert!(!format!("{:?}", houses.own.room).contains("Bilingual"), "nothing is kept");
+    assert!(houses.keeps_nothing());
 }
 
 #[test]
 fn the_segment_with_the_same_number_is_suggested_for() {
     let mut houses = Houses::holding(&[("other", "1"), ("a", FR)], &[("first", "é"), ("a", EN)]).translating();
     houses.check("a", 3, Some(("One is here.", "a")));
-    houses.check("a", 11, None);
+    houses.own.say(houses.ada, cursor("a", 11));
+    houses.turn();
+    assert!(houses.questions.is_empty(), "it is the same segment");
     houses.check("a", 12, Some(("Two is there.", "a")));
     houses.check("a", 25, None);
     houses.check("a", 34, Some(("Three follows.", "a")));
@@ -333,7 +359,7 @@ fn what_fails_is_asked_again_or_ends() {
     let work = houses.own.room.suggest_at_cursor(houses.own.now, houses.ada, number, None);
     houses.take(work);
     houses.check("a", 13, Some(("Two is there.", "a")));
-    for code in [ErrorCode::DocumentNotFound, ErrorCode::Forbidden] {
+    for code in [ErrorCode::DocumentNotFound, ErrorCode::Forbidden, ErrorCode::Unauthenticated] {
         let mut houses = Houses::holding(&[("a", FR)], &[("a", EN)]).translating();
         houses.own.say(houses.ada, cursor("a", 0));
         houses.turn();
@@ -376,6 +402,8 @@ fn a_new_token_may_be_for_other_documents() {
     assert_eq!(limit(&mut houses, true), [] as [Value; 0]);
     let told = limit(&mut houses, false);
     assert_eq!(told[0]["payload"]["error_code"], "FORBIDDEN", "{told:?}");
+    assert_eq!(told[0]["metadata"]["correlation_id"], "m", "{told:?}");
+    assert!(houses.keeps_nothing());
     houses.answer();
     assert_eq!(houses.told(), [] as [Value; 0]);
 }
@@ -420,4 +448,18 @@ fn a_section_with_too_many_lines_has_no_segments() {
     let mut houses = Houses::holding(&[("a", &lines), ("b", "z")], &[("a", "y"), ("b", "Fine.")]).translating();
     houses.check("a", 0, None);
     houses.check("b", 0, Some(("Fine.", "b")));
+    // Who comes back from there is told anew.
+    houses.check("a", 0, None);
+    houses.check("b", 0, Some(("Fine.", "b")));
+}
+
+#[test]
+fn so_many_sections_are_pairs_and_no_more() {
+    let names: Vec<String> = (0..=SECTION_PAIRS_MAX).map(|number| format!("s{number}")).collect();
+    let sections: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "x")).collect();
+    let document = DocumentLimits { sections_max: 2 * SECTION_PAIRS_MAX, ..DocumentLimits::default() };
+    let mut houses = Houses::holding(&[("s0", "y")], &[("s0", "")]);
+    houses.other = House::with(Plan { document, ..Plan::default() }).filled(&sections);
+    let same: Vec<(&str, &str)> = names[..SECTION_PAIRS_MAX].iter().map(|name| (&**name, &**name)).collect();
+    assert_eq!(houses.pairs(json!({})), pairs(&same));
 }

@@ -151,6 +151,22 @@ fn it_is_asked_every_so_often_and_nothing_is_missed_meanwhile() {
     assert_eq!(ask(&mut desk, 10 * millis(CHANGES_EVERY)), 0);
 }
 
+/// What is asked for the segment and of what has changed are different questions: one that fails leaves the other alone.
+#[test]
+fn a_question_that_fails_leaves_what_is_looked_up_alone() {
+    let mut desk = Desk::new();
+    desk.houses.own.say(desk.houses.ada, cursor("a", 0));
+    desk.houses.turn();
+    desk.houses.answer();
+    assert_eq!(desk.houses.look_ups.len(), 1);
+    desk.houses.own.wait(millis(CHANGES_EVERY));
+    desk.houses.turn();
+    let (number, _) = desk.houses.questions.pop_front().unwrap();
+    desk.houses.give(number, Err(refused(ErrorCode::CapacityExceeded)));
+    desk.houses.find();
+    assert_eq!(desk.houses.suggested()[0]["source_text"], "One is here.");
+}
+
 #[test]
 fn what_cannot_be_said_is_told_as_whole_sections() {
     let document = DocumentLimits { history_versions_max: 2, ..DocumentLimits::default() };
@@ -203,6 +219,10 @@ fn who_comes_back_says_which_version_of_the_source_they_know() {
 fn what_has_come_to_be_at_the_cursor_is_suggested_for() {
     let mut desk = Desk::new();
     desk.houses.check("a", 13, Some(("Two is there.", "a")));
+    desk.houses.own.wait(millis(CHANGES_EVERY));
+    desk.houses.turn();
+    desk.houses.answer();
+    assert!(desk.houses.questions.is_empty(), "nothing has changed");
     desk.source("there", "near");
     desk.houses.own.wait(millis(CHANGES_EVERY));
     desk.houses.drain();
