@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use jddb_core::translation::{Entry, EntryId};
+use jddb_core::translation::{Entry, EntryId, Scope};
 use rocksdb::{IngestExternalFileOptions, ReadOptions, SstFileWriter};
 
 use crate::directory::DataDirectory;
@@ -50,9 +50,10 @@ impl Store {
     /// # Errors
     /// The disk fails.
     pub fn visit_translations(&self, mut then: impl FnMut(Entry) -> ControlFlow<()>) -> Result<u64, LoadError> {
+        let mut scope = Scope::Shared;
         self.visit_numbered(Family::Translations, |key, value, number| {
             let record = record::access::<ArchivedTranslationRecord<'_>>(key, value)?;
-            Ok(then(record.to_entry(EntryId(number))?))
+            Ok(then(record.to_entry(EntryId(number), &mut scope)?))
         })
     }
 
@@ -158,6 +159,6 @@ const fn key_of(id: EntryId) -> [u8; 8] {
 fn read(key: &[u8], value: &[u8]) -> Result<Entry, String> {
     let number = key.try_into().map_err(|_| format!("a key of {} bytes, expected 8", key.len()))?;
     let entry = record::access::<ArchivedTranslationRecord<'_>>(key, value);
-    let entry = entry.and_then(|record| record.to_entry(EntryId(u64::from_be_bytes(number))));
+    let entry = entry.and_then(|record| record.to_entry(EntryId(u64::from_be_bytes(number)), &mut Scope::Shared));
     entry.map_err(|damage| damage.to_string())
 }

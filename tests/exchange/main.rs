@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use jddb_core::ids::UnixMillis;
-use jddb_core::translation::EntryId;
+use jddb_core::translation::{Context, EntryId};
 use jddb_exchange::tmx::{Defaults, TmxReader, TmxWriter};
 use serde_json::json;
 use support::home::{Home, program};
@@ -303,7 +303,7 @@ fn real_file(lines: &str) -> Vec<u8> {
         let fields: Vec<&str> = line.split('\t').collect();
         let mut entry = template.clone();
         (entry.source_text, entry.translated_text) = (fields[0].into(), fields[1].into());
-        entry.context.document_id = Some(fields[2].into());
+        entry.context = Context { document_id: Some(fields[2].into()), ..Context::default() }.into();
         entry.usage_count = fields[4].parse().expect("a count");
         tmx.write(&entry).expect("a vector takes all");
     }

@@ -26,20 +26,44 @@ pub(super) fn letters(classes: &[u8]) -> [u8; LETTERS] {
 /// The largest count of a bigram: half a byte.
 const BIGRAMS_MAX: u8 = 15;
 
-/// Adds a text's bigrams to counts that are all 0: two buckets a byte, `counts.len()` a power of two.
+/// Counts a text's bigrams: two buckets a byte of `counts`, of which there are as many as one of [`SIZES`].
 pub(super) fn count_bigrams(classes: &[u8], counts: &mut [u8]) {
-    hashes(classes).for_each(|hash| count(hash, counts));
+    match counts.len() {
+        32 => count_in::<64>(classes, counts),
+        64 => count_in::<128>(classes, counts),
+        128 => count_in::<256>(classes, counts),
+        _ => count_in::<512>(classes, counts),
+    }
 }
 
-/// The same for two sets of counts at once, of which the second may be empty.
+/// The same for two sets of counts at once: the second may be empty, and has twice as many bytes as the first else.
 pub(super) fn count_bigrams_twice(classes: &[u8], coarse: &mut [u8], fine: &mut [u8]) {
     if fine.is_empty() {
         return count_bigrams(classes, coarse);
     }
-    hashes(classes).for_each(|hash| {
-        count(hash, coarse);
-        count(hash, fine);
-    });
+    count_bigrams(classes, fine);
+    // A bucket of the coarse counts is two of the fine ones, which are in one byte.
+    let both = |byte: u8| (byte & BIGRAMS_MAX) + (byte >> 4);
+    let (low, high) = fine.split_at(coarse.len());
+    pack(low.iter().copied().map(both), high.iter().copied().map(both), coarse);
+}
+
+/// Counts in a byte each, `BUCKETS` being a power of two, and then in half a byte.
+fn count_in<const BUCKETS: usize>(classes: &[u8], counts: &mut [u8]) {
+    let mut buckets = [0_u8; BUCKETS];
+    for hash in hashes(classes) {
+        let bucket = &mut buckets[hash % BUCKETS];
+        *bucket = bucket.saturating_add(1);
+    }
+    let (low, high) = buckets.split_at(BUCKETS / 2);
+    pack(low.iter().copied(), high.iter().copied(), counts);
+}
+
+/// Puts two counts into each byte, up to [`BIGRAMS_MAX`].
+fn pack(low: impl Iterator<Item = u8>, high: impl Iterator<Item = u8>, counts: &mut [u8]) {
+    for ((count, low), high) in counts.iter_mut().zip(low).zip(high) {
+        *count = low.min(BIGRAMS_MAX) | high.min(BIGRAMS_MAX) << 4;
+    }
 }
 
 /// The hashes of a text's bigrams.
@@ -48,17 +72,6 @@ fn hashes(classes: &[u8]) -> impl Iterator<Item = usize> {
         .iter()
         .zip(classes.iter().skip(1))
         .map(|(one, next)| ((u32::from(*one) << 8 | u32::from(*next)).wrapping_mul(0x9E37_79B1) >> 16) as usize)
-}
-
-/// Counts a bigram, up to [`BIGRAMS_MAX`] and without a branch: what repeats in a text cannot be foreseen.
-#[inline]
-fn count(hash: usize, counts: &mut [u8]) {
-    let bytes = counts.len();
-    let bucket = hash & (2 * bytes - 1);
-    let shift = if bucket < bytes { 0 } else { 4 };
-    let byte = &mut counts[bucket & (bytes - 1)];
-    let has_room = (*byte >> shift) & BIGRAMS_MAX < BIGRAMS_MAX;
-    *byte += u8::from(has_room) << shift;
 }
 
 /// How many bytes the counts of bigrams take for a text: those that all texts are asked by, and more
@@ -202,5 +215,49 @@ fn retain_by_bigrams(rows: &[u8], asked: &[u8], longer: Longer, limit: usize, fo
         64 => select::<64>(rows, asked, longer, limit, found),
         128 => select::<128>(rows, asked, longer, limit, found),
         _ => select::<256>(rows, asked, longer, limit, found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bigram by bigram, with all of each that there are.
+    fn counted(classes: &[u8], bytes: usize) -> Vec<u8> {
+        let mut buckets: HashMap<usize, usize> = HashMap::new();
+        hashes(classes).for_each(|hash| *buckets.entry(hash % (2 * bytes)).or_default() += 1);
+        let count = |bucket| u8::try_from(*buckets.get(&bucket).unwrap_or(&0)).unwrap_or(u8::MAX).min(BIGRAMS_MAX);
+        (0..bytes).map(|byte| count(byte) + 16 * count(byte + bytes)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn bigrams_are_counted_in_all_sizes(classes in prop_oneof![
+            "[a-c ]{0,700}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..700),
+        ]) {
+            for bytes in SIZES {
+                let mut counts = vec![0; bytes];
+                count_bigrams(&classes, &mut counts);
+                prop_assert_eq!(&counts, &counted(&classes, bytes));
+                if bytes < 256 {
+                    let (mut coarse, mut fine) = (counts, vec![0; 2 * bytes]);
+                    coarse.fill(0);
+                    count_bigrams_twice(&classes, &mut coarse, &mut fine);
+                    prop_assert_eq!((coarse, fine), (counted(&classes, bytes), counted(&classes, 2 * bytes)));
+                }
+            }
+        }
+
+        #[test]
+        fn fine_counts_are_twice_as_many(length in 0_usize..2_000) {
+            let (coarse, fine) = bigram_bytes(length);
+            prop_assert!(fine == 0 || fine == 2 * coarse);
+            prop_assert!(SIZES.contains(&coarse));
+        }
     }
 }

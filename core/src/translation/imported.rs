@@ -124,7 +124,7 @@ impl Imported {
             source_text: self.source_text,
             translated_text: self.translated_text,
             markup: self.markup,
-            context: self.context,
+            context: self.context.into(),
             status: self.status.unwrap_or(Status::Pending),
             reviewed: self.reviewed,
             ratings: self.ratings,
@@ -167,7 +167,7 @@ impl Entry {
         if is_newer && imported.markup.is_some() || self.markup.is_none() {
             self.markup = imported.markup;
         }
-        take_over_context(&mut self.context, imported.context, is_newer);
+        self.context = joined(&self.context, imported.context, is_newer).into();
         match imported.status {
             Some(status) if is_newer => (self.status, self.reviewed) = (status, imported.reviewed),
             Some(Status::Rejected) => {}
@@ -186,7 +186,9 @@ impl Entry {
     }
 }
 
-fn take_over_context(own: &mut Context, there: Context, is_newer: bool) {
+/// What is known of both, where they differ of the one that is newer.
+fn joined(own: &Context, there: Context, is_newer: bool) -> Context {
+    let mut own = own.clone();
     for (own, there) in [
         (&mut own.document_id, there.document_id),
         (&mut own.document_type, there.document_type),
@@ -199,6 +201,7 @@ fn take_over_context(own: &mut Context, there: Context, is_newer: bool) {
             *own = there;
         }
     }
+    own
 }
 
 #[cfg(test)]
@@ -316,7 +319,7 @@ pub(super) mod tests {
     fn of_tags_and_context_the_later_word_holds_and_silence_is_none() {
         let tagged = |tag: &str| Some(Box::new(Markup { source: Some(tag.into()), target: None }));
         let stands = |section: &str| Context { section: Some(section.into()), ..Context::default() };
-        let known = Entry { markup: tagged("ours"), context: stands("ours"), ..entry(imported()) };
+        let known = Entry { markup: tagged("ours"), context: stands("ours").into(), ..entry(imported()) };
         let (before, after) = (Some(UnixMillis(NOW.0 - 1)), Some(UnixMillis(NOW.0 + 1)));
         for (changed_at, says, expected) in [
             (before, true, "ours"),
@@ -328,12 +331,16 @@ pub(super) mod tests {
             let silent = Imported { changed_at, ..imported() };
             let there = Imported { markup: tagged("theirs"), context: stands("theirs"), ..silent.clone() };
             let learnt = learnt(&known, if says { there } else { silent });
-            assert_eq!((learnt.markup, learnt.context), (tagged(expected), stands(expected)), "{changed_at:?} {says}");
+            assert_eq!(
+                (learnt.markup, learnt.context),
+                (tagged(expected), stands(expected).into()),
+                "{changed_at:?} {says}"
+            );
         }
         // What is not known here is as it is there, whenever that was.
         let there = Imported { changed_at: before, markup: tagged("theirs"), context: stands("theirs"), ..imported() };
         let learnt = learnt(&entry(imported()), there);
-        assert_eq!((learnt.markup, learnt.context), (tagged("theirs"), stands("theirs")));
+        assert_eq!((learnt.markup, learnt.context), (tagged("theirs"), stands("theirs").into()));
     }
 
     fn moment() -> impl Strategy<Value = Option<UnixMillis>> {

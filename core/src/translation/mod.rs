@@ -56,8 +56,8 @@ pub use analysis::{Amount, Analysis, Band, ShownAnalysis};
 pub use concordance::{Phrase, Side};
 pub use confidence::{Confidence, ContextMatch, Evidence, MeanRating, compare};
 pub use entry::{
-    CONTRIBUTORS_MAX, Context, Entry, EntryId, Markup, ProjectId, RATERS_MAX, Rating, Ratings, Revision, Scope, Status,
-    Submission,
+    CONTRIBUTORS_MAX, Context, Entry, EntryId, KeptContext, Markup, ProjectId, RATERS_MAX, Rating, Ratings, Revision,
+    Scope, Status, Submission,
 };
 pub(crate) use fold::fold;
 pub use fold::{Folded, TextError};

@@ -1,6 +1,8 @@
 //! How a part of an index is made. Where everything lies is known from the lengths of the texts alone; so each stretch of them
 //! is filled in by itself, by as many threads as there are.
 
+use std::hint::black_box;
+
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
@@ -15,6 +17,10 @@ use super::sealed::{Group, Sealed, narrow};
 const JOBS: usize = 32;
 /// Fewer texts than twice these are one job.
 const TEXTS_PER_JOB_MIN: usize = if cfg!(test) { 3 } else { 2_048 };
+/// So many texts are fetched from memory at once, where each lies by itself.
+const TEXTS_FETCHED: usize = 16;
+/// What a processor fetches from memory at once, in bytes.
+const CACHE_LINE: usize = 64;
 
 /// A part of the work, which any thread may do.
 pub type Job<'a> = Box<dyn FnOnce() + Send + 'a>;
@@ -81,10 +87,12 @@ impl Sealing {
         Self { places, groups, end }
     }
 
-    /// The part, where `text_of` is the folded text that was given as the one of that number. `run` does all jobs to their end.
-    pub(super) fn finish<T: AsRef<str>>(
+    /// The part, where `text_of` is the text that was given as the one of that number, and `folded` makes its folded form. `run`
+    /// does all jobs to their end.
+    pub(super) fn finish<'t, T: AsRef<str>>(
         self,
-        text_of: &(impl Fn(usize) -> T + Sync),
+        text_of: &(impl Fn(usize) -> &'t str + Sync),
+        folded: &(impl Fn(&'t str) -> T + Sync),
         run: impl FnOnce(Vec<Job<'_>>),
     ) -> Sealed {
         let Self { places, groups, end } = self;
@@ -107,7 +115,7 @@ impl Sealing {
         for found in &mut found {
             let (stretch, others) = rest.split(per_job, found);
             rest = others;
-            jobs.push(Box::new(move || stretch.fill(text_of)));
+            jobs.push(Box::new(move || stretch.fill(text_of, folded)));
         }
         run(jobs);
         let sources = places.iter().map(|place| place.source).collect();
@@ -142,29 +150,41 @@ impl<'a> Stretch<'a> {
         (Self { places, first: self.first, classes, letters, coarse, fine, hashes, found }, after)
     }
 
-    fn fill<T: AsRef<str>>(self, text_of: &impl Fn(usize) -> T) {
+    fn fill<'t, T: AsRef<str>>(self, text_of: &impl Fn(usize) -> &'t str, folded: &impl Fn(&'t str) -> T) {
         let Self { places, first, classes, letters: rows, coarse, fine, hashes, found } = self;
         let (mut rows, mut hashes) = (rows.chunks_exact_mut(LETTERS), hashes.iter_mut());
         let (mut classes, mut coarse, mut fine) = (classes, coarse, fine);
         let mut text_classes = Vec::new();
-        for (position, place) in (first..).zip(places) {
-            let text = text_of(place.number as usize);
-            text_classes.clear();
-            push_classes(text.as_ref(), &mut text_classes);
-            let length = place.length as usize;
-            let (coarse_bytes, fine_bytes) = bigram_bytes(length);
-            take(&mut classes, length).copy_from_slice(&text_classes);
-            count_bigrams_twice(&text_classes, take(&mut coarse, coarse_bytes), take(&mut fine, fine_bytes));
-            rows.next().into_iter().for_each(|row| row.copy_from_slice(&letters(&text_classes)));
-            hashes.next().into_iter().for_each(|hash| *hash = xxh3_64(&text_classes));
-            if !text_classes.iter().fold(true, |own, &class| own & is_own(class)) {
-                found.special.push((narrow(position), text.as_ref().into()));
-            }
-            if has_number(&text_classes) {
-                found.number_forms.push((xxh3_64(&number_form(&text_classes)), narrow(position)));
+        let mut positions = first..;
+        for places in places.chunks(TEXTS_FETCHED) {
+            let mut texts = [""; TEXTS_FETCHED];
+            texts.iter_mut().zip(places).for_each(|(text, place)| *text = text_of(place.number as usize));
+            fetch(&texts);
+            for ((place, text), position) in places.iter().zip(texts).zip(positions.by_ref()) {
+                let text = folded(text);
+                text_classes.clear();
+                push_classes(text.as_ref(), &mut text_classes);
+                let length = place.length as usize;
+                let (coarse_bytes, fine_bytes) = bigram_bytes(length);
+                take(&mut classes, length).copy_from_slice(&text_classes);
+                count_bigrams_twice(&text_classes, take(&mut coarse, coarse_bytes), take(&mut fine, fine_bytes));
+                rows.next().into_iter().for_each(|row| row.copy_from_slice(&letters(&text_classes)));
+                hashes.next().into_iter().for_each(|hash| *hash = xxh3_64(&text_classes));
+                if !text_classes.iter().fold(true, |own, &class| own & is_own(class)) {
+                    found.special.push((narrow(position), text.as_ref().into()));
+                }
+                if has_number(&text_classes) {
+                    found.number_forms.push((xxh3_64(&number_form(&text_classes)), narrow(position)));
+                }
             }
         }
     }
+}
+
+/// Has texts fetched from memory, all at the same time: a processor waits for several as long as for one.
+fn fetch(texts: &[&str]) {
+    let lines = texts.iter().flat_map(|text| text.as_bytes().iter().step_by(CACHE_LINE));
+    black_box(lines.fold(0, |read, byte| read ^ byte));
 }
 
 /// The first so many bytes, which are no longer there then.
@@ -179,7 +199,7 @@ impl Sealed {
     pub(super) fn new<'a>(texts: impl IntoIterator<Item = (SourceId, &'a str)>) -> Self {
         let texts: Vec<(SourceId, &str)> = texts.into_iter().collect();
         let lengths = texts.iter().map(|(source, text)| (text.chars().count(), *source));
-        Sealing::new(lengths).finish(&|number| texts[number].1, one_by_one)
+        Sealing::new(lengths).finish(&|number| texts[number].1, &|text| text, one_by_one)
     }
 
     /// Makes what texts are found by: from the hashes of their classes, and those of the forms without numbers.

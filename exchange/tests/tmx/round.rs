@@ -70,7 +70,7 @@ fn entry() -> impl Strategy<Value = Entry> {
                 source_text,
                 translated_text,
                 markup: None,
-                context: Context { document_id, document_type, section, domain: None, previous, next },
+                context: Context { document_id, document_type, section, domain: None, previous, next }.into(),
                 status,
                 reviewed,
                 ratings,
@@ -117,7 +117,7 @@ fn tags_go_back_to_where_they_came_from() {
 fn what_cannot_be_held_outside_of_a_text_is_replaced() {
     let (imported, _) = read(super::file(&super::unit("a", "b")).as_bytes()).unwrap();
     let mut entry = imported[0].clone().into_entry(EntryId(7), UnixMillis(1));
-    entry.context.previous = Some("a\u{7}b".into());
+    entry.context = Context { previous: Some("a\u{7}b".into()), ..Context::default() }.into();
     assert_eq!(again(&[entry])[0].context.previous.as_deref(), Some("a\u{FFFD}b"));
 }
 
@@ -125,8 +125,8 @@ fn what_cannot_be_held_outside_of_a_text_is_replaced() {
 fn what_looks_like_an_element_or_lies_beyond_all_calendars_is_written_and_read() {
     let (imported, _) = read(super::file(&super::unit("a", "b")).as_bytes()).unwrap();
     let mut entry = imported[0].clone().into_entry(EntryId(7), UnixMillis(1));
-    entry.context.previous = Some("<seg>a</seg>".into());
-    entry.context.next = Some("<seg>".into());
+    let (previous, next) = (Some("<seg>a</seg>".into()), Some("<seg>".into()));
+    entry.context = Context { previous, next, ..Context::default() }.into();
     entry.last_used_at = UnixMillis(u64::MAX);
     let read = again(std::slice::from_ref(&entry)).remove(0);
     assert_eq!(read.context, entry.context);

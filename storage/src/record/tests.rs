@@ -191,7 +191,7 @@ fn records_of_format_1_are_read_and_written_as_ever() {
     let key = 98_765_u64.to_be_bytes();
     let stored = check_fixture("translation-1.bin", &encode(&key, &TranslationRecord::new(&translation())));
     let read = access::<ArchivedTranslationRecord<'_>>(&key, &stored).unwrap();
-    assert_eq!(read.to_entry(translation::EntryId(98_765)).unwrap(), translation());
+    assert_eq!(read.to_entry(translation::EntryId(98_765), &mut translation::Scope::Shared).unwrap(), translation());
 
     let key = 123_u64.to_be_bytes();
     let stored = check_fixture("term-1.bin", &encode(&key, &TermRecord::new(&term())));

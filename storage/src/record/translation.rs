@@ -61,7 +61,7 @@ pub(crate) struct TranslationRecord<'a> {
 impl<'a> TranslationRecord<'a> {
     pub(crate) fn new(entry: &'a Entry) -> Self {
         let Entry { id: _, scope, pair, source_text, translated_text, context, .. } = entry;
-        let Context { document_id, document_type, section, domain, previous, next } = context;
+        let Context { document_id, document_type, section, domain, previous, next } = &**context;
         let markup = entry.markup.as_deref();
         Self {
             created_at: entry.created_at.0,
@@ -97,11 +97,15 @@ impl<'a> TranslationRecord<'a> {
 }
 
 impl ArchivedTranslationRecord<'_> {
-    /// The entry, which has that number.
-    pub(crate) fn to_entry(&self, id: EntryId) -> Result<Entry, Damage> {
+    /// The entry, which has that number. Where it is in the scope of the one before, it shares that with it.
+    pub(crate) fn to_entry(&self, id: EntryId, before: &mut Scope) -> Result<Entry, Damage> {
+        let project = self.project.as_ref().map(|name| &**name);
+        if before.project().map(ProjectId::as_str) != project {
+            *before = scope_of(project)?;
+        }
         Ok(Entry {
             id,
-            scope: scope_of(self.project.as_ref().map(|name| &**name))?,
+            scope: before.clone(),
             pair: pair_of([self.source_language, self.target_language])?,
             source_text: (*self.source_text).into(),
             translated_text: (*self.translated_text).into(),
@@ -113,7 +117,8 @@ impl ArchivedTranslationRecord<'_> {
                 domain: self.domain.as_ref().map(|text| (**text).into()),
                 previous: self.previous.as_ref().map(|text| (**text).into()),
                 next: self.next.as_ref().map(|text| (**text).into()),
-            },
+            }
+            .into(),
             status: match self.status {
                 ACCEPTED => Status::Accepted,
                 PENDING => Status::Pending,

@@ -10,7 +10,7 @@ use jddb_storage::{Family, Store};
 use crate::support::{commit, damage, open};
 
 fn entry(number: u64) -> Entry {
-    let project = ProjectId::new("hr").unwrap();
+    let project = ProjectId::new(if number == 3 { "law" } else { "hr" }).unwrap();
     let submission = Submission {
         scope: if number.is_multiple_of(2) { Scope::Shared } else { Scope::Project(project) },
         pair: LanguagePair::new(Language::ENGLISH, Language::FRENCH).unwrap(),

@@ -1,6 +1,8 @@
 //! What a memory is made of: a text and its translation, and what is known of both.
 
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use super::{Confidence, ContextMatch, Evidence, LanguagePair, Level, MeanRating};
 use crate::ids::{InvalidName, UnixMillis};
@@ -21,7 +23,7 @@ const PENDING_PENALTY: f64 = 0.1;
 
 /// The name of a translation project: as that of a document by default.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProjectId(Box<str>);
+pub struct ProjectId(Arc<str>);
 
 impl ProjectId {
     /// The pattern of a project's name.
@@ -112,6 +114,30 @@ pub struct Context {
     pub previous: Option<Box<str>>,
     /// The segment after it.
     pub next: Option<Box<str>>,
+}
+
+impl Context {
+    /// Nothing is known.
+    const UNKNOWN: Self =
+        Self { document_id: None, document_type: None, section: None, domain: None, previous: None, next: None };
+}
+
+/// The [`Context`] of an entry. In a large memory nothing is known of most, which takes next to no room then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptContext(Option<Box<Context>>);
+
+impl From<Context> for KeptContext {
+    fn from(context: Context) -> Self {
+        Self((context != Context::UNKNOWN).then(|| Box::new(context)))
+    }
+}
+
+impl Deref for KeptContext {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        self.0.as_deref().unwrap_or(&Context::UNKNOWN)
+    }
 }
 
 /// How good somebody finds a translation: 1 to 5.
@@ -267,7 +293,7 @@ pub struct Entry {
     /// Both with their tags, where they came with some.
     pub markup: Option<Box<Markup>>,
     /// Where the text stood when it was handed in last.
-    pub context: Context,
+    pub context: KeptContext,
     /// Whether it is to be used.
     pub status: Status,
     /// Whether somebody has reviewed it.
@@ -298,7 +324,7 @@ impl Entry {
             source_text,
             translated_text,
             markup: None,
-            context,
+            context: context.into(),
             status: Status::Pending,
             reviewed,
             ratings: Ratings::default(),
@@ -323,7 +349,7 @@ impl Entry {
 
     /// It is handed in once more, which is a use of it. One that was rejected is looked at anew.
     pub fn submit_again(&mut self, submission: Submission, now: UnixMillis) {
-        self.context = submission.context;
+        self.context = submission.context.into();
         self.reviewed |= submission.reviewed;
         submission.rating.into_iter().for_each(|rating| self.ratings.add(&submission.user_id, rating));
         self.credit(submission.user_id);

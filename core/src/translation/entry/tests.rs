@@ -166,8 +166,8 @@ fn what_is_handed_in_again_is_used_once_more() {
     assert_eq!(entry.changed_at, UnixMillis(3_000));
     let elsewhere = Context { section: Some("duties".into()), ..Context::default() };
     entry.submit_again(Submission { context: elsewhere.clone(), ..submission("ann", None, false) }, UnixMillis(3_500));
-    assert_eq!((entry.context, entry.changed_at), (elsewhere, UnixMillis(3_500)), "where it stood last");
-    entry.context = Context::default();
+    assert_eq!((entry.context, entry.changed_at), (elsewhere.into(), UnixMillis(3_500)), "where it stood last");
+    entry.context = Context::default().into();
     assert_eq!(entry.contributors, ["ann".into(), "bob".into()] as [Box<str>; 2]);
     assert_eq!((entry.status, entry.ratings.count, entry.ratings.sum), (Status::Accepted, 1, 5));
     for number in 0..100 {

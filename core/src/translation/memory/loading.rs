@@ -12,13 +12,16 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::sources::{Sources, Translations};
 use super::{Memory, Shelf};
 use crate::translation::fold::fold;
+use crate::translation::sealed::narrow;
 use crate::translation::sealing::Sealing;
-use crate::translation::{Entry, Folded, Index, Job, LanguagePair, Scope, SourceId, TextError};
+use crate::translation::{Entry, EntryId, Folded, Index, Job, LanguagePair, Scope, SourceId, TextError};
 
 /// What a server starts with, entry by entry.
 #[derive(Debug)]
 pub struct Loading {
     memory: Memory,
+    /// Those of the memory: put into order all at once, they take half of the room.
+    entries: Vec<(EntryId, Arc<Entry>)>,
     drafts: HashMap<(Scope, LanguagePair), Draft>,
     left_out: u64,
 }
@@ -54,19 +57,20 @@ struct Draft {
     texts: Vec<Sketch>,
     sources: Vec<Translations>,
     /// Numbers of sources, by the hash of their text.
-    by_text: HashTable<usize>,
+    by_text: HashTable<u32>,
 }
 
 impl Draft {
     fn add(&mut self, text: Sketch, entry: Arc<Entry>) {
         let Self { texts, sources, by_text } = self;
-        let is_it = |&source: &usize| {
+        let is_it = |&source: &u32| {
+            let source = source as usize;
             texts[source] == text && fold(&sources[source][0].source_text) == fold(&entry.source_text)
         };
-        match by_text.entry(text.hash, is_it, |&source| texts[source].hash) {
-            Place::Occupied(source) => sources[*source.get()].push(entry),
+        match by_text.entry(text.hash, is_it, |&source| texts[source as usize].hash) {
+            Place::Occupied(source) => sources[*source.get() as usize].push(entry),
             Place::Vacant(place) => {
-                place.insert(texts.len());
+                place.insert(narrow(texts.len()));
                 texts.push(text);
                 sources.push(Translations::from_buf([entry]));
             }
@@ -79,9 +83,9 @@ impl Draft {
         let next = u32::try_from(sources.len()).unwrap_or(u32::MAX);
         let sealing = Sealing::new(texts.iter().map(|text| text.chars).zip((0..next).map(SourceId)));
         drop(texts);
-        let text_of = |number: usize| fold(&sources[number][0].source_text);
+        let text_of = |number: usize| &*sources[number][0].source_text;
         // Each text is there once, and an index holds more than there are numbers of entries in any memory.
-        let index = Index::of(sealing.finish(&text_of, run)).unwrap_or_default();
+        let index = Index::of(sealing.finish(&text_of, &fold, run)).unwrap_or_default();
         Shelf { index, sources: Sources::loaded(sources), next }
     }
 }
@@ -90,7 +94,7 @@ impl Loading {
     /// Nothing yet, for so many entries at most later on; see [`Memory::new`].
     #[must_use]
     pub fn new(entries_max: usize) -> Self {
-        Self { memory: Memory::new(entries_max), drafts: HashMap::new(), left_out: 0 }
+        Self { memory: Memory::new(entries_max), entries: Vec::new(), drafts: HashMap::new(), left_out: 0 }
     }
 
     /// Takes an entry. One whose text cannot be looked for is left out, and counted.
@@ -100,13 +104,14 @@ impl Loading {
             self.left_out += 1;
             return;
         };
-        self.memory.entries.insert(entry.id, Arc::clone(&entry));
+        self.entries.push((entry.id, Arc::clone(&entry)));
         self.drafts.entry((entry.scope.clone(), entry.pair)).or_default().add(text, entry);
     }
 
     /// The memory, and how many were left out. `run` does all jobs that it is given to their end, in as many threads as it has.
     #[must_use]
     pub fn finish(mut self, run: impl Fn(Vec<Job<'_>>)) -> (Memory, u64) {
+        self.memory.entries = self.entries.into_iter().collect();
         let shelves = self.drafts.into_iter().map(|(place, draft)| (place, draft.finish(&run)));
         self.memory.shelves = shelves.collect();
         (self.memory, self.left_out)
