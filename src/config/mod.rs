@@ -113,8 +113,8 @@ impl Default for Config {
 pub struct Translation {
     /// Threads that look up, beside the cores, 1 to 64.
     pub threads: usize,
-    /// The most entries of the translation memory, 1 to 16,777,216. Each takes about two kilobytes of memory, if it is a
-    /// sentence.
+    /// The most entries of the translation memory, 1 to 16,777,216. Each takes about a kilobyte of memory, if it is a
+    /// sentence, and two where the sentences around it and the like are known.
     pub entries: usize,
     /// The most terms of the glossary, their variants counted too, 1 to 1,000,000. Each takes about a kilobyte of memory.
     pub terms: usize,
