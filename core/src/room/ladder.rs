@@ -1,9 +1,9 @@
 //! Delivery, and the ladder for those who read too slowly for it.
 //!
-//! Whoever is behind gets the newest of each cursor only, and of what is told of each person. Once too much waits for it, its changes and cursors are
-//! discarded: it gets its answers, and then one full state, rendered when the socket takes it and shared by all who
-//! get it for the same version. What comes while that drains is left out and made up for by the next one. Whoever
-//! makes no progress even so is closed.
+//! Whoever is behind gets the newest of each cursor only, of what is told of each person, and of what is suggested at its own
+//! cursor. Once too much waits for it, its changes and cursors are discarded: it gets its answers, and then one full state,
+//! rendered when the socket takes it and shared by all who get it for the same version. What comes while that drains is left
+//! out and made up for by the next one. Whoever makes no progress even so is closed.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const GAPS_MAX: usize = 8;
 /// How often each step of the ladder was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LadderCounts {
-    /// Cursors, selections and presence that were left out because newer ones followed.
+    /// Cursors, selections, presence and suggestions that were left out because newer ones followed.
     pub conflated: u64,
     /// Backlogs that were discarded, to be replaced by a full state.
     pub replaced: u64,
@@ -133,7 +133,7 @@ impl Delivery {
         self.queue(member, |outbox, counts| {
             let mut class = class;
             for frame in frames {
-                counts.conflated += u64::from(outbox.push(frame, gate, class));
+                counts.conflated += outbox.push(frame, gate, class);
                 class = class.continued();
                 queued += 1;
             }
@@ -242,7 +242,12 @@ fn leaves_out(member: &mut Member, class: Class) -> bool {
             true
         }
         Class::Pointer(_) => true,
-        Class::Answer | Class::Presence { .. } | Class::State { .. } | Class::Excerpt | Class::Vacant => false,
+        Class::Answer
+        | Class::Presence { .. }
+        | Class::Suggestion
+        | Class::State { .. }
+        | Class::Excerpt
+        | Class::Vacant => false,
     }
 }
 

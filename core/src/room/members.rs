@@ -131,6 +131,11 @@ impl Members {
         self.deliver(key, gate, Class::Answer, &Forms::new(frame));
     }
 
+    /// Queues for one member what is suggested at its cursor, which the next one makes up for.
+    pub(super) fn suggest(&mut self, key: MemberKey, gate: Gate, frame: Bytes) {
+        self.deliver(key, gate, Class::Suggestion, &Forms::new(frame));
+    }
+
     /// Queues for one member what is in its framing already.
     pub(super) fn send_as_it_is(&mut self, key: MemberKey, bytes: Bytes) {
         if let Some((member, delivery)) = self.with_delivery(key) {
@@ -249,6 +254,7 @@ fn forms_of(class: Class, frames: Frames) -> SmallVec<[Forms; 1]> {
         Class::Answer
         | Class::Pointer(_)
         | Class::Presence { .. }
+        | Class::Suggestion
         | Class::State { .. }
         | Class::Excerpt
         | Class::Vacant => Forms::new(frame),

@@ -26,6 +26,9 @@ pub(super) enum Class {
     /// Who is here, which the next one of its kind makes up for, and no state: it is never left out otherwise. Whether it
     /// tells of somebody whom the client does not know, and whether it says that they have gone.
     Presence { key: PointerKey, comes: bool, goes: bool },
+    /// What is suggested for the segment at the connection's own cursor, which the next one makes up for, and no state: it is
+    /// never left out otherwise.
+    Suggestion,
     /// All there is up to a version, as a state or as a list of changes; it is outside the byte bound.
     State { version: Version },
     /// The same of some sections only, or a whole picture of the server.
@@ -46,6 +49,7 @@ impl Class {
             Self::Answer
             | Self::Pointer(_)
             | Self::Presence { .. }
+            | Self::Suggestion
             | Self::State { .. }
             | Self::Excerpt
             | Self::Vacant => self,
@@ -70,7 +74,7 @@ pub struct Outbox {
     /// The socket did not take all that might leave.
     behind: bool,
     closing: bool,
-    /// While it is behind, where the newest of each cursor and each person are in the queue.
+    /// While it is behind, where the newest of each kind is in the queue.
     pointers: Option<Box<Pointers>>,
 }
 
@@ -82,24 +86,26 @@ struct Queued {
 }
 
 impl Outbox {
-    /// Queues a frame; whether that left out an older one. Whoever is behind gets only the newest of somebody's
-    /// cursors, and of what is told of a person.
-    pub(super) fn push(&mut self, bytes: Bytes, gate: Gate, class: Class) -> bool {
+    /// Queues a frame; how many older ones that left out. Whoever is behind gets only the newest of somebody's
+    /// cursors, of what is told of a person, and of what is suggested to them.
+    pub(super) fn push(&mut self, bytes: Bytes, gate: Gate, class: Class) -> u64 {
         if self.closing {
-            return false;
+            return 0;
         }
-        let (mut replaces, mut class) = (false, class);
+        let (mut left_out, mut class) = (0, class);
         if self.behind || self.pointers.is_some() {
             match class {
-                Class::Pointer(key) => replaces = self.vacate_older(key).is_some(),
+                Class::Pointer(key) => left_out = self.leave_out_older(key),
+                Class::Suggestion => left_out = self.leave_out_older(PointerKey::Suggestion),
                 Class::Presence { key, goes, .. } => {
+                    left_out = self.begin_conflating();
                     let older = self.vacate_older(key);
-                    replaces = older.is_some();
+                    left_out += u64::from(older.is_some());
                     if let Some(comes) = older {
                         // Whom the client has never seen come need not be seen to go.
                         if comes && goes {
                             self.pointers.iter_mut().for_each(|pointers| pointers.forget(key));
-                            return true;
+                            return left_out;
                         }
                         class = Class::Presence { key, comes, goes };
                     }
@@ -114,7 +120,7 @@ impl Outbox {
         let frame = Queued { bytes, gate, class };
         self.count(&frame);
         self.frames.push_back(frame);
-        replaces
+        left_out
     }
 
     /// Queues the last frame there will be.
@@ -123,13 +129,31 @@ impl Outbox {
         self.closing = true;
     }
 
+    /// The next frame is the newest of its kind; how many older ones that leaves out.
+    fn leave_out_older(&mut self, key: PointerKey) -> u64 {
+        self.begin_conflating() + u64::from(self.vacate_older(key).is_some())
+    }
+
+    /// The reader is behind. Of the suggestions that wait already only the newest is of interest; how many that leaves out.
+    /// From then on each takes the place of the one before.
+    fn begin_conflating(&mut self) -> u64 {
+        if self.pointers.is_some() {
+            return 0;
+        }
+        let newest = self.frames.iter().rposition(|frame| frame.class == Class::Suggestion);
+        let (before, begun) = (self.frames.len(), usize::from(self.begun));
+        self.keep(|index, frame| frame.class != Class::Suggestion || index < begun || Some(index) == newest);
+        self.pointers = Some(Box::new(Pointers::of(self.frames.iter().map(|frame| frame.class))));
+        (before - self.frames.len()) as u64
+    }
+
     /// The next frame is the newest of its kind: an older one is taken out, if it has not left. Whether that told of
     /// somebody whom the client does not know before.
     fn vacate_older(&mut self, key: PointerKey) -> Option<bool> {
         if self.pointers.as_ref().is_some_and(|pointers| pointers.is_sparse(self.frames.len())) {
             self.keep(|_, frame| frame.class != Class::Vacant);
         }
-        let pointers = self.pointers.get_or_insert_default();
+        let pointers = self.pointers.as_mut()?;
         let index = pointers.note(key, self.frames.len()).filter(|&index| index > 0 || !self.begun)?;
         let frame = self.frames.get_mut(index)?;
         // A state shows who is here too.
@@ -176,7 +200,7 @@ impl Outbox {
                 lag.caught_up_with(version);
                 true
             }
-            Class::Answer | Class::Presence { .. } | Class::Excerpt => true,
+            Class::Answer | Class::Presence { .. } | Class::Suggestion | Class::Excerpt => true,
             Class::Change { version, .. } => {
                 lag.miss(version);
                 false
@@ -197,7 +221,7 @@ impl Outbox {
         frames.iter().for_each(|frame| self.count(frame));
         self.pointers = self.pointers.take().filter(|_| !frames.is_empty());
         if let Some(pointers) = &mut self.pointers {
-            pointers.find(frames.iter().map(|frame| frame.class));
+            **pointers = Pointers::of(frames.iter().map(|frame| frame.class));
         }
         self.frames = frames;
     }
@@ -296,202 +320,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STATE: Class = Class::State { version: Version(1) };
-
-    fn outbox(frames: &[(&'static str, Gate)]) -> Outbox {
-        let mut outbox = Outbox::default();
-        frames.iter().for_each(|&(text, gate)| {
-            outbox.push(Bytes::from_static(text.as_bytes()), gate, Class::Answer);
-        });
-        outbox
-    }
-
-    fn sendable(outbox: &Outbox, durable: u64) -> String {
-        outbox.sendable(durable).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
-    }
-
-    #[test]
-    fn nothing_overtakes_a_closed_gate() {
-        let outbox = outbox(&[("a", 0), ("b", 2), ("c", 0)]);
-        assert_eq!(sendable(&outbox, 1), "a");
-        assert_eq!(sendable(&outbox, 2), "abc");
-    }
-
-    #[test]
-    fn parts_of_frames_are_sent() {
-        let mut outbox = outbox(&[("abc", 0), ("def", 0)]);
-        outbox.sent(4, 9);
-        assert_eq!((sendable(&outbox, 0).as_str(), outbox.bytes()), ("ef", 2 + FRAME_COST_BYTES));
-        outbox.sent(2, 9);
-        assert_eq!((outbox.is_empty(), outbox.bytes()), (true, 0));
-    }
-
-    #[test]
-    fn a_frame_begun_is_finished_whatever_is_discarded() {
-        let mut outbox = outbox(&[("abc", 0), ("def", 1)]);
-        outbox.push(Bytes::from_static(b"state"), 1, STATE);
-        outbox.sent(1, 9);
-        outbox.discard();
-        assert_eq!((sendable(&outbox, 9).as_str(), outbox.bytes()), ("bc", 2 + FRAME_COST_BYTES));
-        assert_eq!(outbox.states(), (0, 0));
-        outbox.sent(2, 9);
-        outbox.push(Bytes::from_static(b"new"), 0, Class::Answer);
-        outbox.discard();
-        assert!(outbox.is_empty(), "the frame begun was finished before");
-    }
-
-    #[test]
-    fn a_frame_that_was_offered_and_not_taken_may_have_begun() {
-        let mut outbox = outbox(&[("abc", 0)]);
-        outbox.push(Bytes::from_static(b"1"), 0, cursor(1));
-        outbox.push(Bytes::from_static(b"state"), 1, STATE);
-        outbox.sent(3, 0);
-        outbox.push(Bytes::from_static(b"2"), 0, cursor(1));
-        assert_eq!(sendable(&outbox, 9), "1state2", "it is not replaced by a newer one");
-        outbox.discard();
-        assert_eq!(sendable(&outbox, 9), "1");
-        outbox.sent(1, 0);
-        outbox.push(Bytes::from_static(b"new"), 1, Class::Answer);
-        outbox.sent(0, 0);
-        outbox.discard();
-        assert!(outbox.is_empty(), "what waits for the disk was not offered");
-    }
-
-    #[test]
-    fn what_is_behind_a_closed_gate_is_discarded_with_it() {
-        let mut outbox = outbox(&[("a", 0), ("b", 1), ("c", 2), ("d", 0)]);
-        outbox.discard_undurable(1);
-        assert_eq!((sendable(&outbox, 9).as_str(), outbox.bytes()), ("ab", 2 + 2 * FRAME_COST_BYTES));
-    }
-
-    #[test]
-    fn nothing_follows_a_close() {
-        let mut outbox = outbox(&[("abc", 0)]);
-        outbox.push_close(Bytes::from_static(b"close"));
-        outbox.push(Bytes::from_static(b"late"), 0, Class::Answer);
-        outbox.push(Bytes::from_static(b"later"), 0, STATE);
-        assert_eq!(sendable(&outbox, 0), "abcclose");
-    }
-
-    #[test]
-    fn only_what_waits_for_the_reader_is_behind() {
-        let mut outbox = outbox(&[("abc", 0), ("def", 1), ("ghi", 1)]);
-        assert!(!outbox.is_behind(), "it was not offered yet");
-        outbox.sent(1, 0);
-        assert!(outbox.is_behind());
-        outbox.sent(2, 0);
-        assert!(!outbox.is_behind(), "the rest waits for the disk");
-        outbox.sent(3, 1);
-        assert!(outbox.is_behind());
-        outbox.sent(3, 1);
-        assert!(!outbox.is_behind());
-    }
-
-    fn change(version: u64, continues: bool) -> Class {
-        Class::Change { version: Version(version), continues }
-    }
-
-    fn discard_replaceable(outbox: &mut Outbox) -> (String, Lag) {
-        let mut lag = Lag::default();
-        outbox.discard_replaceable(&mut lag);
-        (sendable(outbox, 0), lag)
-    }
-
-    #[test]
-    fn what_a_state_makes_up_for_is_discarded_but_for_a_version_that_has_begun() {
-        let frames =
-            [("4", change(4, false)), ("4b", change(4, true)), ("ack", Class::Answer), ("5", change(5, false))];
-        let cases = [(None, "ack"), (Some(0), "44back"), (Some(1), "4back"), (Some(2), "back"), (Some(3), "ack")];
-        for (sent, expected) in cases {
-            let mut outbox = Outbox::default();
-            frames.iter().for_each(|(text, class)| {
-                outbox.push(Bytes::from_static(text.as_bytes()), 0, *class);
-            });
-            sent.into_iter().for_each(|written| outbox.sent(written, 0));
-            let (left, lag) = discard_replaceable(&mut outbox);
-            assert_eq!(left, expected, "after {sent:?} bytes");
-            let first = if sent.is_none() { 4 } else { 5 };
-            assert!(lag.has_missed(Version(first)) && !lag.has_missed(Version(first - 1)), "after {sent:?} bytes");
-        }
-    }
-
-    #[test]
-    fn a_list_that_waits_makes_up_for_what_came_before_it() {
-        let mut outbox = Outbox::default();
-        for (text, class) in
-            [("3", change(3, false)), ("list", Class::State { version: Version(5) }), ("7", change(7, false))]
-        {
-            outbox.push(Bytes::from_static(text.as_bytes()), 0, class);
-        }
-        let (left, lag) = discard_replaceable(&mut outbox);
-        assert_eq!(left, "list");
-        let missed: Vec<u64> = (0..9).filter(|version| lag.has_missed(Version(*version))).collect();
-        assert_eq!(missed, [3, 4, 7, 8]);
-    }
-
-    fn cursor(number: u64) -> Class {
-        Class::Pointer(PointerKey::Cursor(number))
-    }
-
-    #[test]
-    fn only_the_newest_cursor_waits_for_who_is_behind() {
-        let mut outbox = outbox(&[("ab", 0)]);
-        outbox.sent(1, 0);
-        let push = |outbox: &mut Outbox, text: &'static str, number| {
-            outbox.push(Bytes::from_static(text.as_bytes()), 0, cursor(number))
-        };
-        assert!(!push(&mut outbox, "1", 1));
-        assert!(!push(&mut outbox, "2", 2));
-        assert!(push(&mut outbox, "3", 1));
-        assert_eq!(sendable(&outbox, 0), "b23");
-        assert!(push(&mut outbox, "4", 1) && push(&mut outbox, "5", 2));
-        assert_eq!(sendable(&outbox, 0), "b45");
-        outbox.sent(1, 0);
-        assert!(!push(&mut outbox, "6", 1), "some of it may have left");
-        assert!(push(&mut outbox, "7", 2));
-        assert_eq!(sendable(&outbox, 0), "467");
-        outbox.sent(3, 0);
-        assert_eq!((outbox.is_empty(), outbox.bytes()), (true, 0));
-        assert!(!push(&mut outbox, "8", 1), "nothing of the kind waits");
-    }
-
-    #[test]
-    fn of_who_came_and_went_nothing_is_remembered() {
-        let mut outbox = outbox(&[("ab", 0)]);
-        outbox.sent(1, 0);
-        let presence = |comes: bool| Class::Presence { key: PointerKey::Person(1), comes, goes: !comes };
-        outbox.push(Bytes::from_static(b"joined"), 0, presence(true));
-        outbox.push(Bytes::from_static(b"left"), 0, presence(false));
-        assert_eq!(sendable(&outbox, 0), "b");
-        // What comes where their word would have been is not theirs.
-        outbox.push(Bytes::from_static(b"ack"), 0, Class::Answer);
-        outbox.push(Bytes::from_static(b"again"), 0, presence(true));
-        assert_eq!(sendable(&outbox, 0), "backagain");
-    }
-
-    #[test]
-    fn what_is_vacant_is_cleared_away() {
-        let mut outbox = outbox(&[("ab", 0)]);
-        outbox.sent(1, 0);
-        for number in 0..10_000 {
-            outbox.push(Bytes::from_static(b"c"), 0, cursor(number % 3));
-            assert!(outbox.frames.len() < 150, "{} frames", outbox.frames.len());
-        }
-        assert_eq!(sendable(&outbox, 0), "bccc");
-        assert!(outbox.bytes() < 150 * FRAME_COST_BYTES);
-    }
-
-    #[test]
-    fn states_are_outside_the_bound() {
-        let mut outbox = Outbox::default();
-        outbox.push(Bytes::from_static(b"state"), 0, STATE);
-        assert_eq!((outbox.bytes(), outbox.states()), (0, (1, 5)));
-        outbox.sent(2, 9);
-        assert_eq!((outbox.bytes(), outbox.states()), (0, (1, 3)));
-        outbox.sent(3, 9);
-        assert_eq!((outbox.is_empty(), outbox.states()), (true, (0, 0)));
-    }
-}
+mod tests;

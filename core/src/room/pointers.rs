@@ -18,6 +18,8 @@ pub(super) enum PointerKey {
     Person(u64),
     /// How many people are here.
     Crowd,
+    /// What is suggested for the segment at the connection's own cursor.
+    Suggestion,
 }
 
 impl PointerKey {
@@ -40,6 +42,21 @@ pub(super) struct Pointers {
 }
 
 impl Pointers {
+    /// What is known of a queue of these.
+    pub(super) fn of(classes: impl Iterator<Item = Class>) -> Self {
+        let mut found = Self::default();
+        for (index, class) in classes.enumerate() {
+            match class {
+                Class::Pointer(key) | Class::Presence { key, .. } => drop(found.note(key, index)),
+                Class::Suggestion => drop(found.note(PointerKey::Suggestion, index)),
+                Class::State { .. } => found.note_state(index),
+                Class::Vacant => found.vacant += 1,
+                Class::Answer | Class::Change { .. } | Class::Excerpt => {}
+            }
+        }
+        found
+    }
+
     /// The frame that comes to be at `index` of the queue is the newest of its kind; where the one before it is.
     pub(super) fn note(&mut self, key: PointerKey, index: usize) -> Option<usize> {
         let older = self.newest.insert(key, self.gone + index as u64)?;
@@ -70,18 +87,5 @@ impl Pointers {
     /// Whether most of a queue of that length is vacant.
     pub(super) const fn is_sparse(&self, length: usize) -> bool {
         self.vacant > VACANT_MIN && self.vacant * 2 > length
-    }
-
-    /// The queue is another one now.
-    pub(super) fn find(&mut self, classes: impl Iterator<Item = Class>) {
-        *self = Self::default();
-        for (index, class) in classes.enumerate() {
-            match class {
-                Class::Pointer(key) | Class::Presence { key, .. } => drop(self.newest.insert(key, index as u64)),
-                Class::State { .. } => self.note_state(index),
-                Class::Vacant => self.vacant += 1,
-                Class::Answer | Class::Change { .. } | Class::Excerpt => {}
-            }
-        }
     }
 }

@@ -360,7 +360,7 @@ impl Room {
         bilingual.look(document);
         let work = bilingual.find(key).map(|subscription| subscription.conversation.take_work());
         if let Some(frame) = told {
-            self.members.send(key, gate, frame);
+            self.members.suggest(key, gate, frame);
             self.config.counters.count_sent(Sent::Suggestion, 1);
         }
         work.unwrap_or_default()

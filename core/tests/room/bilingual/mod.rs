@@ -1,5 +1,6 @@
 //! Those who translate in a document: what they are told of the segment at their cursor, against segmenting it all anew.
 
+mod slow;
 pub(crate) mod stale;
 mod stale_missed;
 mod stale_model;
