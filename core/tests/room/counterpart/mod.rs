@@ -1,6 +1,7 @@
 //! Those who translate a document from another one: two rooms, and what goes to and fro between them, against segmenting both
 //! texts anew.
 
+mod late;
 mod random;
 mod stale;
 
@@ -10,6 +11,7 @@ use jddb_core::document::DocumentLimits;
 use jddb_core::ids::{DocumentId, PositionEncoding};
 use jddb_core::protocol::{ErrorCode, InboundError, SECTION_PAIRS_MAX};
 use jddb_core::room::{CounterpartRead, Dialect, LINES_MAX, MemberKey, READ_ALONG, Reading, TranslationRights, Work};
+use jddb_core::translation::Context;
 use serde_json::{Value, json};
 
 use crate::bilingual::{cursor, found};
@@ -26,6 +28,8 @@ struct Houses {
     ada: MemberKey,
     questions: VecDeque<(u64, Reading)>,
     look_ups: VecDeque<(u64, String)>,
+    /// What is around the text that was to be looked up last.
+    context: Option<Context>,
 }
 
 fn subscribe(payload: Value) -> String {
@@ -42,7 +46,7 @@ impl Houses {
     fn speaking(own: &[(&str, &str)], other: &[(&str, &str)], encoding: PositionEncoding) -> Self {
         let (mut own, other) = (House::holding(own), House::holding(other));
         let ada = own.settle(guest("ada").translating().speaking(Dialect { encoding, over_document: false }));
-        Self { own, other, ada, questions: VecDeque::new(), look_ups: VecDeque::new() }
+        Self { own, other, ada, questions: VecDeque::new(), look_ups: VecDeque::new(), context: None }
     }
 
     /// Ada translates, and has read that she does.
@@ -79,6 +83,7 @@ impl Houses {
                 }
                 Work::Follow { number, body, .. } => {
                     assert_eq!(body.context.document_id.as_deref(), Some(OTHER));
+                    self.context = Some(body.context);
                     self.look_ups.push_back((number, body.source_text.into_string()));
                 }
                 other => panic!("{other:?}"),
@@ -193,6 +198,11 @@ fn what_is_translated_from_where_is_told() {
         for name in own.iter().filter(|name| !is_target(name)) {
             houses.check(name, 0, None);
         }
+    }
+    // Who comes back from where nothing is translated is told anew.
+    let mut houses = Houses::holding(&[("a_fr", "y"), ("a_en", "z")], &[("a_en", "x")]).translating();
+    for (section, expected) in [("a_fr", Some(("x", "a_en"))), ("a_en", None), ("a_fr", Some(("x", "a_en")))] {
+        houses.check(section, 0, expected);
     }
     let named = json!({"sections": [pair("b", "a"), pair("a", "b")]});
     let mut houses = Houses::holding(&[("a", "u"), ("b", "v"), ("c", "w")], &[("a", "x"), ("b", "y"), ("c", "z")]);
@@ -317,6 +327,22 @@ fn the_segment_with_the_same_number_is_suggested_for() {
     assert_eq!((&told["source"], &told["target"]), (&source, &target), "{told}");
     assert_eq!((&told["document_id"], &told["version"]), (&json!("jd_12345"), &json!(2)));
     assert_eq!(told["suggestions"][0]["text"], "ONE IS HERE.");
+    // Another sentence with the same text is another segment.
+    let mut houses = Houses::holding(&[("a", FR)], &[("a", "Same. Same.")]).translating();
+    houses.check("a", 0, Some(("Same.", "a")));
+    houses.check("a", 12, Some(("Same.", "a")));
+}
+
+#[test]
+fn the_memory_is_told_what_is_around_the_segment() {
+    let mut houses = Houses::holding(&[("a_fr", FR)], &[("a_en", EN)]).translating();
+    let [one, two] = ["One is here.", "Two is there."];
+    for (position, previous, next) in [(0, None, Some(two)), (12, Some(one), None), (34, None, None)] {
+        houses.own.say(houses.ada, cursor("a_fr", position));
+        houses.drain();
+        let Context { section, previous: before, next: after, .. } = houses.context.take().unwrap();
+        assert_eq!((section.as_deref(), before.as_deref(), after.as_deref()), (Some("a_en"), previous, next));
+    }
 }
 
 #[test]
