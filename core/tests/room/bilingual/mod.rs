@@ -1,5 +1,6 @@
 //! Those who translate in a document: what they are told of the segment at their cursor, against segmenting it all anew.
 
+mod conversing;
 mod slow;
 pub(crate) mod stale;
 mod stale_missed;
@@ -165,6 +166,16 @@ fn who_may_not_is_not_told() {
     assert_eq!(told.last().unwrap()["type"], "translation.unsubscribed", "{told:?}");
     assert_eq!(answer(&mut house, ada, &look_up), []);
     assert_eq!(suggested(&mut house, ada), []);
+    // Nor may they begin again, or do more than it permits.
+    house.say(ada, subscribe(json!({})));
+    house.sync();
+    assert_eq!(house.read(ada)[0]["payload"]["error_code"], "FORBIDDEN");
+    house.renew(ada, rights(true, false));
+    house.say(ada, subscribe(json!({})));
+    house.say(ada, message("translation.submit", json!({"source_text": "a", "text": "b"})));
+    house.sync();
+    let told = house.read(ada);
+    assert_eq!(told.last().unwrap()["payload"]["error_code"], "FORBIDDEN", "{told:?}");
 }
 
 #[test]

@@ -305,6 +305,19 @@ fn what_cannot_be_compared_is_told_as_whole_sections() {
     }
 }
 
+/// Little is changed, but in more text than is compared in a turn.
+#[test]
+fn more_text_than_is_compared_is_told_as_whole_sections() {
+    let paragraph = format!("One. {}\n", "x".repeat(PARAGRAPH_UNITS_MAX as usize - 1_000));
+    let paragraphs = COMPARED_UNITS_MAX as usize / paragraph.len() + 1;
+    let mut desk = Desk::holding(&[("a_en", &paragraph.repeat(paragraphs)), ("a_fr", FR)]);
+    for _ in 0..paragraphs {
+        desk.replace("a_en", "One.", "1.");
+    }
+    let told = desk.told();
+    assert_eq!((segments(told.as_ref()).len(), sections(told.as_ref())), (0, vec![["a_en", "a_fr"]]));
+}
+
 #[test]
 fn the_oldest_of_too_many_marks_is_told_again() {
     let count = STALE_REMEMBERED_MAX + 1;
