@@ -107,6 +107,23 @@ async fn the_segment_at_the_cursor_is_suggested_for() {
     }
 }
 
+/// Whoever moves while something is looked up for them is told of where they are in the end, again and again.
+#[tokio::test]
+async fn who_moves_faster_than_is_looked_up_is_told_of_the_last_segment() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let ada = token(&home, "ada", BOTH);
+    written(&server, "jd_1", &ada).await;
+    let mut socket = translator(&server, "jd_1", &ada).await;
+    let (first, second, third) = (5, 35, 60);
+    for (between, last, text) in [(third, second, "Strategic planning."), (second, third, "Reports to the director.")] {
+        for position in [first, between].repeat(100).into_iter().chain([last]) {
+            socket.send(&message("cursor.position", &json!({"section": "duties_en", "position": position})));
+        }
+        while suggestion(&mut socket).await["source_text"] != text {}
+    }
+}
+
 #[tokio::test]
 async fn who_may_not_translate_is_told_why_and_hears_nothing() {
     let home = Home::in_memory();
