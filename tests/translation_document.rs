@@ -230,3 +230,118 @@ async fn whose_source_changes_is_told_to_be_old() {
         assert_eq!(brief(&stale(&mut socket).await), json!([8, [changed]]));
     }
 }
+
+/// A connection to a project, on which everything is told from here on.
+async fn project_socket(server: &Server, token: &str) -> Socket {
+    let target = format!("/ws/translation/hr?source_lang=en&target_lang=fr&token={token}");
+    let mut socket = Socket::open(server.port(), &target).await;
+    beat(&mut socket).await;
+    socket
+}
+
+/// All that is told before the answer to a heartbeat is nothing.
+async fn beat(socket: &mut Socket) {
+    socket.send(&json!({"type": "system.heartbeat", "payload": {}}));
+    let told = socket.message().await;
+    assert_eq!(told["type"], "system.heartbeat", "{told}");
+}
+
+#[tokio::test]
+async fn what_others_change_in_the_memory_is_told_in_documents() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let (port, ada, ben) = (server.port(), token(&home, "ada", BOTH), token(&home, "ben", BOTH));
+    let mut project = project_socket(&server, &ben).await;
+    // On whichever core they are.
+    for (number, document) in ["jd_1", "jd_2", "jd_3"].into_iter().enumerate() {
+        written(&server, document, &ada).await;
+        let (mut first, mut second) =
+            (translator(&server, document, &ada).await, translator(&server, document, &ada).await);
+        first.send(&message("cursor.position", &json!({"section": "duties_en", "position": 30})));
+        let told = suggestion(&mut first).await;
+        assert_eq!(told["source_text"], "Strategic planning.", "{told}");
+        second.next("cursor.position").await;
+        // A term over HTTP, of all projects; it is in the segment.
+        let term = json!({"term": "planning", "translation": format!("planification {number}"),
+            "domain": document, "source_language": "en", "target_language": "fr"});
+        let put = http::post(port, "/api/translation/glossary", &ben, &term).await;
+        assert_eq!(put.status, 201);
+        for socket in [&mut first, &mut second] {
+            let told = socket.next("glossary.update").await;
+            assert_eq!(told["payload"]["translation"], term["translation"], "{told}");
+            assert_eq!((&told["metadata"]["user_id"], &told["payload"]["domain"]), (&json!("ben"), &json!(document)));
+        }
+        project.next("glossary.update").await;
+        let told = suggestion(&mut first).await;
+        assert_eq!(told["source_text"], "Strategic planning.", "{told}");
+        let terms = told["glossary_terms"].as_array().expect("terms");
+        assert!(terms.iter().any(|known| known["translation"] == term["translation"]), "{told}");
+        // One over the project's WebSocket, by who has it answered.
+        project.send(&message(
+            "glossary.update",
+            &json!({"term": format!("director {number}"), "translation": "directeur"}),
+        ));
+        let answer = project.next("glossary.update").await;
+        let id = &answer["payload"]["term_id"];
+        for socket in [&mut first, &mut second] {
+            assert_eq!(&socket.next("glossary.update").await["payload"]["term_id"], id);
+        }
+        // By who has subscribed: an answer, and told to the others.
+        first.send(&message("glossary.remove", &json!({"term_id": id})));
+        assert_eq!(first.next("glossary.remove").await["payload"]["correlation_id"], "glossary.remove");
+        for socket in [&mut second, &mut project] {
+            let told = socket.next("glossary.remove").await;
+            assert_eq!((&told["payload"]["term_id"], &told["payload"]["correlation_id"]), (id, &Value::Null), "{told}");
+        }
+        beat(&mut first).await;
+        // A better translation for the segment at the cursor, submitted elsewhere.
+        let french = format!("Planification stratégique {number}.");
+        project.send(&message("translation.submit", &json!({"source_text": "Strategic planning.", "text": french})));
+        project.next("translation.submitted").await;
+        for socket in [&mut first, &mut second] {
+            let told = socket.next("translation.update").await;
+            assert_eq!(told["payload"]["text"], french, "{told}");
+        }
+        let told = suggestion(&mut first).await;
+        assert_eq!(told["source_text"], "Strategic planning.", "{told}");
+        let found = told["suggestions"].as_array().expect("suggestions");
+        assert!(found.iter().any(|found| found["text"] == *french), "{told}");
+        // What is no better than that is told, and nothing is suggested again.
+        project.send(&message("translation.submit", &json!({"source_text": "Nothing like it at all", "text": "Rien"})));
+        first.next("translation.update").await;
+        second.next("translation.update").await;
+        beat(&mut first).await;
+        // Who has unsubscribed hears nothing, whatever happens.
+        first.send(&message("translation.unsubscribe", &json!({})));
+        first.next("translation.unsubscribed").await;
+        project.send(&message(
+            "translation.submit",
+            &json!({"source_text": "Strategic planning.", "text": format!("Mieux {number}")}),
+        ));
+        second.next("translation.update").await;
+        beat(&mut first).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_imported_is_told_to_have_been_missed_in_documents() {
+    let home = Home::in_memory();
+    let server = home.start().ready().await;
+    let ada = token(&home, "ada", BOTH);
+    written(&server, "jd_1", &ada).await;
+    let mut socket = translator(&server, "jd_1", &ada).await;
+    socket.send(&message("cursor.position", &json!({"section": "duties_en", "position": 30})));
+    assert_eq!(suggestion(&mut socket).await["glossary_terms"], Value::Null);
+    let rows: String = (0..100).map(|number| format!("planning {number},planification,en,fr\n")).collect();
+    let file = format!("term,translation,source_language,target_language\nplanning,planification,en,fr\n{rows}");
+    let request = format!(
+        "POST /api/translation/glossary/import HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ada}\r\n\
+         Content-Type: text/csv\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{file}",
+        file.len()
+    );
+    http::exchange(server.port(), request.as_bytes()).await.ok();
+    socket.next("translation.missed").await;
+    let told = suggestion(&mut socket).await;
+    assert_eq!(told["glossary_terms"][0]["translation"], "planification", "{told}");
+    beat(&mut socket).await;
+}

@@ -53,6 +53,8 @@ pub(crate) struct RoomCell {
     answer_number: Cell<u64>,
     /// Bytes that wait for its members, as the core counts them.
     pub(super) queued_bytes: Cell<usize>,
+    /// Its number among the rooms that are told what happens to the translation memory, if it is.
+    pub(super) translated: Cell<Option<usize>>,
     /// It waits for its turn.
     pub(super) touched: Cell<bool>,
     /// When the oldest of what waits for that was taken in.
@@ -76,6 +78,7 @@ impl RoomCell {
             answers: RefCell::default(),
             answer_number: Cell::new(0),
             queued_bytes: Cell::new(0),
+            translated: Cell::new(None),
             touched: Cell::new(false),
             touched_at: Cell::new(Duration::ZERO),
             records_marked: Cell::new(0),

@@ -74,7 +74,7 @@ impl Core {
             let here = room.presence_counts();
             people.total_editors += here.total_editors;
             people.total_viewers += here.total_viewers;
-            if room.is_dirty() || room.has_news() || room.has_records() || room.asks_counterparts() {
+            if room.is_dirty() || room.has_news() || room.has_records() || room.translations_are_due() {
                 self.touch(&cell);
             }
         }

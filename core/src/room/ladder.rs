@@ -112,6 +112,11 @@ impl Delivery {
         self.bytes_max = bytes_max;
     }
 
+    /// Whether so much more may wait for a member.
+    pub(super) const fn has_room_for(&self, member: &Member, bytes: usize) -> bool {
+        member.outbox.bytes() + bytes <= self.bytes_max
+    }
+
     /// Queues the frames of one message or version for a member, unless it is on the ladder; how many.
     pub(super) fn deliver(
         &mut self,
@@ -272,8 +277,12 @@ impl Room {
     }
 
     /// A member's socket has taken all there was, and takes more: whoever misses something is brought to the newest
-    /// version. Whether there is something to be sent now.
+    /// version, and told what they have missed of the memory. Whether there is something to be sent now.
     pub fn catch_up(&mut self, now: UnixMillis, key: MemberKey) -> bool {
+        self.catch_up_with_versions(now, key) || self.tell_missed(now, key)
+    }
+
+    fn catch_up_with_versions(&mut self, now: UnixMillis, key: MemberKey) -> bool {
         let Some((member, delivery)) = self.members.with_delivery(key) else { return false };
         if !member.lags() || !member.outbox.is_empty() || member.outbox.is_closing() {
             return false;

@@ -136,6 +136,14 @@ impl Members {
         self.deliver(key, gate, Class::Suggestion, &Forms::new(frame));
     }
 
+    /// Queues for one member what others are told too and no state makes up for, if it is within the outbound bound; whether it is.
+    pub(super) fn send_within_bound(&mut self, key: MemberKey, message: &Forms) -> bool {
+        let Some(member) = self.slab.get_mut(key.index).filter(|member| member.key == key) else { return false };
+        let frame = message.form(member.framing, &self.deflater);
+        let has_room = self.delivery.has_room_for(member, frame.len());
+        has_room && self.delivery.deliver(member, 0, Class::Answer, [frame]) > 0
+    }
+
     /// Queues for one member what is in its framing already.
     pub(super) fn send_as_it_is(&mut self, key: MemberKey, bytes: Bytes) {
         if let Some((member, delivery)) = self.with_delivery(key) {

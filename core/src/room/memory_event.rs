@@ -89,6 +89,19 @@ impl MemoryEvent {
         self.folded.get_or_init(|| Folded::new(&self.entry_put()?.source_text).ok()).as_ref()
     }
 
+    /// Whether that connection has done it.
+    pub(super) fn is_by(&self, connection_id: &str) -> bool {
+        self.origin.connection_id.as_deref() == Some(connection_id)
+    }
+
+    /// Whether it is about the glossary.
+    pub(super) const fn is_of_term(&self) -> bool {
+        match &self.change {
+            MemoryChange::EntryPut(_) | MemoryChange::EntryRemoved(_) => false,
+            MemoryChange::TermPut(_) | MemoryChange::TermRemoved(_) => true,
+        }
+    }
+
     /// Whom it concerns: a project, or all.
     #[must_use]
     pub fn scope(&self) -> &Scope {

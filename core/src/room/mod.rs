@@ -352,7 +352,7 @@ impl Room {
         self.tend_people(now);
         self.tend_tokens(now);
         self.tend_reading(now);
-        self.tend_counterparts(now);
+        self.tend_translations(now);
     }
 
     /// Says what time it is, before anything happens; [`Self::tend`] says so too. `at` is a time that never goes back.

@@ -23,6 +23,7 @@ impl Clerk {
         let read = self.ask_counterpart(&document_id, reading).await.map_err(InboundError::of_counterpart);
         let Home::Member { cell, key } = &self.connection.home else { return };
         let work = cell.room.borrow_mut().take_counterpart(now(), *key, number, read);
+        self.note_subscriptions(cell);
         self.connection.flush_now();
         self.begin(work);
     }

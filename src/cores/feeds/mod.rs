@@ -9,6 +9,7 @@ mod counterpart;
 mod monitoring;
 mod presence;
 mod subscription;
+mod translated;
 mod translation;
 
 use std::cell::{Cell, RefCell};

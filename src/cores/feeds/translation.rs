@@ -1,5 +1,5 @@
 //! `/ws/translation/{project_id}`: all who translate in a project are on the core that its name leads to, so what one of them
-//! changes is told to the others without another core.
+//! changes is told to the others without another core. Who translates in a document is told on the document's core.
 //!
 //! What a connection asks for is done by the translation memory's threads. A task waits for each answer, and only the newest
 //! request of a connection has a place among those that wait.
@@ -13,22 +13,25 @@ use jddb_core::protocol::{InboundError, SuggestionsBody};
 use jddb_core::room::{Conversation, MemoryEvent, Origin, Room, Translator, Work};
 use jddb_core::translation::{Entry, EntryId, LanguagePair, ProjectId, Revision, Submission, TermChange, TermWarning};
 use tokio::task::coop::consume_budget;
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, yield_now};
 
+use super::translated::{Told, TranslatedRooms, tell_room};
 use crate::connection::{Connection, Home};
 use crate::cores::RoomCell;
 use crate::cores::core::{Core, now};
 use crate::metrics::Figure;
 use crate::shared::Shared;
-use crate::translations::{Answer, Asked, Author, Heard, Translated, TranslationError, told};
+use crate::translations::{Answer, Asked, Author, Heard, MemoryEvents, Translated, TranslationError, told};
 
 /// So many events are told before what they made is written, and others have their turn.
 const EVENTS_PER_TURN_MAX: usize = 64;
 
-/// The translators of a core, by project and by the number of their connection. A project without any is not there.
+/// Whom a core tells of the translation memory.
 #[derive(Default)]
 pub(super) struct TranslationFeed {
+    /// The translators, by project and by the number of their connection. A project without any is not there.
     projects: RefCell<HashMap<ProjectId, HashMap<usize, Rc<Connection>>>>,
+    rooms: Rc<TranslatedRooms>,
 }
 
 impl TranslationFeed {
@@ -51,7 +54,7 @@ impl Core {
     pub(super) fn seat_translator(&self, connection: &Rc<Connection>, project: ProjectId) {
         let mut projects = self.feeds.translation.projects.borrow_mut();
         projects.entry(project).or_default().insert(connection.number(), Rc::clone(connection));
-        self.shared.translations.events(self.index).listen();
+        self.memory_events().listen();
         self.metrics().of(Figure::TranslationConnections).add(1);
         self.metrics().of(Figure::TranslationConnectionsOpened).add(1);
     }
@@ -67,17 +70,23 @@ impl Core {
         if project.is_empty() {
             projects.remove(translator.project());
         }
-        self.shared.translations.events(self.index).stop_listening();
+        self.memory_events().stop_listening();
         self.metrics().of(Figure::TranslationConnections).subtract(1);
     }
 
     /// Has done what a translator asks for, in a project or a document; what comes of it is told when it is there.
     pub(crate) fn translate(&self, connection: &Rc<Connection>, work: Vec<Work>) {
-        Clerk { shared: Arc::clone(&self.shared), connection: Rc::clone(connection) }.begin(work);
+        let (shared, rooms) = (Arc::clone(&self.shared), Rc::clone(&self.feeds.translation.rooms));
+        Clerk { shared, core: self.index, rooms, connection: Rc::clone(connection) }.begin(work);
+    }
+
+    fn memory_events(&self) -> &MemoryEvents {
+        self.shared.translations.events(self.index)
     }
 
     /// Follows a document for those who translate in it, in its turn; without any that is all.
-    pub(in crate::cores) fn follow_translations(&self, cell: &RoomCell, room: &mut Room) {
+    pub(in crate::cores) fn follow_translations(&self, cell: &Rc<RoomCell>, room: &mut Room) {
+        self.feeds.translation.rooms.note(cell, room, self.memory_events());
         if !room.is_translated() {
             return;
         }
@@ -89,38 +98,47 @@ impl Core {
         }
     }
 
-    /// Tells the translators what happens to the memory.
+    /// Tells the translators, and those who translate in documents, what happens to the memory.
     pub(in crate::cores) async fn run_memory_events(&self) {
         let shared = Arc::clone(&self.shared);
         let events = shared.translations.events(self.index);
         loop {
             events.arrived().await;
-            let mut heard: Vec<Heard> = Vec::new();
+            let mut told: Vec<Told> = Vec::new();
             loop {
-                heard.extend(std::iter::from_fn(|| events.pop()).take(EVENTS_PER_TURN_MAX));
-                if heard.is_empty() {
+                told.extend(std::iter::from_fn(|| events.pop()).take(EVENTS_PER_TURN_MAX).map(Told::from));
+                if told.is_empty() {
                     break;
                 }
-                self.tell_translators(heard.drain(..));
+                self.tell_translators(&told);
                 consume_budget().await;
+                for cell in self.feeds.translation.rooms.all() {
+                    if tell_room(&cell, &told) {
+                        self.touch(&cell);
+                        // That room has its turn, and so have others, before the next one is told.
+                        yield_now().await;
+                    } else {
+                        consume_budget().await;
+                    }
+                }
+                told.clear();
             }
         }
     }
 
-    fn tell_translators(&self, heard: impl Iterator<Item = Heard>) {
+    fn tell_translators(&self, heard: &[Told]) {
         // Each is written to once, however much it is told.
         let mut told: HashMap<usize, Rc<Connection>> = HashMap::new();
-        for heard in heard {
+        for Told { heard, message } in heard {
             match heard {
                 Heard::Event(event) => {
-                    let concerned = self.feeds.translation.concerned(&event);
-                    let mut message = None;
+                    let concerned = self.feeds.translation.concerned(event);
                     for connection in concerned {
                         let Home::Translator(translator) = &connection.home else { continue };
                         let mut translator = translator.borrow_mut();
-                        if translator.is_for(&event) {
-                            translator.tell(event.sent(), message.get_or_insert_with(|| event.message()));
-                            translator.consider(&event);
+                        if translator.is_for(event) {
+                            translator.tell(event.sent(), message.get_or_init(|| event.message()));
+                            translator.consider(event);
                             told.insert(connection.number(), Rc::clone(&connection));
                         }
                     }
@@ -148,6 +166,8 @@ impl Core {
 #[derive(Clone)]
 pub(super) struct Clerk {
     pub(super) shared: Arc<Shared>,
+    core: usize,
+    rooms: Rc<TranslatedRooms>,
     pub(super) connection: Rc<Connection>,
 }
 
@@ -177,8 +197,8 @@ impl Clerk {
                 Work::Read { number, document_id, reading } => {
                     spawn_local(async move { clerk.read_counterpart(number, document_id, reading).await });
                 }
-                Work::Follow { number, pair, body } => {
-                    spawn_local(async move { clerk.look_up_at_cursor(number, pair, *body).await });
+                Work::Follow { number, pair, body, again } => {
+                    spawn_local(async move { clerk.look_up_at_cursor(number, pair, *body, again).await });
                 }
             }
         }
@@ -189,6 +209,11 @@ impl Clerk {
         let work = self.connection.home.converse(now(), then);
         self.connection.flush_now();
         self.begin(work);
+    }
+
+    /// What was told to a room may have begun or ended a subscription.
+    pub(super) fn note_subscriptions(&self, cell: &Rc<RoomCell>) {
+        self.rooms.note(cell, &cell.room.borrow(), self.shared.translations.events(self.core));
     }
 
     fn asked(&self, pair: LanguagePair, body: SuggestionsBody) -> Asked {
@@ -220,8 +245,10 @@ impl Clerk {
     }
 
     /// Looks up the segment at a member's cursor. One look-up at a time, so it needs no place of its own among those that wait.
-    async fn look_up_at_cursor(self, number: u64, pair: LanguagePair, body: SuggestionsBody) {
-        let found = self.shared.translations.look_up(self.asked(pair, body)).await.ok();
+    async fn look_up_at_cursor(self, number: u64, pair: LanguagePair, body: SuggestionsBody, again: bool) {
+        let (translations, asked) = (&self.shared.translations, self.asked(pair, body));
+        let found =
+            if again { translations.look_up_patiently(asked).await } else { translations.look_up(asked).await }.ok();
         let found = found.as_ref().map(|answer| (&*answer.suggestions, &*answer.glossary_terms));
         let Home::Member { cell, key } = &self.connection.home else { return };
         let work = cell.room.borrow_mut().suggest_at_cursor(now(), *key, number, found);

@@ -158,6 +158,18 @@ impl Counterpart {
         Some(Work::Read { number, document_id: self.document_id.clone(), reading })
     }
 
+    /// The segment of the other document is to be looked up again, as number `number`, if nothing is under way.
+    pub(super) fn begin_again(&mut self, number: u64) -> Option<(Box<str>, Context)> {
+        let segment = self.segment.as_ref().filter(|_| !self.waits && self.asks.is_none())?;
+        self.asks = Some(number);
+        Some((segment.text().into(), segment.context(&self.document_id)))
+    }
+
+    /// The text of the segment that is told or being looked up.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.segment.as_ref().map(KnownSegment::text)
+    }
+
     /// What the other document has said. The segment, if it is to be looked up, which is number `next` then.
     pub(super) fn take(&mut self, number: u64, read: CounterpartRead, next: u64) -> Option<&KnownSegment> {
         if !self.awaits(number) {

@@ -12,10 +12,13 @@
 //! When a source changes, its translation is old: `changed` is which sentences have become others, `stale` where their
 //! translations are, `marks` which of them somebody was told, and `telling` tells the rest; `catching_up` is for who was not there.
 //!
+//! What happens to the memory is told by `memory`; `again` is whether a segment is to be looked up again by that.
+//!
 //! Of two documents `across` is which sections belong together; `newcomer` waits for the other one, `counterpart` asks it for
 //! segments and what has become of it, and `reading` and `sources` answer; `stale_across` tells what is old by that.
 
 mod across;
+mod again;
 mod budget;
 mod catching_up;
 mod changed;
@@ -23,6 +26,7 @@ mod counterpart;
 mod hunks;
 mod lines;
 mod marks;
+mod memory;
 mod newcomer;
 mod pairing;
 mod place;
@@ -94,8 +98,11 @@ pub(super) struct Bilingual {
     sections: usize,
     /// How many look-ups there were.
     look_ups: u64,
-    /// Other documents are to be asked what has become of them.
-    asks: bool,
+    /// Some of them were left out of something that happened to the memory, and not told so yet.
+    somebody_misses: bool,
+    /// There is something to be done though nothing has happened: other documents are to be asked what has become of them, or
+    /// something is to be looked up again.
+    is_due: bool,
 }
 
 impl Bilingual {
@@ -111,7 +118,8 @@ impl Bilingual {
             seen: document.version(),
             sections: document.sections().len(),
             look_ups: 0,
-            asks: false,
+            somebody_misses: false,
+            is_due: false,
         }
     }
 
@@ -148,7 +156,7 @@ impl Bilingual {
     fn ask_changes(&mut self, document: &Document, at: Duration) {
         for subscription in &mut self.subscriptions {
             if subscription.ask_changes(document, at, self.look_ups + 1) {
-                (self.look_ups, self.asks) = (self.look_ups + 1, true);
+                (self.look_ups, self.is_due) = (self.look_ups + 1, true);
             }
         }
     }
@@ -286,17 +294,19 @@ impl Room {
         self.bilingual.is_some()
     }
 
-    /// Whether other documents are to be asked for those who translate here, though nothing has happened.
+    /// Whether there is something to be done for those who translate here, though nothing has happened: what
+    /// [`Self::follow_translations`] says.
     #[must_use]
-    pub fn asks_counterparts(&self) -> bool {
-        self.bilingual.as_ref().is_some_and(|bilingual| bilingual.asks)
+    pub fn translations_are_due(&self) -> bool {
+        self.bilingual.as_ref().is_some_and(|bilingual| bilingual.is_due)
     }
 
-    /// Has other documents asked what has become of them, where it is time.
-    pub(super) fn tend_counterparts(&mut self, now: UnixMillis) {
+    /// Has other documents asked what has become of them, where it is time, and looked up again what could not be.
+    pub(super) fn tend_translations(&mut self, now: UnixMillis) {
         let at = self.clock.at(now);
-        let document = &self.document;
-        self.bilingual.iter_mut().for_each(|bilingual| bilingual.ask_changes(document, at));
+        let Some(bilingual) = &mut self.bilingual else { return };
+        bilingual.ask_changes(&self.document, at);
+        bilingual.retry();
     }
 
     /// Follows the document for those who translate in it, and tells them what has become old; what is to be done for them since
@@ -305,7 +315,7 @@ impl Room {
         self.read_changes(now);
         let Some(bilingual) = &mut self.bilingual else { return Vec::new() };
         bilingual.look(&self.document);
-        bilingual.asks = false;
+        bilingual.is_due = false;
         let work = bilingual.subscriptions.iter_mut().map(|one| (one.key, one.conversation.take_work()));
         let asked = bilingual.newcomers.iter_mut().map(|one| (one.key, one.take_work().into_iter().collect()));
         work.chain(asked).filter(|(_, work): &(_, Vec<Work>)| !work.is_empty()).collect()
@@ -345,12 +355,16 @@ impl Room {
         let Some(subscription) = subscriptions.iter_mut().find(|one| one.key == key) else { return Vec::new() };
         let told = match found {
             Some((found, glossary_terms)) => {
+                let mut again = std::mem::take(&mut subscription.again);
                 let segment = subscription.told(document, followed, member.dialect, number);
-                segment.map(|segment| {
+                let news = segment.filter(|_| again.take(number, found, glossary_terms));
+                let told = news.map(|segment| {
                     let suggestions = found.iter().map(Suggested::from).collect();
                     let told = Suggestions { suggestions, glossary_terms, at: Some(segment), correlation_id: None };
                     frame(Sent::Suggestion.name(), &told, &Metadata::of_server(now, None))
-                })
+                });
+                subscription.again = again;
+                told
             }
             None => {
                 subscription.fail(number);

@@ -220,7 +220,7 @@ impl Subscription {
         let document_id = counterpart.document_id.clone();
         let Some(segment) = counterpart.take(number, read, next) else { return false };
         let (text, context) = (segment.text().into(), segment.context(&document_id));
-        self.look_up(next, text, context);
+        self.look_up(next, text, context, false);
         true
     }
 }

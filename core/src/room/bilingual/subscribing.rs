@@ -67,6 +67,7 @@ impl Room {
         let before = bilingual.subscriptions.extract_if(.., |subscription| subscription.key == key).next();
         let given = [Some(languages.source()), Some(languages.target())];
         let conversation = Conversation::new(body.project_id.clone(), given, member.translates.writes);
+        let misses = before.as_ref().is_some_and(|before| before.misses);
         let conversation = match before {
             // What was asked before is still answered.
             Some(before) => before.conversation.continued(conversation),
@@ -76,7 +77,9 @@ impl Room {
         let counterpart = from
             .as_ref()
             .map(|(id, read)| Counterpart::new(id.clone(), member.dialect, read, body.last_known_version, at));
-        let subscription = Subscription::new(key, conversation, languages, body.clone(), member.cursor, counterpart);
+        let mut subscription =
+            Subscription::new(key, conversation, languages, body.clone(), member.cursor, counterpart);
+        subscription.misses = misses;
         let names = match &from {
             Some((_, read)) => subscription.pairing.names_across(document, &read.sections),
             None => subscription.pairing.names(document),

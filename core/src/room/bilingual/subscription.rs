@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::again::Again;
 use super::counterpart::Counterpart;
 use super::marks::Marks;
 use super::pairing::{Pair, Pairing};
@@ -37,6 +38,10 @@ pub(super) struct Subscription {
     pub(super) segment: Option<Segment>,
     /// It was not looked up yet.
     waits: bool,
+    /// Whether there is something to add to what was told for it.
+    pub(super) again: Again,
+    /// They were left out of something that happened to the memory.
+    pub(super) misses: bool,
     /// The number of the look-up that is under way.
     looks_up: Option<u64>,
 }
@@ -65,6 +70,8 @@ impl Subscription {
             is_due: true,
             segment: None,
             waits: false,
+            again: Again::default(),
+            misses: false,
             looks_up: None,
         }
     }
@@ -140,9 +147,11 @@ impl Subscription {
     pub(super) fn begin(&mut self, document: &Document, number: u64) -> bool {
         if let Some(counterpart) = &mut self.counterpart {
             let work = counterpart.begin(document, &self.pairing, number);
-            return work.map(|work| self.conversation.ask_for(work)).is_some();
+            let is_asked = work.map(|work| self.conversation.ask_for(work)).is_some();
+            return is_asked || self.begin_again_across(number);
         }
-        let Some(segment) = self.segment.as_ref().filter(|_| self.waits && self.looks_up.is_none()) else {
+        let is_due = self.waits || self.again.is_due();
+        let Some(segment) = self.segment.as_ref().filter(|_| is_due && self.looks_up.is_none()) else {
             return false;
         };
         let name = |section: usize| document.sections()[section].name().as_str();
@@ -153,14 +162,25 @@ impl Subscription {
             next: segment.next.clone(),
             ..Context::default()
         };
-        let text = segment.text.clone();
-        self.look_up(number, text, context);
+        let (text, again) = (segment.text.clone(), !self.waits);
+        self.look_up(number, text, context, again);
         (self.waits, self.looks_up) = (false, Some(number));
         true
     }
 
-    /// Has a text looked up.
-    pub(super) fn look_up(&mut self, number: u64, source_text: Box<str>, context: Context) {
+    /// Has the segment of the other document looked up again, where something may be better and nothing else is under way.
+    fn begin_again_across(&mut self, number: u64) -> bool {
+        let counterpart = self.counterpart.as_mut().filter(|_| self.again.is_due());
+        let Some((text, context)) = counterpart.and_then(|counterpart| counterpart.begin_again(number)) else {
+            return false;
+        };
+        self.look_up(number, text, context, true);
+        true
+    }
+
+    /// Has a text looked up: the one that was before, `again`, or another one.
+    pub(super) fn look_up(&mut self, number: u64, source_text: Box<str>, context: Context, again: bool) {
+        self.again.begin(number, again);
         let SubscribeBody { max_suggestions, min_confidence, exhaustive, explain, .. } = self.wanted;
         let body = SuggestionsBody {
             source_text,
@@ -172,7 +192,15 @@ impl Subscription {
             exhaustive,
             explain,
         };
-        self.conversation.ask_for(Work::Follow { number, pair: self.languages, body: Box::new(body) });
+        self.conversation.ask_for(Work::Follow { number, pair: self.languages, body: Box::new(body), again });
+    }
+
+    /// The text of the segment that was looked up last, or is to be.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.counterpart {
+            Some(counterpart) => counterpart.text(),
+            None => self.segment.as_ref().map(|segment| &*segment.text),
+        }
     }
 
     /// A look-up has come to its end: the segment with its places, as its connection is told, if it is the one that was looked
@@ -197,6 +225,13 @@ impl Subscription {
         Some(SegmentTold { document_id, version, source_text, source, target })
     }
 
+    fn finish_again(&mut self, number: u64) {
+        match &mut self.counterpart {
+            Some(counterpart) => drop(counterpart.finish(number)),
+            None => drop(self.finish(number)),
+        }
+    }
+
     /// The segment, if it is the one that was looked up.
     fn finish(&mut self, number: u64) -> Option<&Segment> {
         if self.looks_up != Some(number) {
@@ -206,8 +241,12 @@ impl Subscription {
         self.segment.as_ref().filter(|_| !self.waits)
     }
 
-    /// The look-up of the segment has failed, or the question for it: that is to be tried again when something happens.
+    /// The look-up of the segment has failed, or the question for it: that is to be tried again when something happens; where
+    /// something was told already, soon.
     pub(super) fn fail(&mut self, number: u64) {
+        if self.again.fail(number) {
+            return self.finish_again(number);
+        }
         match &mut self.counterpart {
             Some(counterpart) => counterpart.fail(number),
             None => {

@@ -252,13 +252,15 @@ impl Conversation {
         Ok(())
     }
 
-    /// Something has happened that the newest request may gain by.
-    pub(super) fn consider(&mut self, event: &MemoryEvent) {
+    /// Something has happened; whether the newest request may gain by it.
+    pub(in crate::room) fn consider(&mut self, event: &MemoryEvent) -> bool {
         let project = self.project.as_ref();
         if let Some(open) = self.newest.as_mut().filter(|open| open.may_gain(project, event)) {
             open.note_change();
             self.look_again();
+            return true;
         }
+        false
     }
 
     /// Has the newest request looked up again, where something has changed since that was done last.

@@ -4,10 +4,11 @@
 //! [taken](Translator::take_work), and what came of it is told back. Each request is answered, or told to be cancelled when a
 //! newer one comes before its answer; so whoever waits for one never waits for nothing.
 //!
-//! `open` is the newest request, `batch` what is looked up one after the other, `conversation` what was said so far.
+//! `open` is the newest request, `known` what somebody was told of a text, `batch` what is looked up one after the other, `conversation` what was said so far.
 
 mod batch;
 mod conversation;
+mod known;
 mod open;
 
 use super::Forms;
@@ -21,6 +22,7 @@ use crate::protocol::{ErrorCode, InboundError, Message, Parser, SuggestionsBody}
 use crate::translation::{EntryId, Language, LanguagePair, ProjectId, Revision, Submission, TermChange};
 pub use conversation::Conversation;
 pub(super) use conversation::Said;
+pub(super) use known::{Known, Sought};
 
 /// The most that one connection hands in, or says of entries, that waits for the disk.
 pub const CHANGES_WAITING_MAX: usize = 16;
@@ -108,6 +110,8 @@ pub enum Work {
         pair: LanguagePair,
         /// What is wanted.
         body: Box<SuggestionsBody>,
+        /// It was looked up before, and something may be better now: that is done when there is time.
+        again: bool,
     },
 }
 
@@ -193,7 +197,7 @@ impl Translator {
         let pair = event.pair();
         source.is_none_or(|language| language == pair.source())
             && target.is_none_or(|language| language == pair.target())
-            && event.origin.connection_id.as_deref() != Some(self.observer.connection_id())
+            && !event.is_by(self.observer.connection_id())
     }
 
     /// Something has happened. One that takes too little is told instead, when it has read what waits, that it missed

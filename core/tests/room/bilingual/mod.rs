@@ -1,6 +1,7 @@
 //! Those who translate in a document: what they are told of the segment at their cursor, against segmenting it all anew.
 
 mod conversing;
+pub(crate) mod memory;
 mod slow;
 pub(crate) mod stale;
 mod stale_missed;

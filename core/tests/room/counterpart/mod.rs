@@ -2,6 +2,7 @@
 //! texts anew.
 
 mod late;
+mod memory;
 mod random;
 mod stale;
 
