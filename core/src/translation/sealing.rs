@@ -18,7 +18,7 @@ const JOBS: usize = 32;
 /// Fewer texts than twice these are one job.
 const TEXTS_PER_JOB_MIN: usize = if cfg!(test) { 3 } else { 2_048 };
 /// So many texts are fetched from memory at once, where each lies by itself.
-const TEXTS_FETCHED: usize = 16;
+const TEXTS_FETCHED: usize = if cfg!(test) { 2 } else { 16 };
 /// What a processor fetches from memory at once, in bytes.
 const CACHE_LINE: usize = 64;
 
