@@ -55,7 +55,8 @@ mod watch;
 
 pub use bilingual::{
     CHANGES_EVERY, CHANGES_OPEN_EVERY, COMPARED_UNITS_MAX, ChangesSought, CounterpartRead, LINES_MAX,
-    PARAGRAPH_UNITS_MAX, READ_ALONG, Reading, STALE_REMEMBERED_MAX, STALE_TOLD_MAX, SegmentSought, TranslationRights,
+    PARAGRAPH_UNITS_MAX, READ_ALONG, Reading, SENTENCES_REMEMBERED_BYTES_MAX, STALE_REMEMBERED_MAX, STALE_TOLD_MAX,
+    SegmentSought, TranslationRights,
 };
 pub use condition::IfMatch;
 pub use counters::{Counter, Counters, Sent};

@@ -9,8 +9,8 @@ use gix_imara_diff::{Algorithm, Diff, InternedInput};
 
 use super::budget::{Budget, TooMuch};
 use super::hunks::Hunks;
-use super::lines::Block;
-use super::place::{PARAGRAPH_UNITS_MAX, SegmentAt, sentences_of};
+use super::lines::{Block, Lines, PARAGRAPH_UNITS_MAX};
+use super::place::SegmentAt;
 use crate::document::changed as differing;
 use crate::ids::{Version, utf16_len};
 use crate::text::Text;
@@ -43,9 +43,11 @@ pub(in crate::room) struct ChangedSentence {
     pub(in crate::room) version: Version,
 }
 
-/// What has become of the text of a section by these stretches, `blocks` being the lines that they were in.
+/// What has become of the text of a section by these stretches, `lines` being how it was before, and `blocks` those of them that
+/// they were in.
 pub(super) fn source_change(
     section: usize,
+    lines: &Lines,
     (hunks, blocks): (&Hunks, &[Block]),
     now: &Text,
     budget: &mut Budget,
@@ -59,9 +61,9 @@ pub(super) fn source_change(
     for block in joined(blocks) {
         let read = budget.spend(block.new.len()).and_then(|()| {
             let old = hunks.old_text(block.old.clone(), now, budget)?;
-            let before = numbered(&old, block.paragraph, block.old.start)?;
+            let before = numbered(lines, &old, block.paragraph, block.old.start)?;
             let text = now.slice(block.new.start as usize..block.new.end as usize);
-            Ok((before, numbered(&text, block.paragraph + more - less, block.new.start)?))
+            Ok((before, numbered(lines, &text, block.paragraph + more - less, block.new.start)?))
         });
         let Ok(((before, paragraphs_before), (after, paragraphs))) = read else { return SourceChange::Unknown };
         (more, less) = (more + paragraphs, less + paragraphs_before);
@@ -95,7 +97,7 @@ struct Numbered {
 
 /// The sentences of whole lines that begin at `start`, `paragraph` being the number of the first one of them that has any, and
 /// how many have.
-fn numbered(text: &str, paragraph: usize, start: u32) -> Result<(Vec<Numbered>, usize), TooMuch> {
+fn numbered(lines: &Lines, text: &str, paragraph: usize, start: u32) -> Result<(Vec<Numbered>, usize), TooMuch> {
     let (mut found, mut paragraphs, mut start) = (Vec::new(), 0, start);
     for line in text.split_inclusive(ends_line) {
         let units = u32::try_from(utf16_len(line)).unwrap_or(u32::MAX);
@@ -103,11 +105,11 @@ fn numbered(text: &str, paragraph: usize, start: u32) -> Result<(Vec<Numbered>, 
             if units > PARAGRAPH_UNITS_MAX {
                 return Err(TooMuch);
             }
-            let sentences = sentences_of(line, start).into_iter().enumerate().map(|(sentence, of)| {
-                let folded = fold(&of.text);
-                Numbered { paragraph: paragraph + paragraphs, sentence, range: of.range, text: of.text, folded }
-            });
-            found.extend(sentences);
+            let sentences = lines.sentences_of(line, start);
+            found.extend(sentences.iter().enumerate().map(|(sentence, (range, text))| {
+                let folded = fold(text);
+                Numbered { paragraph: paragraph + paragraphs, sentence, range, text: text.into(), folded }
+            }));
             paragraphs += 1;
         }
         start += units;

@@ -4,17 +4,24 @@
 use std::ops::Range;
 
 use super::hunks::Hunk;
+use super::sentences::{Paragraph, Remembered};
 use crate::text::Text;
 use crate::translation::ends_line;
 
 /// The most lines of a section that is followed. One with more is followed no longer.
 pub const LINES_MAX: usize = 1 << 16;
+/// The longest paragraph that is looked at for its sentences, in UTF-16 code units. A longer one has none.
+pub const PARAGRAPH_UNITS_MAX: u32 = 16 << 10;
 /// So much of a line is looked at at once for something that is no white space, in UTF-16 code units.
 const LOOK_UNITS: usize = 256;
 
 /// The lines of a text: each with its end, the last one without.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Lines(Vec<Line>);
+#[derive(Debug)]
+pub(super) struct Lines {
+    lines: Vec<Line>,
+    /// The sentences of some of them.
+    remembered: Remembered,
+}
 
 /// A line's length in UTF-16 code units, which takes 31 bits, and whether there is nothing in it but white space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +79,7 @@ impl Lines {
         let mut splitter = Splitter::default();
         text.for_each_str(|part| splitter.push(part));
         let lines = splitter.finish();
-        (lines.len() <= LINES_MAX).then_some(Self(lines))
+        (lines.len() <= LINES_MAX).then_some(Self { lines, remembered: Remembered::default() })
     }
 
     /// The line that a position is in, the last one beyond the end.
@@ -88,12 +95,25 @@ impl Lines {
     /// Goes through them once.
     pub(super) fn walk(&self) -> Walk<'_> {
         let at = LineAt { line: 0, paragraph: 0, start: 0, units: 0, is_blank: true };
-        Walk { lines: &self.0, at }
+        Walk { lines: &self.lines, at }
+    }
+
+    /// The sentences of a line of the text that these are the lines of; of one that is too long there are none.
+    pub(super) fn sentences(&self, text: &Text, line: &LineAt) -> Paragraph {
+        if line.is_blank || line.units > PARAGRAPH_UNITS_MAX {
+            return Paragraph::empty(line.start);
+        }
+        self.sentences_of(&text.slice(line.start as usize..(line.start + line.units) as usize), line.start)
+    }
+
+    /// The sentences of what is, or was, a line of the section, and begins at `start`.
+    pub(super) fn sentences_of(&self, line: &str, start: u32) -> Paragraph {
+        self.remembered.paragraph(line, start)
     }
 
     /// Whether there is anything in them.
     pub(super) fn have_content(&self) -> bool {
-        self.0.iter().any(|line| !line.is_blank())
+        self.lines.iter().any(|line| !line.is_blank())
     }
 
     /// The lines that are touched by hunks, together where they are the same.
@@ -129,13 +149,13 @@ impl Lines {
         for block in blocks.iter().rev() {
             let new = block.new.start as usize..block.new.end as usize;
             // An end of a line that was deleted was that of another one than the last.
-            if let [line] = &mut self.0[block.lines.clone()]
+            if let [line] = &mut self.lines[block.lines.clone()]
                 && !hunks[block.hunks.clone()].iter().any(|hunk| brings_lines(hunk, now))
             {
                 *line = Line::new(block.new.end - block.new.start, is_blank(now, new));
                 continue;
             }
-            let is_last = block.lines.end == self.0.len();
+            let is_last = block.lines.end == self.lines.len();
             let mut splitter = Splitter::default();
             splitter.push(&now.slice(new));
             let mut lines = splitter.finish();
@@ -143,9 +163,9 @@ impl Lines {
                 // It ends where its last line does, as before.
                 lines.pop();
             }
-            self.0.splice(block.lines.clone(), lines);
+            self.lines.splice(block.lines.clone(), lines);
         }
-        self.0.len() <= LINES_MAX
+        self.lines.len() <= LINES_MAX
     }
 }
 
@@ -258,7 +278,7 @@ mod tests {
                     let mut lines = Lines::of(&Text::from(before)).unwrap();
                     let blocks = lines.blocks(std::slice::from_ref(&hunk));
                     assert!(lines.update(&blocks, &[hunk], &Text::from(&*after)));
-                    assert_eq!(lines, Lines::of(&Text::from(&*after)).unwrap(), "{from}..{to} {content:?}");
+                    assert_eq!(lines.lines, Lines::of(&Text::from(&*after)).unwrap().lines, "{from}..{to} {content:?}");
                 }
             }
         }

@@ -6,7 +6,7 @@
 //!
 //! A document may be a translation of another one, of any core: that is asked for the segment, and this room tells of it.
 //!
-//! `hunks` is what has changed, `lines` where each paragraph is, `pairing` which sections belong together, `place` the segment
+//! `hunks` is what has changed, `lines` where each paragraph is, `pairing` which sections belong together, `sentences` those of a paragraph, `place` the segment
 //! at a cursor and its counterpart, `subscription` what one member is told, `told` how places are told.
 //!
 //! When a source changes, its translation is old: `changed` is which sentences have become others, `stale` where their
@@ -31,6 +31,7 @@ mod newcomer;
 mod pairing;
 mod place;
 mod reading;
+mod sentences;
 mod sources;
 mod stale;
 mod stale_across;
@@ -57,15 +58,15 @@ pub use budget::COMPARED_UNITS_MAX;
 use catching_up::hunks_since;
 pub use counterpart::{CHANGES_EVERY, CHANGES_OPEN_EVERY};
 use hunks::Hunks;
-pub use lines::LINES_MAX;
 use lines::Lines;
+pub use lines::{LINES_MAX, PARAGRAPH_UNITS_MAX};
 use marks::Marks;
 pub use marks::STALE_REMEMBERED_MAX;
 use newcomer::Newcomer;
 use pairing::Pair;
 use place::Followed;
-pub use place::PARAGRAPH_UNITS_MAX;
 pub use reading::{CounterpartRead, READ_ALONG, Reading, SegmentSought};
+pub use sentences::SENTENCES_REMEMBERED_BYTES_MAX;
 pub use sources::ChangesSought;
 use stale::{Happened, Sought, Stale};
 use subscription::Subscription;

@@ -1,6 +1,6 @@
 //! The segment at a cursor, and the one that is its counterpart: sentence n of paragraph n.
 //!
-//! Paragraphs are the lines of a section with something in them, sentences those of [`segments`]. What a translation has more
+//! Paragraphs are the lines of a section with something in them, sentences those of [`segments`](crate::translation::segments). What a translation has more
 //! of than its source belongs to the source's last sentence.
 
 use std::collections::BTreeMap;
@@ -8,14 +8,11 @@ use std::ops::Range;
 
 use super::lines::{LineAt, Lines};
 use super::pairing::Pair;
+use super::sentences::Paragraph;
 use crate::document::Document;
-use crate::ids::utf16_len;
 use crate::room::member::Marked;
 use crate::text::Text;
-use crate::translation::{TEXT_CHARS_MAX, segments};
-
-/// The longest paragraph that is looked at for its sentences, in UTF-16 code units. A longer one has none.
-pub const PARAGRAPH_UNITS_MAX: u32 = 16 << 10;
+use crate::translation::TEXT_CHARS_MAX;
 
 /// The lines of the sections that are followed.
 pub(super) type Followed = BTreeMap<usize, Lines>;
@@ -45,50 +42,19 @@ pub(super) struct Segment {
     pub(super) counterpart: Option<SegmentAt>,
 }
 
-/// A sentence, and where it is in its section.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sentence {
-    pub(super) range: Range<u32>,
-    pub(super) text: Box<str>,
-}
-
-/// The sentences of a text that begins at `start`.
-pub(super) fn sentences_of(text: &str, start: u32) -> Vec<Sentence> {
-    let (mut bytes, mut units) = (0, start);
-    let units_to = |place: usize, bytes: &mut usize, units: &mut u32| {
-        *units += u32::try_from(utf16_len(&text[*bytes..place])).unwrap_or(0);
-        *bytes = place;
-        *units
-    };
-    let sentence = |place: Range<usize>| {
-        let from = units_to(place.start, &mut bytes, &mut units);
-        let to = units_to(place.end, &mut bytes, &mut units);
-        Sentence { range: from..to, text: text[place].into() }
-    };
-    segments(text).map(sentence).collect()
-}
-
-/// The sentences of a line.
-pub(super) fn sentences(text: &Text, line: &LineAt) -> Vec<Sentence> {
-    if line.is_blank || line.units > PARAGRAPH_UNITS_MAX {
-        return Vec::new();
-    }
-    sentences_of(&text.slice(line.start as usize..(line.start + line.units) as usize), line.start)
-}
-
 /// What is at a position of a section: its line, the sentences of that, and the number of the one that the position is in or at
 /// the end of, else of the next one, which there need not be.
 pub(super) struct Here {
     pub(super) line: LineAt,
-    pub(super) sentences: Vec<Sentence>,
+    pub(super) sentences: Paragraph,
     pub(super) sentence: usize,
 }
 
 impl Here {
     pub(super) fn of(text: &Text, lines: &Lines, position: u32) -> Self {
         let line = lines.at(position);
-        let sentences = sentences(text, &line);
-        let sentence = sentences.iter().filter(|sentence| sentence.range.end < position).count();
+        let sentences = lines.sentences(text, &line);
+        let sentence = sentences.ended_before(position);
         Self { line, sentences, sentence }
     }
 }
@@ -105,11 +71,11 @@ pub(super) struct Around {
 
 impl Around {
     /// The sentence of that number, or the last one.
-    pub(super) fn of(sentences: &[Sentence], sentence: usize) -> Option<Self> {
+    pub(super) fn of(sentences: &Paragraph, sentence: usize) -> Option<Self> {
         let sentence = sentence.min(sentences.len().checked_sub(1)?);
-        let looked_up = |index: usize| sentences.get(index).filter(|sentence| is_looked_up(&sentence.text));
-        let text_of = |index: usize| looked_up(index).map(|sentence| sentence.text.clone());
-        let Sentence { range, text } = looked_up(sentence)?.clone();
+        let looked_up = |index: usize| sentences.get(index).filter(|(_, text)| is_looked_up(text));
+        let text_of = |index: usize| looked_up(index).map(|(_, text)| text.into());
+        let (range, text) = looked_up(sentence).map(|(range, text)| (range, text.into()))?;
         let (previous, next) = (sentence.checked_sub(1).and_then(text_of), text_of(sentence + 1));
         Some(Self { sentence, range, text, previous, next })
     }
@@ -125,8 +91,9 @@ pub(super) fn segment_at(document: &Document, followed: &Followed, pairs: &[Pair
     let (line, sentences) = if pair.source == cursor.section {
         (line, here)
     } else {
-        let line = followed.get(&pair.source)?.paragraph(line.paragraph)?;
-        (line, sentences(text(pair.source), &line))
+        let lines = followed.get(&pair.source)?;
+        let line = lines.paragraph(line.paragraph)?;
+        (line, lines.sentences(text(pair.source), &line))
     };
     let Around { sentence, range, text, previous, next } = Around::of(&sentences, sentence)?;
     let (section, paragraph) = (pair.source, line.paragraph);
@@ -169,9 +136,10 @@ pub(super) fn sentence_with_text(
     paragraph: usize,
     sentence: usize,
 ) -> Option<(SegmentAt, Box<str>)> {
-    let line = followed.get(&section)?.paragraph(paragraph)?;
-    let Sentence { range, text } = sentences(document.sections()[section].text(), &line).into_iter().nth(sentence)?;
-    Some((SegmentAt { section, paragraph, sentence, range }, text))
+    let lines = followed.get(&section)?;
+    let found = lines.sentences(document.sections()[section].text(), &lines.paragraph(paragraph)?);
+    let (range, text) = found.get(sentence)?;
+    Some((SegmentAt { section, paragraph, sentence, range }, text.into()))
 }
 
 /// Whether the memory takes a text of that length.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::place::{Around, sentences};
+use super::place::Around;
 use super::sources::{ChangesSought, SourceRead, read_sources};
 use super::told::ends_of;
 use crate::ids::{SectionName, UnixMillis, Version};
@@ -107,9 +107,9 @@ impl Room {
         self.bilingual().read_at = Some(read_at);
         let document = &self.document;
         let bilingual = self.bilingual.as_mut()?;
-        let line = bilingual.lines(document, index)?.paragraph(*paragraph)?;
+        let lines = bilingual.lines(document, index)?;
         let section = &document.sections()[index];
-        let around = Around::of(&sentences(section.text(), &line), *sentence)?;
+        let around = Around::of(&lines.sentences(section.text(), &lines.paragraph(*paragraph)?), *sentence)?;
         let ends = ends_of(document, index, &around.range, *dialect);
         Some(SegmentRead { section: section.name().clone(), paragraph: *paragraph, around, ends })
     }

@@ -83,7 +83,7 @@ pub(super) fn read_sources(document: &Document, sought: &ChangesSought) -> Vec<S
 fn change_since(document: &Document, section: usize, hunks: &Hunks, budget: &mut Budget) -> SourceChange {
     let text = document.sections()[section].text();
     let Some(lines) = lines_before(text, hunks, budget) else { return SourceChange::Unknown };
-    source_change(section, (hunks, &lines.blocks(hunks.as_slice())), text, budget)
+    source_change(section, &lines, (hunks, &lines.blocks(hunks.as_slice())), text, budget)
 }
 
 impl SentenceRead {

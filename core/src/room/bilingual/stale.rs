@@ -10,9 +10,10 @@ use std::ops::Range;
 use super::budget::{Budget, TooMuch};
 use super::changed::{ChangedSentence, SourceChange, source_change};
 use super::hunks::{Hunks, Stretch};
-use super::lines::{Block, Lines, Walk};
+use super::lines::{Block, Lines, PARAGRAPH_UNITS_MAX, Walk};
 use super::pairing::Pair;
-use super::place::{Followed, PARAGRAPH_UNITS_MAX, SegmentAt, Sentence, sentences, sentences_of};
+use super::place::{Followed, SegmentAt};
+use super::sentences::Paragraph;
 use crate::document::Document;
 use crate::ids::{Version, utf16_len};
 use crate::text::Text;
@@ -73,11 +74,9 @@ impl Sought {
         let text = |section: usize| document.sections()[section].text();
         for pair in pairs {
             let (Some(target), Some((hunks, blocks))) = (pair.target, happened.get(&pair.source)) else { continue };
-            let change = sources.entry(pair.source).or_insert_with(|| {
-                if lines(pair.source).is_none() {
-                    return SourceChange::Unknown;
-                }
-                source_change(pair.source, (hunks, blocks), text(pair.source), &mut budget)
+            let change = sources.entry(pair.source).or_insert_with(|| match lines(pair.source) {
+                Some(lines) => source_change(pair.source, lines, (hunks, blocks), text(pair.source), &mut budget),
+                None => SourceChange::Unknown,
             });
             let found = match change {
                 SourceChange::Sentences(changed) if changed.is_empty() => continue,
@@ -172,11 +171,11 @@ fn places_of(
             return Err(TooMuch);
         }
         let old = hunks.old_text(line.start..line.start + line.units, now, budget)?;
-        let sentences = sentences_of(&old, line.start);
+        let sentences = lines.sentences_of(&old, line.start);
         let mut index = Some(first);
         while let Some(at) = index {
-            if let Some(Sentence { range, .. }) = sentences.get(changed[at].sentence) {
-                found.extend(place_of(range, hunks, now, budget)?.map(|place| (at, place)));
+            if let Some((range, _)) = sentences.get(changed[at].sentence) {
+                found.extend(place_of(&range, hunks, now, budget)?.map(|place| (at, place)));
             }
             index = indices.next_if(|index| changed[*index].paragraph == paragraph);
         }
@@ -226,7 +225,7 @@ fn segments_at(
     budget: &mut Budget,
 ) -> Result<Vec<StaleSegment>, TooMuch> {
     let mut walk: Walk<'_> = lines.walk();
-    let mut known: Option<(usize, Vec<Sentence>)> = None;
+    let mut known: Option<(usize, Paragraph)> = None;
     let mut found: Vec<StaleSegment> = Vec::new();
     for (change, place) in places {
         let line = walk.line(*place);
@@ -235,14 +234,14 @@ fn segments_at(
             if line.units > PARAGRAPH_UNITS_MAX {
                 return Err(TooMuch);
             }
-            known = Some((line.line, sentences(now, &line)));
+            known = Some((line.line, lines.sentences(now, &line)));
         }
-        let mut here = known.iter().flat_map(|(_, sentences)| sentences).enumerate();
-        let Some((sentence, Sentence { range, text })) = here.find(|(_, one)| one.range.end > *place) else { continue };
+        let mut here = known.iter().flat_map(|(_, sentences)| sentences.iter()).enumerate();
+        let Some((sentence, (range, text))) = here.find(|(_, (range, _))| range.end > *place) else { continue };
         let at = SegmentAt { section: target, paragraph: line.paragraph, sentence, range: range.clone() };
-        let is_ahead = hunks.is_some_and(|hunks| is_ahead(range, hunks, changed[*change].version));
+        let is_ahead = hunks.is_some_and(|hunks| is_ahead(&range, hunks, changed[*change].version));
         if !is_ahead && found.last().is_none_or(|last| last.target != at) {
-            found.push(StaleSegment { change: *change, target: at, text: text.clone() });
+            found.push(StaleSegment { change: *change, target: at, text: text.into() });
         }
     }
     Ok(found)
