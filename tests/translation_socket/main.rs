@@ -281,6 +281,18 @@ async fn a_server_that_stops_says_so() {
 }
 
 #[tokio::test]
+async fn only_what_is_accepted_is_suggested_where_the_server_is_told_so() {
+    let home = Home::in_memory();
+    let server = home.start().env("JDDB_TRANSLATION__APPROVED_ONLY", "true").ready().await;
+    let mut socket = open(&server, "hr", &token(&home, "ann", BOTH)).await;
+    socket.send(&message("translation.submit", "s", &json!({"source_text": "Manages staff.", "text": "Gère."})));
+    socket.next("translation.submitted").await;
+    assert_eq!(suggested(&mut socket, "Manages staff.").await, Vec::<String>::new());
+    submitted(&mut socket, "Reports to the director.", "Relève du directeur.").await;
+    assert_eq!(suggested(&mut socket, "Reports to the director.").await, ["Relève du directeur."]);
+}
+
+#[tokio::test]
 async fn a_better_suggestion_comes_by_itself() {
     let home = Home::in_memory();
     let server = home.start().ready().await;
