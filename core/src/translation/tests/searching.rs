@@ -110,6 +110,22 @@ proptest! {
 }
 
 #[test]
+fn what_may_be_like_is_what_would_be_found() {
+    let query = Query::new(Folded::new("abcdefghij").unwrap());
+    for (text, least, expected) in [
+        ("abcdefghix", 0.9, true),
+        ("abcdefghxy", 0.9, false),
+        ("abcdefghxy", 0.8, true),
+        ("abcdefghijk", 0.9, true),
+        ("abcdefghijklmnopqrst", 0.5, true),
+        ("abcdefghijklmnopqrstu", 0.5, false),
+    ] {
+        let text = Folded::new(text).unwrap();
+        assert_eq!(query.may_be_like(&text, least), expected, "{text:?} {least}");
+    }
+}
+
+#[test]
 fn the_raw_level_is_told_from_the_texts() {
     let text = Folded::new("A b").unwrap();
     let index = build(&[(SourceId(0), text.clone())]);
