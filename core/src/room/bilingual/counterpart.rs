@@ -118,9 +118,8 @@ impl Counterpart {
     /// The other document has said what has become of it: for which sections of the own one that was asked, if it was.
     pub(super) fn take_changes(&mut self, number: u64, read: &CounterpartRead) -> Option<Vec<SectionName>> {
         let (_, own) = self.asks_changes.take_if(|(asked, _)| *asked == number)?;
-        self.known = read.version;
-        if !read.sources.is_empty() {
-            // What is at the cursor may be another text by now.
+        if std::mem::replace(&mut self.known, read.version) != read.version {
+            // What is at the cursor may be another text by now, also where nothing that was translated is.
             self.place = None;
         }
         Some(own)

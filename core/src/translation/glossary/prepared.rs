@@ -180,4 +180,18 @@ mod tests {
         let others = ["a", "b", "c", "e", "f"].map(|term| imported(&(term.to_owned(), None, false)));
         assert!(PreparedTerms::new(&place(), &glossary.at(&place()), &others).is_some());
     }
+    #[test]
+    fn what_is_looked_for_otherwise_by_now_does_not_fit() {
+        let batch = |case_matters: bool, variant: Option<&str>| {
+            let first = imported(&("a".to_owned(), variant.map(str::to_owned), case_matters));
+            let others = ["b", "c", "d"].map(|term| imported(&(term.to_owned(), None, false)));
+            [vec![first], others.to_vec()].concat()
+        };
+        let prepared = PreparedTerms::new(&place(), &[], &batch(false, None)).unwrap();
+        for (case_matters, variant, fits) in [(false, None, true), (true, None, false), (false, Some("e"), false)] {
+            let mut glossary = Glossary::new(9);
+            import(&mut glossary, batch(case_matters, variant), Vec::new());
+            assert_eq!(prepared.fits(&place(), &glossary.at(&place())), fits, "{case_matters} {variant:?}");
+        }
+    }
 }

@@ -81,3 +81,19 @@ fn the_same_text_in_another_section_is_told() {
     houses.turn();
     houses.check("a_fr", 0, Some(("One is here.", "a_en")));
 }
+
+/// What is new has no translation that could be old, but may be what is to be translated at the cursor.
+#[test]
+fn what_is_new_at_the_cursor_is_suggested_for() {
+    let mut desk = Desk::new();
+    desk.houses.own.say(desk.houses.ada, cursor("a", 0));
+    desk.houses.drain();
+    assert_eq!(desk.houses.suggested()[0]["source_text"], "One is here.");
+    desk.source("One is here.", "Zero. One is here.");
+    desk.wait();
+    desk.houses.drain();
+    assert_eq!(desk.houses.suggested()[0]["source_text"], "Zero.");
+    desk.wait();
+    desk.houses.answer();
+    assert!(desk.houses.questions.is_empty(), "nothing has happened since");
+}
