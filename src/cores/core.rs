@@ -454,7 +454,7 @@ impl Core {
 }
 
 /// What the rooms and documents of this server have in common.
-fn room_settings(
+pub(super) fn room_settings(
     config: &config::Config,
     limits: &config::Limits,
     ping_seconds: u64,

@@ -69,7 +69,7 @@ pub(crate) struct RoomCell {
 }
 
 impl RoomCell {
-    fn new(room: Room, snapshot_version: Version) -> Self {
+    pub(super) fn new(room: Room, snapshot_version: Version) -> Self {
         let version = room.document().version();
         Self {
             document_id: room.document().id().clone(),
