@@ -86,14 +86,15 @@ impl MemoryEvents {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use jddb_core::ids::UnixMillis;
     use jddb_core::room::{MemoryChange, Origin};
     use jddb_core::translation::{Context, Entry, EntryId, Language, LanguagePair, Scope, Submission};
 
     use super::*;
 
-    fn event(number: u64) -> Arc<MemoryEvent> {
+    /// An entry of that number was put.
+    pub(crate) fn event(number: u64) -> Arc<MemoryEvent> {
         let submission = Submission {
             scope: Scope::Shared,
             pair: LanguagePair::new(Language::ENGLISH, Language::FRENCH).unwrap(),

@@ -29,6 +29,8 @@ use tokio::sync::oneshot;
 pub use concordance::{Concordance, Wanted as WantedPhrase};
 use desk::Desk;
 pub use error::TranslationError;
+#[cfg(test)]
+pub(crate) use events::tests::event;
 pub use events::{Heard, MemoryEvents};
 pub use glossary::Translated;
 pub(crate) use glossary::told;

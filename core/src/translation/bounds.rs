@@ -238,6 +238,7 @@ mod tests {
         #[test]
         fn bigrams_are_counted_in_all_sizes(classes in prop_oneof![
             "[a-c ]{0,700}".prop_map(String::into_bytes),
+            "a{0,700}".prop_map(String::into_bytes),
             prop::collection::vec(any::<u8>(), 0..700),
         ]) {
             for bytes in SIZES {

@@ -70,16 +70,13 @@ mod tests {
     use jddb_core::ids::{DocumentId, PositionEncoding, UnixMillis, Version};
     use jddb_core::limits::GrantedLimits;
     use jddb_core::protocol::Parser;
-    use jddb_core::room::{
-        Dialect, Expiry, Framing, Greeting, Joining, MemberKey, MemoryChange, MemoryEvent, Origin, TranslationRights,
-        User,
-    };
-    use jddb_core::translation::{Context, Entry, EntryId, Language, LanguagePair, Scope, Submission};
+    use jddb_core::room::{Dialect, Expiry, Framing, Greeting, Joining, MemberKey, TranslationRights, User};
 
     use super::*;
     use crate::config::Config;
     use crate::cores::core::room_settings;
     use crate::metrics::CoreMetrics;
+    use crate::translations::event;
 
     const NOW: UnixMillis = UnixMillis(1_758_458_730_123);
 
@@ -115,19 +112,7 @@ mod tests {
 
     /// Whether what happens is kept for the core to tell.
     fn is_heard(events: &MemoryEvents) -> bool {
-        let submission = Submission {
-            scope: Scope::Shared,
-            pair: LanguagePair::new(Language::ENGLISH, Language::FRENCH).unwrap(),
-            source_text: "a".into(),
-            translated_text: "b".into(),
-            context: Context::default(),
-            rating: None,
-            reviewed: false,
-            user_id: "ann".into(),
-        };
-        let entry = Entry::new(EntryId(1), submission, NOW);
-        let event = MemoryEvent::new(NOW, Origin::default(), MemoryChange::EntryPut(entry.into()));
-        events.push(&event.into());
+        events.push(&event(1));
         events.pop().is_some()
     }
 
