@@ -6,8 +6,9 @@
 //!
 //! A document may be a translation of another one, of any core: that is asked for the segment, and this room tells of it.
 //!
-//! `hunks` is what has changed, `lines` where each paragraph is, `pairing` which sections belong together, `sentences` those of a paragraph, `place` the segment
-//! at a cursor and its counterpart, `subscription` what one member is told, `told` how places are told.
+//! `hunks` is what has changed, `lines` where each paragraph is, `pairing` which sections belong together, `sentences` those of a
+//! paragraph, `place` the segment at a cursor and its counterpart, `subscription` what one member is told, `told` how places are
+//! told.
 //!
 //! When a source changes, its translation is old: `changed` is which sentences have become others, `stale` where their
 //! translations are, `marks` which of them somebody was told, and `telling` tells the rest; `catching_up` is for who was not there.

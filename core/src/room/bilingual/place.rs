@@ -1,7 +1,8 @@
 //! The segment at a cursor, and the one that is its counterpart: sentence n of paragraph n.
 //!
-//! Paragraphs are the lines of a section with something in them, sentences those of [`segments`](crate::translation::segments). What a translation has more
-//! of than its source belongs to the source's last sentence.
+//! Paragraphs are the lines of a section with something in them, sentences those of
+//! [`segments`](crate::translation::segments). What a translation has more of than its source belongs to the source's last
+//! sentence.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

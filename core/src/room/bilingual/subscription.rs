@@ -225,6 +225,7 @@ impl Subscription {
         Some(SegmentTold { document_id, version, source_text, source, target })
     }
 
+    /// Nothing is under way any more, if that was; the segment stays what it is.
     fn finish_again(&mut self, number: u64) {
         match &mut self.counterpart {
             Some(counterpart) => drop(counterpart.finish(number)),

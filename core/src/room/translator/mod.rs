@@ -4,7 +4,8 @@
 //! [taken](Translator::take_work), and what came of it is told back. Each request is answered, or told to be cancelled when a
 //! newer one comes before its answer; so whoever waits for one never waits for nothing.
 //!
-//! `open` is the newest request, `known` what somebody was told of a text, `batch` what is looked up one after the other, `conversation` what was said so far.
+//! `open` is the newest request, `known` what somebody was told of a text, `batch` what is looked up one after the other,
+//! `conversation` what was said so far.
 
 mod batch;
 mod conversation;
